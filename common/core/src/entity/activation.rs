@@ -1,0 +1,379 @@
+//! The record of one activation.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::id::ActivationId;
+use crate::name::EntityName;
+use crate::parameters::Parameters;
+use crate::version::Version;
+
+/// How an activation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
+pub enum Status {
+    Success,
+    /// The action itself reported an error, and its container stays.
+    ApplicationError,
+    /// The container, its initialisation or its run failed.
+    DeveloperError,
+    /// The platform failed.
+    WhiskError,
+}
+
+impl Status {
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::ApplicationError => 1,
+            Self::DeveloperError => 2,
+            Self::WhiskError => 3,
+        }
+    }
+
+    /// The word that clients see.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::ApplicationError => "application error",
+            Self::DeveloperError => "action developer error",
+            Self::WhiskError => "whisk internal error",
+        }
+    }
+}
+
+impl From<Status> for u8 {
+    fn from(status: Status) -> Self {
+        status.code()
+    }
+}
+
+impl TryFrom<u8> for Status {
+    type Error = String;
+
+    fn try_from(code: u8) -> Result<Self, String> {
+        [Self::Success, Self::ApplicationError, Self::DeveloperError, Self::WhiskError]
+            .into_iter()
+            .find(|status| status.code() == code)
+            .ok_or_else(|| format!("unknown status code {code}"))
+    }
+}
+
+/// What an activation answered. The result is kept as the bytes that the container sent: nothing parses it twice.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub status: Status,
+    pub result: Option<Arc<RawValue>>,
+    /// Bytes of the result, where known.
+    pub size: Option<u64>,
+}
+
+impl Response {
+    /// An error whose result is `{"error": message}`.
+    #[must_use]
+    pub fn error(status: Status, message: &str) -> Self {
+        Self::error_value(status, &Value::from(message))
+    }
+
+    /// An error whose result is `{"error": value}`.
+    #[must_use]
+    pub fn error_value(status: Status, value: &Value) -> Self {
+        let text = format!("{{\"error\":{value}}}");
+        let size = text.len() as u64;
+        let result = RawValue::from_string(text).ok().map(Arc::from);
+        Self { status, result, size: Some(size) }
+    }
+}
+
+#[doc(alias = "WhiskActivation")]
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// The invoking namespace.
+    pub namespace: EntityName,
+    pub name: EntityName,
+    pub version: Version,
+    pub subject: Arc<str>,
+    pub activation_id: ActivationId,
+    /// Milliseconds since the epoch.
+    pub start: i64,
+    /// Milliseconds since the epoch; 0 for trigger activations, which do not end.
+    pub end: i64,
+    /// Milliseconds, with initialisation and without waiting.
+    pub duration: Option<u64>,
+    /// The enclosing sequence or composition.
+    pub cause: Option<ActivationId>,
+    pub response: Response,
+    pub logs: Vec<String>,
+    pub annotations: Parameters,
+    pub publish: bool,
+}
+
+/// The member order of a record, shared by the API form and the stored form.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Form<'a, R: Serialize> {
+    namespace: &'a EntityName,
+    name: &'a EntityName,
+    version: Version,
+    subject: &'a str,
+    activation_id: ActivationId,
+    start: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<ActivationId>,
+    response: R,
+    logs: &'a [String],
+    annotations: Value,
+    publish: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct ApiResponse<'a> {
+    status: &'static str,
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredResponse<'a> {
+    status_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+}
+
+/// What a stored record holds; older documents lack some members.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    namespace: EntityName,
+    name: EntityName,
+    #[serde(default)]
+    version: Option<Version>,
+    subject: Arc<str>,
+    activation_id: ActivationId,
+    start: i64,
+    #[serde(default)]
+    end: i64,
+    #[serde(default)]
+    duration: Option<u64>,
+    #[serde(default)]
+    cause: Option<ActivationId>,
+    response: StoredResponseRead,
+    #[serde(default)]
+    logs: Vec<String>,
+    #[serde(default)]
+    annotations: Value,
+    #[serde(default)]
+    publish: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredResponseRead {
+    status_code: Status,
+    #[serde(default)]
+    result: Option<Box<RawValue>>,
+    #[serde(default)]
+    size: Option<u64>,
+}
+
+impl Activation {
+    /// The record as clients see it: a status word instead of a code, times left out where it never ended.
+    #[must_use]
+    pub fn to_api(&self) -> String {
+        let response = self.api_response();
+        to_text(&self.form(response, None))
+    }
+
+    /// The `response` member alone.
+    #[must_use]
+    pub fn response_to_api(&self) -> String {
+        to_text(&self.api_response())
+    }
+
+    /// The record as databases keep it. `updated` is the time of writing in milliseconds since the epoch.
+    #[must_use]
+    pub fn to_document(&self, updated: i64) -> String {
+        let response = StoredResponse {
+            status_code: self.response.status.code(),
+            result: self.response.result.as_deref(),
+            size: self.response.size,
+        };
+        to_text(&self.form(response, Some(updated)))
+    }
+
+    /// # Errors
+    /// When the text is no stored record.
+    pub fn from_document(text: &str) -> Result<Self, serde_json::Error> {
+        let stored: Stored = serde_json::from_str(text)?;
+        let annotations = Parameters::from_json(&stored.annotations).map_err(serde::de::Error::custom)?;
+        Ok(Self {
+            namespace: stored.namespace,
+            name: stored.name,
+            version: stored.version.unwrap_or(Version::FIRST),
+            subject: stored.subject,
+            activation_id: stored.activation_id,
+            start: stored.start,
+            end: stored.end,
+            duration: stored.duration,
+            cause: stored.cause,
+            response: Response {
+                status: stored.response.status_code,
+                result: stored.response.result.map(Arc::from),
+                size: stored.response.size,
+            },
+            logs: stored.logs,
+            annotations,
+            publish: stored.publish,
+        })
+    }
+
+    /// One entry of a list.
+    #[must_use]
+    pub fn summary(&self) -> Value {
+        let mut summary = Map::new();
+        let mut put = |name: &str, value: Value| summary.insert(name.to_owned(), value);
+        put("namespace", json!(self.namespace));
+        put("name", json!(self.name));
+        put("version", json!(self.version));
+        put("publish", self.publish.into());
+        put("annotations", self.annotations.to_json());
+        put("activationId", json!(self.activation_id));
+        put("start", self.start.into());
+        if self.end != 0 {
+            put("end", self.end.into());
+            put("duration", (self.end - self.start).into());
+            put("statusCode", self.response.status.code().into());
+        }
+        if let Some(cause) = self.cause {
+            put("cause", json!(cause));
+        }
+        Value::Object(summary)
+    }
+
+    /// The name that `?name=` filters by: the record's name, with its package where it ran from one
+    /// (the binding's name where it was invoked through a binding).
+    #[must_use]
+    pub fn filter_name(&self) -> String {
+        let text = |key| self.annotations.get(key).and_then(Value::as_str);
+        if let Some((_, binding)) = text("binding").and_then(|binding| binding.split_once('/')) {
+            return format!("{binding}/{}", self.name);
+        }
+        match text("path").map(|path| path.split('/').collect::<Vec<_>>()).as_deref() {
+            Some([_, package, _]) => format!("{package}/{}", self.name),
+            _ => self.name.to_string(),
+        }
+    }
+
+    fn api_response(&self) -> ApiResponse<'_> {
+        ApiResponse {
+            status: self.response.status.word(),
+            success: self.response.status == Status::Success,
+            result: self.response.result.as_deref(),
+            size: self.response.size,
+        }
+    }
+
+    fn form<R: Serialize>(&self, response: R, updated: Option<i64>) -> Form<'_, R> {
+        let stored = updated.is_some();
+        Form {
+            namespace: &self.namespace,
+            name: &self.name,
+            version: self.version,
+            subject: &self.subject,
+            activation_id: self.activation_id,
+            start: self.start,
+            end: (stored || self.end != 0).then_some(self.end),
+            duration: self.duration.filter(|_| stored || self.end != 0),
+            cause: self.cause,
+            response,
+            logs: &self.logs,
+            annotations: self.annotations.to_json(),
+            publish: self.publish,
+            entity_type: stored.then_some("activation"),
+            updated,
+        }
+    }
+}
+
+/// Compact JSON. These types serialise without failing: no maps with other keys than strings, no fallible values.
+fn to_text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(end: i64) -> Activation {
+        let mut annotations = Parameters::new();
+        annotations.set("path", "me/pkg/a");
+        Activation {
+            namespace: EntityName::new("me").unwrap(),
+            name: EntityName::new("a").unwrap(),
+            version: Version::FIRST,
+            subject: "me".into(),
+            activation_id: ActivationId::generate(),
+            start: 5,
+            end,
+            duration: (end != 0).then_some(3),
+            cause: None,
+            response: Response::error(Status::ApplicationError, "no"),
+            logs: vec![],
+            annotations,
+            publish: false,
+        }
+    }
+
+    #[test]
+    fn clients_see_words_and_stores_see_codes() {
+        let record = record(8);
+        let api: Value = serde_json::from_str(&record.to_api()).unwrap();
+        let response = json!({"status": "application error", "success": false, "result": {"error": "no"}, "size": 14});
+        assert_eq!(api["response"], response);
+        assert!(api.get("updated").is_none() && api.get("entityType").is_none());
+        let text = record.to_document(9);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["response"]["statusCode"], 1);
+        assert_eq!((&document["updated"], &document["entityType"]), (&json!(9), &json!("activation")));
+        assert_eq!(Activation::from_document(&text).unwrap().to_document(9), text);
+    }
+
+    #[test]
+    fn a_trigger_record_never_ends() {
+        let record = record(0);
+        let api: Value = serde_json::from_str(&record.to_api()).unwrap();
+        let summary = record.summary();
+        for member in ["end", "duration", "statusCode"] {
+            assert!(api.get(member).is_none() && summary.get(member).is_none(), "{member}");
+        }
+    }
+
+    #[test]
+    fn records_are_filtered_by_package_and_binding() {
+        let mut record = record(8);
+        assert_eq!(record.filter_name(), "pkg/a");
+        record.annotations.set("binding", "me/bound");
+        assert_eq!(record.filter_name(), "bound/a");
+        record.annotations = Parameters::new();
+        assert_eq!(record.filter_name(), "a");
+    }
+}

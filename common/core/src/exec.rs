@@ -1,0 +1,334 @@
+//! What an action runs: code for a managed runtime, a container image, or a sequence of other actions.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::Malformed;
+use crate::image::ImageName;
+use crate::manifest::{Manifest, RuntimeKind};
+use crate::name::{EntityName, FullyQualifiedName};
+
+/// Code in the document itself, or kept beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// As the client sent it: source text, or base64 of an archive or executable.
+    Inline(Arc<str>),
+    Attached(Attachment),
+}
+
+/// Where code is kept outside its document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// A URI whose scheme tells the store: `mem:`, `couch:`, `sqlite:`, or a bare legacy name.
+    pub name: String,
+    pub content_type: String,
+    /// Bytes.
+    pub length: Option<u64>,
+    pub digest: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exec {
+    /// A kind of the manifest.
+    Managed { kind: String, code: Code, main: Option<String>, binary: bool },
+    /// An image that its author chose, perhaps with code for it.
+    Blackbox { image: ImageName, code: Option<Code>, main: Option<String>, binary: bool },
+    /// Components in order, as stored (their bindings not resolved).
+    Sequence { components: Vec<FullyQualifiedName> },
+}
+
+pub const BLACKBOX: &str = "blackbox";
+pub const SEQUENCE: &str = "sequence";
+
+impl Exec {
+    /// Reads what a client sent as `exec`. `_` in components stands for `namespace`.
+    ///
+    /// # Errors
+    /// When a member is missing or of the wrong type, or the kind is not in the manifest.
+    pub fn from_json(value: &Value, manifest: &Manifest, namespace: &EntityName) -> Result<Self, Malformed> {
+        let exec = value.as_object().ok_or_else(|| Malformed::new("'exec' must be an object"))?;
+        let kind = exec
+            .get("kind")
+            .and_then(Value::as_str)
+            .ok_or_else(|| Malformed::new("'kind' must be a string defined in 'exec'"))?;
+        match kind.trim().to_lowercase().as_str() {
+            SEQUENCE => read_sequence(exec, namespace),
+            BLACKBOX => read_blackbox(exec),
+            name => match manifest.resolve(name) {
+                Some(kind) => read_managed(exec, kind),
+                None => Err(unknown_kind(name, manifest)),
+            },
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Managed { kind, .. } => kind,
+            Self::Blackbox { .. } => BLACKBOX,
+            Self::Sequence { .. } => SEQUENCE,
+        }
+    }
+
+    /// The code is base64 of something that is no source text.
+    #[must_use]
+    pub fn binary(&self) -> bool {
+        match self {
+            Self::Managed { binary, .. } | Self::Blackbox { binary, .. } => *binary,
+            Self::Sequence { .. } => false,
+        }
+    }
+
+    #[must_use]
+    pub fn main(&self) -> Option<&str> {
+        match self {
+            Self::Managed { main, .. } | Self::Blackbox { main, .. } => main.as_deref(),
+            Self::Sequence { .. } => None,
+        }
+    }
+
+    #[must_use]
+    pub fn code(&self) -> Option<&Code> {
+        match self {
+            Self::Managed { code, .. } => Some(code),
+            Self::Blackbox { code, .. } => code.as_ref(),
+            Self::Sequence { .. } => None,
+        }
+    }
+
+    /// Replaces where the code is; nothing else changes.
+    pub fn set_code(&mut self, new: Code) {
+        match self {
+            Self::Managed { code, .. } => *code = new,
+            Self::Blackbox { code, .. } => *code = Some(new),
+            Self::Sequence { .. } => {}
+        }
+    }
+
+    /// Bytes of code, main and image: what the exec size limit counts.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let code = match self.code() {
+            Some(Code::Inline(text)) => text.len() as u64,
+            Some(Code::Attached(attachment)) => attachment.length.unwrap_or(0),
+            None => 0,
+        };
+        let image = match self {
+            Self::Blackbox { image, .. } => image.to_string().len() as u64,
+            _ => 0,
+        };
+        code + image + self.main().map_or(0, |main| main.len() as u64)
+    }
+
+    /// The `exec` member of API answers and documents. Without `with_code`, `code` is left out.
+    #[must_use]
+    pub fn to_json(&self, with_code: bool) -> Value {
+        let mut exec = Map::new();
+        exec.insert("kind".to_owned(), self.kind().into());
+        if let Self::Sequence { components } = self {
+            let names = components.iter().map(|name| Value::from(format!("/{name}")));
+            exec.insert("components".to_owned(), names.collect());
+            return Value::Object(exec);
+        }
+        if let Self::Blackbox { image, .. } = self {
+            exec.insert("image".to_owned(), image.to_string().into());
+        }
+        if let Some(main) = self.main() {
+            exec.insert("main".to_owned(), main.into());
+        }
+        exec.insert("binary".to_owned(), self.binary().into());
+        if let Some(code) = self.code().filter(|_| with_code) {
+            exec.insert("code".to_owned(), code.to_json());
+        }
+        Value::Object(exec)
+    }
+}
+
+impl Code {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Inline(text) => text.as_ref().into(),
+            Self::Attached(attachment) => {
+                let mut code = json!({
+                    "attachmentName": attachment.name, "attachmentType": attachment.content_type
+                });
+                if let Some(length) = attachment.length {
+                    code["length"] = length.into();
+                }
+                if let Some(digest) = &attachment.digest {
+                    code["digest"] = digest.as_str().into();
+                }
+                code
+            }
+        }
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::Inline(text.as_str().into())),
+            Value::Object(members) => Some(Self::Attached(Attachment {
+                name: members.get("attachmentName")?.as_str()?.to_owned(),
+                content_type: members.get("attachmentType")?.as_str()?.to_owned(),
+                length: members.get("length").and_then(Value::as_u64),
+                digest: members.get("digest").and_then(Value::as_str).map(str::to_owned),
+            })),
+            _ => None,
+        }
+    }
+
+    /// Whether it is binary, which a document may have to tell when the code is elsewhere.
+    fn is_binary(&self, stored: Option<&Value>) -> bool {
+        match self {
+            Self::Inline(text) => is_base64(text),
+            Self::Attached(_) => stored.and_then(Value::as_bool).unwrap_or(false),
+        }
+    }
+}
+
+fn read_managed(exec: &Map<String, Value>, runtime: &RuntimeKind) -> Result<Exec, Malformed> {
+    let kind = &runtime.kind;
+    let code = exec.get("code").or_else(|| exec.get("jar").filter(|_| kind.starts_with("java")));
+    let code = match code.and_then(Code::from_json) {
+        Some(code @ Code::Inline(_)) => code,
+        Some(code) if runtime.attached.is_some() => code,
+        _ if runtime.attached.is_some() => {
+            return Err(Malformed(format!(
+                "'code' must be a string or attachment object defined in 'exec' for '{kind}' actions"
+            )));
+        }
+        _ => return Err(Malformed(format!("'code' must be a string defined in 'exec' for '{kind}' actions"))),
+    };
+    let main = read_main(exec, kind)?;
+    if runtime.require_main && main.is_none() {
+        return Err(Malformed(format!("'main' must be a string defined in 'exec' for '{kind}' actions")));
+    }
+    let binary = code.is_binary(exec.get("binary"));
+    Ok(Exec::Managed { kind: kind.clone(), code, main, binary })
+}
+
+fn read_blackbox(exec: &Map<String, Value>) -> Result<Exec, Malformed> {
+    let image = exec
+        .get("image")
+        .and_then(Value::as_str)
+        .ok_or_else(|| Malformed::new("'image' must be a string defined in 'exec' for 'blackbox' actions"))?;
+    let image = image.trim().parse().map_err(|error| Malformed(format!("{error}")))?;
+    let code = match exec.get("code") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.trim().is_empty() => None,
+        Some(value) => Some(Code::from_json(value).ok_or_else(|| {
+            Malformed::new("if defined, 'code' must a string defined in 'exec' for 'blackbox' actions")
+        })?),
+    };
+    let binary = code.as_ref().is_some_and(|code| code.is_binary(exec.get("binary")));
+    Ok(Exec::Blackbox { image, code, main: read_main(exec, BLACKBOX)?, binary })
+}
+
+fn read_main(exec: &Map<String, Value>, kind: &str) -> Result<Option<String>, Malformed> {
+    match exec.get("main") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(main)) => Ok(Some(main.clone())),
+        Some(_) => Err(Malformed(format!("if defined, 'main' be a string in 'exec' for '{kind}' actions"))),
+    }
+}
+
+fn read_sequence(exec: &Map<String, Value>, namespace: &EntityName) -> Result<Exec, Malformed> {
+    let components = match exec.get("components") {
+        None | Some(Value::Null) => return Err(Malformed::new("'components' must be defined for sequence kind")),
+        Some(Value::Array(components)) => components,
+        Some(_) => return Err(Malformed::new("'components' must be an array")),
+    };
+    let read = |component: &Value| {
+        let text = component.as_str().ok_or_else(|| Malformed::new("'components' must be an array of strings"))?;
+        FullyQualifiedName::parse(text, namespace).map_err(|error| Malformed(format!("requirement failed: {error}")))
+    };
+    Ok(Exec::Sequence { components: components.iter().map(read).collect::<Result<_, _>>()? })
+}
+
+fn unknown_kind(name: &str, manifest: &Manifest) -> Malformed {
+    let valid: Vec<String> = manifest.valid_kinds().iter().map(|kind| format!("'{kind}'")).collect();
+    Malformed(format!(
+        "The specified runtime '{name}' is not supported by this platform. Valid values are: {}.",
+        valid.join(", ")
+    ))
+}
+
+/// Canonical base64: groups of four, padding only at the end, not empty. Source text that looks so counts as binary too.
+#[must_use]
+pub fn is_base64(text: &str) -> bool {
+    let bytes = text.trim().as_bytes();
+    if bytes.is_empty() || !bytes.len().is_multiple_of(4) {
+        return false;
+    }
+    let padding = bytes.iter().rev().take_while(|b| **b == b'=').count();
+    padding <= 2
+        && bytes[..bytes.len() - padding].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(exec: Value) -> Result<Exec, String> {
+        let manifest = Manifest::parse(
+            r#"{"runtimes": {
+            "nodejs": [{"kind": "nodejs:20", "image": {"name": "n"},
+                        "attached": {"attachmentName": "codefile", "attachmentType": "text/plain"}}],
+            "go": [{"kind": "go:1", "image": {"name": "g"}}],
+            "java": [{"kind": "java:8", "requireMain": true, "image": {"name": "j"}}]}}"#,
+        );
+        let me = EntityName::new("me").unwrap();
+        Exec::from_json(&exec, &manifest.unwrap(), &me).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn kinds_are_trimmed_lowered_and_resolved() {
+        for kind in [" NODEJS:20 ", "nodejs:default", "nodejs:20"] {
+            assert_eq!(read(json!({"kind": kind, "code": "x"})).unwrap().kind(), "nodejs:20");
+        }
+    }
+
+    #[test]
+    fn faults_are_openwhisk_texts() {
+        for (exec, text) in [
+            (json!({}), "'kind' must be a string defined in 'exec'"),
+            (
+                json!({"kind": "nodejs:20"}),
+                "'code' must be a string or attachment object defined in 'exec' for 'nodejs:20' actions",
+            ),
+            (json!({"kind": "go:1"}), "'code' must be a string defined in 'exec' for 'go:1' actions"),
+            (
+                json!({"kind": "java:8", "jar": "x"}),
+                "'main' must be a string defined in 'exec' for 'java:8' actions",
+            ),
+            (
+                json!({"kind": "go:1", "code": "x", "main": 1}),
+                "if defined, 'main' be a string in 'exec' for 'go:1' actions",
+            ),
+            (json!({"kind": "blackbox"}), "'image' must be a string defined in 'exec' for 'blackbox' actions"),
+            (json!({"kind": "blackbox", "image": "a b"}), "could not parse image name"),
+            (json!({"kind": "sequence"}), "'components' must be defined for sequence kind"),
+            (json!({"kind": "sequence", "components": 1}), "'components' must be an array"),
+        ] {
+            assert_eq!(read(exec.clone()).unwrap_err(), text, "{exec}");
+        }
+        assert!(read(json!({"kind": "cobol"})).unwrap_err().starts_with(
+            "The specified runtime 'cobol' is not supported by this platform. Valid values are: 'go:1', "
+        ));
+    }
+
+    #[test]
+    fn base64_is_told_from_source() {
+        for (text, binary) in
+            [("UEsDBA==", true), ("abcd", true), ("function main(){}", false), ("abc", false), ("", false), ("a===", false)]
+        {
+            assert_eq!(is_base64(text), binary, "{text}");
+        }
+    }
+
+    #[test]
+    fn sequences_show_absolute_components() {
+        let exec = read(json!({"kind": "sequence", "components": ["/_/a", "x/p/b"]})).unwrap();
+        assert_eq!(exec.to_json(true), json!({"kind": "sequence", "components": ["/me/a", "/x/p/b"]}));
+    }
+}

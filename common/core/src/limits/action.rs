@@ -1,0 +1,220 @@
+//! The limits of one action.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::EffectiveLimits;
+use crate::Malformed;
+
+/// What one run of an action may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ActionLimits {
+    /// Milliseconds for `/run`, and as many again for `/init`.
+    pub timeout: u64,
+    /// Megabytes (1024 * 1024 bytes) of the container.
+    pub memory: u64,
+    /// Megabytes of log kept for an activation; 0 keeps none.
+    pub logs: u64,
+    /// Activations that may run in one container at once.
+    pub concurrency: u64,
+    /// Containers there may be of this action, if its owner bounded them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<u64>,
+}
+
+/// A limit outside its bounds; the texts are OpenWhisk's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitViolation {
+    #[error("duration {0} milliseconds exceeds allowed threshold of {1} milliseconds")]
+    TimeoutAbove(u64, u64),
+    #[error("duration {0} milliseconds below allowed threshold of {1} milliseconds")]
+    TimeoutBelow(u64, u64),
+    #[error("memory size {0} MB exceeds allowed threshold of {1} MB")]
+    MemoryAbove(u64, u64),
+    #[error("memory size {0} MB below allowed threshold of {1} MB")]
+    MemoryBelow(u64, u64),
+    #[error("log size {0} MB exceeds allowed threshold of {1} MB")]
+    LogsAbove(u64, u64),
+    #[error("log size {0} MB below allowed threshold of {1} MB")]
+    LogsBelow(u64, u64),
+    #[error("concurrency {0} exceeds allowed threshold of {1}")]
+    ConcurrencyAbove(u64, u64),
+    #[error("concurrency {0} below allowed threshold of {1}")]
+    ConcurrencyBelow(u64, u64),
+    #[error("Max action instance concurrency must not exceed your namespace concurrency of {1}.")]
+    InstancesAbove(u64, u64),
+}
+
+/// The members of `limits` that a client sent; the rest keeps its stored or default value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ActionLimitsPatch {
+    pub timeout: Option<u64>,
+    pub memory: Option<u64>,
+    pub logs: Option<u64>,
+    pub concurrency: Option<u64>,
+    pub instances: Option<u64>,
+}
+
+impl ActionLimitsPatch {
+    /// # Errors
+    /// When a member is no whole number, or `instances` is negative.
+    pub fn from_json(value: &Value) -> Result<Self, Malformed> {
+        let members = value.as_object().ok_or_else(|| Malformed::new("limits malformed!"))?;
+        let read = |name: &str, label: &str| match members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => whole_number(value)
+                .map(Some)
+                .ok_or_else(|| Malformed(format!("{label} limit must be whole number"))),
+        };
+        let instances = read("instances", "instance")?;
+        if instances.is_some_and(|count| count < 0) {
+            return Err(Malformed::new("Action container concurrency must be greater than or equal to 0."));
+        }
+        // A negative number is below every lower bound, and so is 0 (logs apart, whose lower bound is 0).
+        let unsigned = |value: Option<i64>| value.map(|number| u64::try_from(number).unwrap_or(0));
+        let logs = read("logs", "log")?;
+        if logs.is_some_and(|size| size < 0) {
+            return Err(Malformed::new("log limit must be whole number"));
+        }
+        Ok(Self {
+            timeout: unsigned(read("timeout", "time")?),
+            memory: unsigned(read("memory", "memory")?),
+            logs: unsigned(logs),
+            concurrency: unsigned(read("concurrency", "concurrency")?),
+            instances: unsigned(instances),
+        })
+    }
+
+    /// # Errors
+    /// The first member outside the bounds of the namespace.
+    pub fn check(&self, allowed: &EffectiveLimits) -> Result<(), LimitViolation> {
+        use LimitViolation as V;
+        let memory = (allowed.memory.min.as_mb(), allowed.memory.max.as_mb());
+        let logs = (allowed.logs.min.as_mb(), allowed.logs.max.as_mb());
+        within(self.timeout, (allowed.time.min, allowed.time.max), V::TimeoutBelow, V::TimeoutAbove)?;
+        within(self.memory, memory, V::MemoryBelow, V::MemoryAbove)?;
+        within(self.logs, logs, V::LogsBelow, V::LogsAbove)?;
+        let concurrency = (allowed.concurrency.min, allowed.concurrency.max);
+        within(self.concurrency, concurrency, V::ConcurrencyBelow, V::ConcurrencyAbove)?;
+        within(self.instances, (0, allowed.concurrent_invocations), V::InstancesAbove, V::InstancesAbove)
+    }
+
+    /// These members laid over `base`.
+    #[must_use]
+    pub fn over(&self, base: ActionLimits) -> ActionLimits {
+        ActionLimits {
+            timeout: self.timeout.unwrap_or(base.timeout),
+            memory: self.memory.unwrap_or(base.memory),
+            logs: self.logs.unwrap_or(base.logs),
+            concurrency: self.concurrency.unwrap_or(base.concurrency),
+            instances: self.instances.or(base.instances),
+        }
+    }
+}
+
+impl ActionLimits {
+    /// Reads the limits of a stored action. Documents of older releases lack `logs` or `concurrency`: defaults apply.
+    ///
+    /// # Errors
+    /// When `timeout` or `memory` is missing, or a member is no whole number.
+    pub fn from_stored(value: &Value, defaults: Self) -> Result<Self, Malformed> {
+        let patch = ActionLimitsPatch::from_json(value)?;
+        for (name, member) in [("timeout", patch.timeout), ("memory", patch.memory)] {
+            if member.is_none() {
+                return Err(Malformed(format!("'{name}' is missing")));
+            }
+        }
+        Ok(patch.over(Self { instances: None, ..defaults }))
+    }
+
+    /// # Errors
+    /// The first limit the namespace may no longer have: checked again before each run.
+    pub fn check(&self, allowed: &EffectiveLimits) -> Result<(), LimitViolation> {
+        let all = ActionLimitsPatch {
+            timeout: Some(self.timeout),
+            memory: Some(self.memory),
+            logs: Some(self.logs),
+            concurrency: Some(self.concurrency),
+            instances: None,
+        };
+        all.check(allowed)
+    }
+
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut limits = json!({
+            "timeout": self.timeout, "memory": self.memory, "logs": self.logs, "concurrency": self.concurrency
+        });
+        if let Some(count) = self.instances {
+            limits["instances"] = count.into();
+        }
+        limits
+    }
+}
+
+/// The number, if it has no fraction: `60000` and `60000.0`, not `1.5`.
+fn whole_number(value: &Value) -> Option<i64> {
+    let number = value.as_number()?;
+    number.as_i64().or_else(|| {
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15)?;
+        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+        Some(float as i64)
+    })
+}
+
+fn within<V>(
+    value: Option<u64>,
+    (min, max): (u64, u64),
+    below: impl Fn(u64, u64) -> V,
+    above: impl Fn(u64, u64) -> V,
+) -> Result<(), V> {
+    match value {
+        Some(value) if value < min => Err(below(value, min)),
+        Some(value) if value > max => Err(above(value, max)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{SystemLimits, UserLimits};
+
+    fn check(limits: Value) -> String {
+        let allowed = EffectiveLimits::new(&SystemLimits::default(), &UserLimits::default());
+        match ActionLimitsPatch::from_json(&limits).map(|patch| patch.check(&allowed)) {
+            Ok(Ok(())) => "ok".to_owned(),
+            Ok(Err(violation)) => violation.to_string(),
+            Err(malformed) => malformed.to_string(),
+        }
+    }
+
+    #[test]
+    fn thresholds_and_their_texts() {
+        for (limits, text) in [
+            (json!({"timeout": 100, "memory": 512, "logs": 0, "concurrency": 1, "instances": 30}), "ok"),
+            (json!({"timeout": 99}), "duration 99 milliseconds below allowed threshold of 100 milliseconds"),
+            (
+                json!({"timeout": 300_001}),
+                "duration 300001 milliseconds exceeds allowed threshold of 300000 milliseconds",
+            ),
+            (json!({"memory": 64}), "memory size 64 MB below allowed threshold of 128 MB"),
+            (json!({"memory": 1024}), "memory size 1024 MB exceeds allowed threshold of 512 MB"),
+            (json!({"logs": 11}), "log size 11 MB exceeds allowed threshold of 10 MB"),
+            (json!({"concurrency": 2}), "concurrency 2 exceeds allowed threshold of 1"),
+            (json!({"instances": 31}), "Max action instance concurrency must not exceed your namespace concurrency of 30."),
+            (json!({"instances": -1}), "Action container concurrency must be greater than or equal to 0."),
+            (json!({"timeout": 1.5}), "time limit must be whole number"),
+            (json!({"memory": "256"}), "memory limit must be whole number"),
+        ] {
+            assert_eq!(check(limits.clone()), text, "{limits}");
+        }
+    }
+
+    #[test]
+    fn a_patch_changes_only_what_it_names() {
+        let base = SystemLimits::default().default_action_limits();
+        let patch = ActionLimitsPatch::from_json(&json!({"memory": 512, "logs": null})).unwrap();
+        assert_eq!(patch.over(base), ActionLimits { memory: 512, ..base });
+    }
+}

@@ -1,0 +1,1 @@
+//! The bus: traits, topics and the embedded implementation.

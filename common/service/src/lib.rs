@@ -1,0 +1,1 @@
+//! What every service does alike: telemetry, signals, drain.

@@ -1,0 +1,1 @@
+//! Stores: traits, SQLite and in-memory implementations, one conformance suite.

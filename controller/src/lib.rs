@@ -1,0 +1,1 @@
+//! The public REST API and what stands behind it.

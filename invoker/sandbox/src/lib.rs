@@ -1,0 +1,1 @@
+//! A container factory that needs no container engine: namespaces, cgroups, seccomp.

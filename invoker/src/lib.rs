@@ -1,0 +1,1 @@
+//! The container pool of one node.

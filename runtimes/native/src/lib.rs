@@ -1,0 +1,1 @@
+//! The action proxy for executables: /init and /run over the ActionLoop protocol.

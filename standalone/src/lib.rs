@@ -1,0 +1,1 @@
+//! All of Oxwhisk in one process.
