@@ -1,0 +1,61 @@
+//! Activation records.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use oxwhisk_core::id::ActivationId;
+use oxwhisk_core::name::EntityName;
+use serde_json::Value;
+
+use crate::StoreError;
+
+/// A record on its way into a store: what the indexes need, and the document as it will be kept.
+#[derive(Clone, Debug)]
+pub struct RecordDocument {
+    /// The invoking namespace.
+    pub namespace: EntityName,
+    pub activation_id: ActivationId,
+    /// Milliseconds since the epoch; lists are ordered by it, newest first.
+    pub start: i64,
+    /// What `?name=` compares with: `name`, `package/name` or `binding/name`.
+    pub filter_name: String,
+    /// The stored form ([`oxwhisk_core::entity::Activation::to_document`]).
+    pub document: Arc<str>,
+}
+
+/// Which records of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivationQuery {
+    pub namespace: EntityName,
+    /// `name` or `package/name`.
+    pub name: Option<String>,
+    /// Milliseconds since the epoch, both ends included.
+    pub since: Option<i64>,
+    pub upto: Option<i64>,
+    pub skip: u64,
+    /// `None` is no limit.
+    pub limit: Option<u64>,
+}
+
+#[async_trait]
+pub trait ActivationStore: fmt::Debug + Send + Sync + 'static {
+    /// Writes records. Idempotent by namespace and activation id: a record that is there already is replaced, and is
+    /// not counted again. Returns when all of them survive a crash of the process.
+    async fn store(&self, records: &[RecordDocument]) -> Result<(), StoreError>;
+
+    /// The stored form of a record.
+    async fn get(&self, namespace: &EntityName, id: ActivationId) -> Result<Option<String>, StoreError>;
+
+    /// Which of these have a record already.
+    async fn existing(&self, ids: &[(EntityName, ActivationId)]) -> Result<Vec<bool>, StoreError>;
+
+    /// List entries ([`oxwhisk_core::entity::Activation::summary`]), last started first.
+    async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<Value>, StoreError>;
+
+    /// Stored forms, last started first.
+    async fn documents(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError>;
+
+    /// How many records match; `skip` and `limit` of the query do not apply. Never proportional to the number of records.
+    async fn count(&self, query: &ActivationQuery) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,35 @@
+//! Code kept beside its document.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use oxwhisk_core::name::FullyQualifiedName;
+
+use crate::StoreError;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAttachment {
+    /// The URI under which the document refers to it; its scheme names the store (`sqlite:<uuid>`).
+    pub name: String,
+    pub length: u64,
+    /// `sha-256-<hex>` of the bytes.
+    pub digest: String,
+}
+
+#[async_trait]
+pub trait AttachmentStore: fmt::Debug + Send + Sync + 'static {
+    /// Keeps `bytes` for a document that is about to be written, and that will refer to it by the returned name.
+    /// Returns when it survives a power cut.
+    async fn put(
+        &self,
+        document: &FullyQualifiedName,
+        content_type: &str,
+        bytes: Bytes,
+    ) -> Result<StoredAttachment, StoreError>;
+
+    async fn get(&self, document: &FullyQualifiedName, name: &str) -> Result<Option<Bytes>, StoreError>;
+
+    /// Deletes every attachment of the document but `keep`.
+    async fn prune(&self, document: &FullyQualifiedName, keep: Option<&str>) -> Result<(), StoreError>;
+}

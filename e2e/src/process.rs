@@ -1,0 +1,208 @@
+//! Child processes that never outlive the test run, and what they wrote.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::report;
+use crate::wait;
+
+/// How long a process may take to end after SIGTERM before it gets SIGKILL.
+const TERM_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The two output files of a process.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    /// Standard output.
+    pub stdout: PathBuf,
+    /// Standard error.
+    pub stderr: PathBuf,
+}
+
+impl Logs {
+    /// Files in `dir` that are created when a process starts with [`Logs::attach`].
+    pub fn in_dir(dir: &Path) -> Self {
+        Self { stdout: dir.join("stdout.log"), stderr: dir.join("stderr.log") }
+    }
+
+    /// Lets `command` write to the files.
+    ///
+    /// # Errors
+    /// When a file cannot be made.
+    pub fn attach(&self, command: &mut Command) -> std::io::Result<()> {
+        command.stdin(Stdio::null()).stdout(File::create(&self.stdout)?).stderr(File::create(&self.stderr)?);
+        Ok(())
+    }
+
+    /// Prints the last lines of both files on the real stderr, for a test that failed.
+    pub fn print_tail(&self) {
+        for path in [&self.stdout, &self.stderr] {
+            report::line(&format!("--- last lines of {}\n{}", path.display(), tail(path)));
+        }
+    }
+}
+
+/// The last lines of a file, or why there are none.
+pub fn tail(path: &Path) -> String {
+    const LINES: usize = 60;
+    match fs::read(path) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(LINES)..].join("\n")
+        }
+        Err(error) => format!("(unreadable: {error})"),
+    }
+}
+
+/// Sends a signal to a child that has not been waited for yet.
+///
+/// # Errors
+/// When the process is gone.
+pub fn signal(child: &Child, signal: Signal) -> nix::Result<()> {
+    let pid = i32::try_from(child.id()).map_err(|_| nix::errno::Errno::ESRCH)?;
+    kill(Pid::from_raw(pid), signal)
+}
+
+/// Waits for the end of a child; `None` when `deadline` passes first.
+pub fn wait_exit(child: &mut Child, deadline: Duration) -> Option<ExitStatus> {
+    let start = std::time::Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if start.elapsed() < deadline => std::thread::sleep(Duration::from_millis(10)),
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
+/// Ends a child: SIGTERM, then SIGKILL when it does not listen.
+pub fn stop(child: &mut Child) {
+    if matches!(child.try_wait(), Ok(Some(_))) {
+        return;
+    }
+    // Failing signals mean that it has just ended by itself, which the wait notices.
+    let _ = signal(child, Signal::SIGTERM);
+    if wait_exit(child, TERM_PATIENCE).is_none() {
+        report::line(&format!("process {} ignored SIGTERM for {TERM_PATIENCE:?}: killing it", child.id()));
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// What a finished command left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
+}
+
+/// Runs a command to its end.
+///
+/// # Panics
+/// When it cannot be started, or has not ended after [`wait::DEADLINE`] (it is killed then).
+#[track_caller]
+pub fn run(mut command: Command) -> Finished {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let logs = Logs::in_dir(dir.path());
+    logs.attach(&mut command).expect("output files");
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => panic!("cannot run {command:?}: {error}"),
+    };
+    let Some(status) = wait_exit(&mut child, wait::DEADLINE) else {
+        stop(&mut child);
+        logs.print_tail();
+        panic!("{command:?} did not end within {:?}", wait::DEADLINE);
+    };
+    let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+    Finished { status, stdout: read(&logs.stdout), stderr: read(&logs.stderr) }
+}
+
+/// Ends a process when the test run ends, however that happens.
+///
+/// A test binary that shares one server in a static never drops it, and a killed test run drops nothing. So a
+/// small shell waits on a pipe that only this process holds open: when the pipe closes without a word, the shell
+/// ends the server and removes its files.
+#[derive(Debug)]
+pub struct Reaper {
+    shell: Child,
+    pipe: Option<ChildStdin>,
+}
+
+const REAP: &str = r#"
+if read -r word; then exit 0; fi
+kill -TERM "$1" 2>/dev/null || exit 0
+tries=0
+while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+kill -KILL "$1" 2>/dev/null
+rm -rf -- "$2"
+"#;
+
+impl Reaper {
+    /// Guards the process `pid`, whose files are in `dir`.
+    ///
+    /// # Errors
+    /// When no shell can be started.
+    pub fn guard(pid: u32, dir: &Path) -> std::io::Result<Self> {
+        let mut shell = Command::new("/bin/sh")
+            .arg("-c")
+            .arg(REAP)
+            .arg("reaper")
+            .arg(pid.to_string())
+            .arg(dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let pipe = shell.stdin.take();
+        Ok(Self { shell, pipe })
+    }
+
+    /// Tells the shell that there is nothing left to do; the process has ended and been waited for.
+    pub fn dismiss(&mut self) {
+        if let Some(mut pipe) = self.pipe.take() {
+            let _ = pipe.write_all(b"done\n");
+        }
+        let _ = self.shell.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("600").spawn().expect("sleep exists")
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_the_process_and_removes_its_files() {
+        let mut child = sleeper();
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut reaper = Reaper::guard(child.id(), dir.path()).expect("a shell");
+        drop(reaper.pipe.take());
+        assert!(wait_exit(&mut child, wait::DEADLINE).is_some(), "the process was not ended");
+        reaper.shell.wait().expect("the shell ends");
+        assert!(!dir.path().exists());
+    }
+
+    #[test]
+    fn a_dismissed_reaper_leaves_processes_alone() {
+        let mut child = sleeper();
+        let dir = tempfile::tempdir().expect("temporary directory");
+        Reaper::guard(child.id(), dir.path()).expect("a shell").dismiss();
+        assert!(matches!(child.try_wait(), Ok(None)));
+        stop(&mut child);
+        assert!(dir.path().exists());
+    }
+}

@@ -1,0 +1,13 @@
+//! The border between whoever dispatches an activation and the invoker that runs it.
+//!
+//! A controller holds an [`InvokerClient`]; in the standalone server it is the invoker itself, between services it is a
+//! gRPC stream. The invoker fetches code through a [`CodeSource`] and hands finished records to a [`RecordSink`]: it
+//! holds no store of its own.
+
+mod dispatch;
+mod traits;
+
+pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
+pub use traits::{
+    CodeError, CodeSource, DispatchError, InvokerCapacity, InvokerClient, RecordError, RecordSink, StartedObserver,
+};

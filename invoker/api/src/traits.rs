@@ -1,0 +1,87 @@
+//! What the two sides ask of each other.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use oxwhisk_core::entity::Activation;
+use oxwhisk_core::id::{ActivationId, InvokerId};
+
+use crate::{ActionDescriptor, Completion, Dispatch};
+
+/// The invoker did not run the activation: it may be dispatched again, here or elsewhere, whatever its delivery.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    /// There is no room, and none came free within the wait for it.
+    #[error("no room for a container of {memory} MB: {reason}")]
+    NoRoom { memory: u64, reason: String },
+    /// The invoker takes no more work.
+    #[error("the invoker is draining")]
+    Draining,
+    /// The invoker cannot be reached. Whether the activation ran is not known.
+    #[error("the invoker cannot be reached: {0}")]
+    Unreachable(String),
+}
+
+/// Told just before `/run`: from here on the activation may have had effects.
+#[async_trait]
+pub trait StartedObserver: fmt::Debug + Send + Sync + 'static {
+    async fn started(&self, id: ActivationId);
+}
+
+/// Room of one invoker, as it believes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvokerCapacity {
+    /// Megabytes for containers, and how many of them are taken by running or warm ones.
+    pub memory: u64,
+    pub busy: u64,
+    pub idle: u64,
+}
+
+/// An invoker, from the side of whoever dispatches.
+#[async_trait]
+pub trait InvokerClient: fmt::Debug + Send + Sync + 'static {
+    fn id(&self) -> InvokerId;
+
+    /// Runs an activation to its end. Failures of the action, its container or the platform are completions with a
+    /// record; an error means that it did not run. Dropping the future does not stop the activation: its record
+    /// reaches the [`RecordSink`] all the same.
+    async fn dispatch(&self, dispatch: Dispatch) -> Result<Completion, DispatchError>;
+
+    fn capacity(&self) -> InvokerCapacity;
+
+    /// Removes the warm containers of an action that was updated or deleted.
+    async fn invalidate(&self, action: &oxwhisk_core::name::FullyQualifiedName);
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CodeError {
+    /// The action is gone; its record says so.
+    #[error("Action could not be found or may have been deleted.")]
+    NotFound,
+    #[error("Action version is not compatible and cannot be invoked.")]
+    Mismatch,
+    #[error("Action could not be fetched.")]
+    Unavailable,
+}
+
+/// Where the invoker gets code.
+#[async_trait]
+pub trait CodeSource: fmt::Debug + Send + Sync + 'static {
+    /// The code as `/init` takes it: source text or base64. `None` for an image that needs none.
+    async fn code(&self, action: &ActionDescriptor) -> Result<Option<Bytes>, CodeError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the record cannot be kept: {0}")]
+pub struct RecordError(pub String);
+
+/// Takes finished records. Idempotent by activation id: a later record replaces an earlier one.
+pub trait RecordSink: fmt::Debug + Send + Sync + 'static {
+    /// Returns when the record survives the death of this process. On the warm path of every call: no thread hop.
+    ///
+    /// # Errors
+    /// When it cannot be kept; the caller decides whether the answer may go out.
+    fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError>;
+}
