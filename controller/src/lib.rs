@@ -1,1 +1,27 @@
-//! The public REST API and what stands behind it.
+//! The controller: the public REST API, authentication, throttles, the dispatcher of the durable queue and the writer
+//! of records.
+//!
+//! - `http`: what requests and answers look like; [`Server`] is the accept loop;
+//! - `auth`, `throttle`: who may do how much;
+//! - `api`: one module a resource, thin: each reads a request and asks the parts below;
+//! - `entities`: actions and their code;
+//! - `invoke`: running them, now or from the queue.
+//!
+//! [`Controller::start`] puts it together from stores, a bus and invokers; it binds nothing itself.
+
+mod api;
+mod auth;
+mod cache;
+mod clock;
+mod config;
+mod controller;
+mod entities;
+mod http;
+mod invoke;
+mod throttle;
+
+pub use config::{ApiInfo, ControllerConfig};
+pub use controller::{Backends, Controller, StartError};
+pub use entities::StoredCode;
+pub use http::{Server, ServerConfig};
+pub use invoke::{Fleet, Records};

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 /// Gives its arguments back.
 pub const ECHO: &str = "function main(args) { return args }";
 /// Takes about `args.ms` milliseconds.
-pub const SLEEP: &str = "function main(args) { return new Promise(done => setTimeout(() => done({slept: args.ms}), args.ms)) }";
+pub const SLEEP: &str =
+    "function main(args) { return new Promise(done => setTimeout(() => done({slept: args.ms}), args.ms)) }";
 /// Lists the variables that OpenWhisk sets.
 pub const ENVIRONMENT: &str = "function main() { const found = {}; for (const k in process.env) if (k.startsWith('__OW_')) found[k] = process.env[k]; return found }";
 

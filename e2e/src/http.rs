@@ -125,6 +125,16 @@ impl Request {
         }
     }
 
+    /// Sends the request and closes the connection without reading.
+    ///
+    /// # Errors
+    /// When the connection cannot be made or breaks.
+    pub fn send_and_hang_up(&self) -> std::io::Result<()> {
+        let mut stream = self.connect()?;
+        stream.write_all(&self.wire())?;
+        stream.shutdown(std::net::Shutdown::Both)
+    }
+
     fn connect(&self) -> std::io::Result<TcpStream> {
         let address = self.authority.to_socket_addrs()?.next().ok_or_else(|| {
             std::io::Error::new(std::io::ErrorKind::NotFound, format!("no address for {}", self.authority))
@@ -137,8 +147,7 @@ impl Request {
     }
 
     fn wire(&self) -> Vec<u8> {
-        let mut head =
-            format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.authority);
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.authority);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -234,9 +243,6 @@ mod tests {
     fn a_put_always_says_how_long_its_body_is() {
         let api = Api::from_url("http://h:1").expect("valid");
         let wire = String::from_utf8(api.request("PUT", "/x").wire()).expect("ascii");
-        assert_eq!(
-            wire,
-            "PUT /x HTTP/1.1\r\nHost: h:1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
+        assert_eq!(wire, "PUT /x HTTP/1.1\r\nHost: h:1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     }
 }

@@ -43,7 +43,8 @@ fn install() -> Result<PathBuf, String> {
     }
     std::fs::create_dir_all(&cache).map_err(|e| format!("cannot make {}: {e}", cache.display()))?;
     for file in ["package.json", "package-lock.json", ".npmrc"] {
-        std::fs::copy(sources().join(file), cache.join(file)).map_err(|e| format!("cannot copy {file}: {e}"))?;
+        std::fs::copy(sources().join(file), cache.join(file))
+            .map_err(|e| format!("cannot copy {file}: {e}"))?;
     }
     npm_ci(&cache)?;
     std::fs::write(&stamp, lock).map_err(|e| format!("cannot write {}: {e}", stamp.display()))?;

@@ -55,7 +55,7 @@ pub enum Special {
     Other,
     /// Its subject is blocked.
     Blocked,
-    /// May only store actions of the default Node.js kind's family version named at start (`nodejs:20`).
+    /// May store actions of kind `nodejs:20` only.
     OnlyNodejs20,
     /// Its activation records are not stored.
     NoRecords,

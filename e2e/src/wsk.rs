@@ -32,7 +32,8 @@ impl Wsk {
     /// When `wsk property set` fails.
     pub fn for_tenant(tenant: &Tenant) -> Result<Self, String> {
         let wsk = Self { binary: find_binary()?, home: tempfile::tempdir().expect("a temporary directory") };
-        let set = wsk.run(&["property", "set", "--apihost", &tenant.api().url(), "--auth", &tenant.user().auth()]);
+        let set =
+            wsk.run(&["property", "set", "--apihost", &tenant.api().url(), "--auth", &tenant.user().auth()]);
         assert!(set.status.success(), "wsk property set failed: {set:?}");
         Ok(wsk)
     }

@@ -4,11 +4,13 @@
 const fs = require('fs');
 const path = require('path');
 const os = require('os');
+const vm = require('vm');
 const { createRequire } = require('module');
 
-/** What V8 says when it meets module syntax in a script; each only ever means "this is an ES module". */
+/** What V8 says to module syntax in a script; each message means nothing else. */
 const MODULE_SYNTAX =
   /Cannot use import statement outside a module|Unexpected token 'export'|Cannot use 'import\.meta' outside a module|await is only valid in async functions and the top level bodies of modules/;
+const SYNTAX_CHECK_MILLISECONDS = 5000;
 const IDENTIFIER_PATH = /^[\p{ID_Start}$_][\p{ID_Continue}$]*(\.[\p{ID_Start}$_][\p{ID_Continue}$]*)*$/u;
 /** Under this name the line appended to a single source leaves the local that `main` names. */
 const LOCAL_MAIN = 'openwhiskMain';
@@ -29,19 +31,40 @@ async function loadAction({ main, code, binary }) {
 // The source goes through a file so that Node's own loader gives it everything a module has: `require`,
 // `import()`, and stack traces that name file and line.
 async function loadSource(folder, code, main) {
+  if (hasModuleSyntax(code)) return loadModuleSource(path.join(folder, 'index.mjs'), code, main);
   const file = path.join(folder, 'index.cjs');
   fs.writeFileSync(file, code + localMainLookup(main));
+  const exported = require(file);
+  const local = require.cache[file]?.[LOCAL_MAIN];
+  return local === undefined ? member(exported, main) : local;
+}
+
+async function loadModuleSource(file, code, main) {
+  fs.writeFileSync(file, code);
   try {
-    const exported = require(file);
-    const local = localMain(file);
-    return local === undefined ? member(exported, main) : local;
+    return moduleMember(await importFile(file), main);
   } catch (error) {
-    if (!isModuleSyntax(error, file)) throw error;
+    if (error instanceof SyntaxError) addSyntaxPosition(error, file);
+    throw error;
   }
-  const module = path.join(folder, 'index.mjs');
-  fs.renameSync(file, module);
-  fs.writeFileSync(module, code);
-  return moduleMember(await importFile(module), main);
+}
+
+/** Only the parser can tell module syntax from the same words in a string or a comment. */
+function hasModuleSyntax(code) {
+  if (!/\b(import|export)\b/.test(code)) return false;
+  try {
+    vm.compileFunction(code, ['exports', 'require', 'module', '__filename', '__dirname']);
+    return false;
+  } catch (error) {
+    return MODULE_SYNTAX.test(error.message);
+  }
+}
+
+// V8 keeps the position of a module's syntax error to itself and Node prints it only when it dies of one.
+function addSyntaxPosition(error, file) {
+  const { spawnSync } = require('child_process');
+  const check = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8', timeout: SYNTAX_CHECK_MILLISECONDS });
+  if (check.status !== 0 && check.stderr) error.stack = `${check.stderr.split('\n\n', 1)[0]}\n${error.stack}`;
 }
 
 /** A line that hands out the local `main` names, or nothing where the name can be no local (`default`). */
@@ -54,15 +77,6 @@ function localMainLookup(main) {
     return '';
   }
   return `\n;module.${LOCAL_MAIN} = typeof ${first} === 'undefined' ? undefined : ${main};`;
-}
-
-function localMain(file) {
-  return require.cache[file] && require.cache[file][LOCAL_MAIN];
-}
-
-// Only a syntax error of this very file counts, not one of a file it requires.
-function isModuleSyntax(error, file) {
-  return error instanceof SyntaxError && MODULE_SYNTAX.test(error.message) && String(error.stack).startsWith(`${file}:`);
 }
 
 async function loadArchive(folder, code, main) {

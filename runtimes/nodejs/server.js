@@ -4,6 +4,7 @@
 // `net` instead of `http`: the protocol is two POST routes with Content-Length bodies, and leaving the
 // general parser out halves the cost of a warm call and takes milliseconds off a cold start.
 
+const fs = require('fs');
 const net = require('net');
 const { RequestReader, encodeResponse } = require('./http.js');
 const { ActionEnvironment, ActionLogs } = require('./surroundings.js');
@@ -121,7 +122,10 @@ function start() {
   const server = net.createServer({ noDelay: true }, (socket) => new Connection(socket, service));
   server.maxConnections = MAX_CONNECTIONS;
   server.on('error', (error) => fail(`cannot listen on ${listen}: ${error.message}`));
-  server.listen(address);
+  server.listen(address.path === undefined ? address : { path: `${address.path}~` }, () => {
+    // Only now under its name: whoever sees the socket can connect to it.
+    if (address.path !== undefined) fs.renameSync(`${address.path}~`, address.path);
+  });
 }
 
 start();

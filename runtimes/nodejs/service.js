@@ -142,7 +142,8 @@ class ActionService {
    */
   async invoke(value, context) {
     try {
-      const result = this.main(value, context);
+      const { main } = this;
+      const result = main(value, context);
       return encodeResult(await Promise.resolve(result).catch((reason) => ({ error: describeReason(reason || {}) })));
     } catch (error) {
       console.error(error);

@@ -197,7 +197,9 @@ fn read_managed(exec: &Map<String, Value>, runtime: &RuntimeKind) -> Result<Exec
                 "'code' must be a string or attachment object defined in 'exec' for '{kind}' actions"
             )));
         }
-        _ => return Err(Malformed(format!("'code' must be a string defined in 'exec' for '{kind}' actions"))),
+        _ => {
+            return Err(Malformed(format!("'code' must be a string defined in 'exec' for '{kind}' actions")));
+        }
     };
     let main = read_main(exec, kind)?;
     if runtime.require_main && main.is_none() {
@@ -234,13 +236,17 @@ fn read_main(exec: &Map<String, Value>, kind: &str) -> Result<Option<String>, Ma
 
 fn read_sequence(exec: &Map<String, Value>, namespace: &EntityName) -> Result<Exec, Malformed> {
     let components = match exec.get("components") {
-        None | Some(Value::Null) => return Err(Malformed::new("'components' must be defined for sequence kind")),
+        None | Some(Value::Null) => {
+            return Err(Malformed::new("'components' must be defined for sequence kind"));
+        }
         Some(Value::Array(components)) => components,
         Some(_) => return Err(Malformed::new("'components' must be an array")),
     };
     let read = |component: &Value| {
-        let text = component.as_str().ok_or_else(|| Malformed::new("'components' must be an array of strings"))?;
-        FullyQualifiedName::parse(text, namespace).map_err(|error| Malformed(format!("requirement failed: {error}")))
+        let text =
+            component.as_str().ok_or_else(|| Malformed::new("'components' must be an array of strings"))?;
+        FullyQualifiedName::parse(text, namespace)
+            .map_err(|error| Malformed(format!("requirement failed: {error}")))
     };
     Ok(Exec::Sequence { components: components.iter().map(read).collect::<Result<_, _>>()? })
 }
@@ -262,7 +268,9 @@ pub fn is_base64(text: &str) -> bool {
     }
     let padding = bytes.iter().rev().take_while(|b| **b == b'=').count();
     padding <= 2
-        && bytes[..bytes.len() - padding].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+        && bytes[..bytes.len() - padding]
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }
 
 #[cfg(test)]
@@ -305,7 +313,10 @@ mod tests {
                 json!({"kind": "go:1", "code": "x", "main": 1}),
                 "if defined, 'main' be a string in 'exec' for 'go:1' actions",
             ),
-            (json!({"kind": "blackbox"}), "'image' must be a string defined in 'exec' for 'blackbox' actions"),
+            (
+                json!({"kind": "blackbox"}),
+                "'image' must be a string defined in 'exec' for 'blackbox' actions",
+            ),
             (json!({"kind": "blackbox", "image": "a b"}), "could not parse image name"),
             (json!({"kind": "sequence"}), "'components' must be defined for sequence kind"),
             (json!({"kind": "sequence", "components": 1}), "'components' must be an array"),
@@ -319,9 +330,14 @@ mod tests {
 
     #[test]
     fn base64_is_told_from_source() {
-        for (text, binary) in
-            [("UEsDBA==", true), ("abcd", true), ("function main(){}", false), ("abc", false), ("", false), ("a===", false)]
-        {
+        for (text, binary) in [
+            ("UEsDBA==", true),
+            ("abcd", true),
+            ("function main(){}", false),
+            ("abc", false),
+            ("", false),
+            ("a===", false),
+        ] {
             assert_eq!(is_base64(text), binary, "{text}");
         }
     }

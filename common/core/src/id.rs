@@ -24,7 +24,7 @@ impl ActivationId {
     /// A new random id.
     #[must_use]
     pub fn generate() -> Self {
-        Self(uuid::Uuid::new_v4())
+        Self(uuid::Builder::from_random_bytes(rand::rng().random()).into_uuid())
     }
 }
 

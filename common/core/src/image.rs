@@ -25,7 +25,8 @@ impl ImageName {
     /// Same image whatever the tag or registry: how `blackboxes` of a manifest are matched.
     #[must_use]
     pub fn same_repository(&self, other: &Self) -> bool {
-        self.name == other.name && self.prefix.as_deref().unwrap_or("") == other.prefix.as_deref().unwrap_or("")
+        self.name == other.name
+            && self.prefix.as_deref().unwrap_or("") == other.prefix.as_deref().unwrap_or("")
     }
 }
 
@@ -35,7 +36,9 @@ fn is_component(text: &str) -> bool {
     let bytes = text.as_bytes();
     edge(bytes.first())
         && edge(bytes.last())
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 fn is_registry(text: &str) -> bool {

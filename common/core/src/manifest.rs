@@ -149,8 +149,9 @@ impl Manifest {
                 "default": kind.is_default, "attached": kind.attached.is_some(), "requireMain": kind.require_main,
             })
         };
-        let family_info =
-            |(family, kinds): (&String, &Vec<RuntimeKind>)| (family.clone(), kinds.iter().map(kind_info).collect());
+        let family_info = |(family, kinds): (&String, &Vec<RuntimeKind>)| {
+            (family.clone(), kinds.iter().map(kind_info).collect())
+        };
         Value::Object(self.families.iter().map(family_info).collect())
     }
 }
@@ -203,7 +204,10 @@ mod tests {
         let fault = |text: &str| Manifest::parse(text).unwrap_err().to_string();
         assert!(fault("{").starts_with("the runtimes manifest is not valid: EOF"));
         assert!(fault(&TEXT.replace("\"default\": true,", "")).contains("exactly one"));
-        assert_eq!(fault(&TEXT.replace("java:8", "nodejs:18")), "kind 'nodejs:18' of family 'java' must be 'java' or 'java:<version>' in lower case");
+        assert_eq!(
+            fault(&TEXT.replace("java:8", "nodejs:18")),
+            "kind 'nodejs:18' of family 'java' must be 'java' or 'java:<version>' in lower case"
+        );
         assert!(fault(&TEXT.replace("nodejs:18", "nodejs:20")).contains("declared twice"));
     }
 }

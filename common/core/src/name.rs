@@ -20,7 +20,9 @@ pub enum NameError {
     NamespaceTooLong(usize),
     #[error("The namespace contains illegal characters.")]
     NamespaceIllegal,
-    #[error("The fully qualified name of the entity must contain at least the namespace and the name of the entity.")]
+    #[error(
+        "The fully qualified name of the entity must contain at least the namespace and the name of the entity."
+    )]
     NotFullyQualified,
 }
 

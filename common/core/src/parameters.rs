@@ -35,7 +35,8 @@ impl Parameters {
     pub fn from_json(value: &Value) -> Result<Self, Malformed> {
         let malformed = || Malformed::new("parameters malformed!");
         let read = |element: &Value| element.as_object().and_then(read_parameter).ok_or_else(malformed);
-        let list: Vec<Parameter> = value.as_array().ok_or_else(malformed)?.iter().map(read).collect::<Result<_, _>>()?;
+        let list: Vec<Parameter> =
+            value.as_array().ok_or_else(malformed)?.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Self::last_wins(list))
     }
 

@@ -125,9 +125,12 @@ mod tests {
 
     #[test]
     fn sizes_keep_the_unit_they_came_in() {
-        for (text, bytes, shown) in
-            [("256 MB", 256 << 20, "256 MB"), ("1m", 1 << 20, "1 MB"), (" 5 K ", 5120, "5 KB"), ("7b", 7, "7 B")]
-        {
+        for (text, bytes, shown) in [
+            ("256 MB", 256 << 20, "256 MB"),
+            ("1m", 1 << 20, "1 MB"),
+            (" 5 K ", 5120, "5 KB"),
+            ("7b", 7, "7 B"),
+        ] {
             let size: ByteSize = text.parse().unwrap();
             assert_eq!((size.as_bytes(), size.to_string().as_str()), (bytes, shown));
         }

@@ -40,6 +40,13 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Appends a message. Returns when it has the topic's [`crate::Durability`]; until then it may or may not be there.
     async fn produce(&self, topic: Topic, key: &str, payload: Bytes) -> Result<(), BusError>;
 
+    /// As [`Bus::produce`], without leaving the calling thread: for topics whose durability is
+    /// [`crate::Durability::ProcessDeath`], on the warm path of every call. Other topics are refused as unavailable.
+    ///
+    /// # Errors
+    /// As [`Bus::produce`].
+    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<(), BusError>;
+
     /// Marks a message complete by its key, for producers that outlive what they produced (`inflight`).
     async fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError>;
 

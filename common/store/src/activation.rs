@@ -1,28 +1,13 @@
 //! Activation records.
 
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 use serde_json::Value;
 
-use crate::StoreError;
-
-/// A record on its way into a store: what the indexes need, and the document as it will be kept.
-#[derive(Clone, Debug)]
-pub struct RecordDocument {
-    /// The invoking namespace.
-    pub namespace: EntityName,
-    pub activation_id: ActivationId,
-    /// Milliseconds since the epoch; lists are ordered by it, newest first.
-    pub start: i64,
-    /// What `?name=` compares with: `name`, `package/name` or `binding/name`.
-    pub filter_name: String,
-    /// The stored form ([`oxwhisk_core::entity::Activation::to_document`]).
-    pub document: Arc<str>,
-}
+use crate::{RecordDocument, StoreError};
 
 /// Which records of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use oxwhisk_core::name::FullyQualifiedName;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
+use sha2::{Digest, Sha256};
 
 use crate::StoreError;
 
@@ -32,4 +34,16 @@ pub trait AttachmentStore: fmt::Debug + Send + Sync + 'static {
 
     /// Deletes every attachment of the document but `keep`.
     async fn prune(&self, document: &FullyQualifiedName, keep: Option<&str>) -> Result<(), StoreError>;
+}
+
+/// `sha-256-<hex>`, as documents give an attachment's digest.
+#[cfg(any(feature = "memory", feature = "sqlite"))]
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    Sha256::digest(bytes).iter().fold("sha-256-".to_owned(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -59,6 +59,16 @@ pub struct EntityDocument {
     pub body: Value,
 }
 
+impl EntityDocument {
+    /// Whether strangers see it in a list of packages: it is published, and it is no binding.
+    #[must_use]
+    pub fn is_public_package(&self) -> bool {
+        let published = self.body.get("publish").and_then(Value::as_bool).unwrap_or(false);
+        let bound = |binding: &Value| binding.as_object().is_some_and(|binding| !binding.is_empty());
+        self.collection == Collection::Packages && published && !self.body.get("binding").is_some_and(bound)
+    }
+}
+
 /// A document with the revision under which it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored<T> {

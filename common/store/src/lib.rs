@@ -9,12 +9,20 @@
 
 mod activation;
 mod attachment;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod entity;
 mod error;
+#[cfg(feature = "memory")]
+pub mod memory;
+mod record;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod subject;
 
-pub use activation::{ActivationQuery, ActivationStore, RecordDocument};
+pub use activation::{ActivationQuery, ActivationStore};
 pub use attachment::{AttachmentStore, StoredAttachment};
 pub use entity::{Collection, EntityDocument, EntityQuery, EntityStore, Stored};
 pub use error::StoreError;
+pub use record::RecordDocument;
 pub use subject::SubjectStore;

@@ -9,5 +9,6 @@ mod traits;
 
 pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
 pub use traits::{
-    CodeError, CodeSource, DispatchError, InvokerCapacity, InvokerClient, RecordError, RecordSink, StartedObserver,
+    CodeError, CodeSource, DispatchError, InvokerCapacity, InvokerClient, RecordError, RecordSink,
+    StartedObserver,
 };

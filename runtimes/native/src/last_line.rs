@@ -12,9 +12,13 @@ pub(crate) struct LastLine {
 impl LastLine {
     /// Takes the next piece of the stream and hands whatever can no longer be the last line to `log`.
     pub(crate) fn push(&mut self, piece: &[u8], mut log: impl FnMut(&[u8])) {
+        // What was held has no newline but perhaps its last byte: only that byte and the new piece are searched, so
+        // that one endless line is not read again for each piece.
+        let unsearched = self.held.len().saturating_sub(1);
         self.held.extend_from_slice(piece);
         let end = self.held.strip_suffix(b"\n").map_or(self.held.len(), <[u8]>::len);
-        if let Some(newline) = memchr::memrchr(b'\n', &self.held[..end]) {
+        let newline = memchr::memrchr(b'\n', &self.held[unsearched.min(end)..end]);
+        if let Some(newline) = newline.map(|at| unsearched + at) {
             log(&self.held[..=newline]);
             self.held.drain(..=newline);
         }

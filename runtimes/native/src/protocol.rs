@@ -63,7 +63,8 @@ const DESCRIPTOR_WORDS: [&[u8]; 6] = [b"fd", b"open", b"write", b"file", b"io.",
 
 /// Presumes the protocol of a script from its text and the files of its archive that it names.
 pub(crate) fn of_script<'a>(script: &[u8], named_files: impl IntoIterator<Item = &'a [u8]>) -> Presumption {
-    let may_answer = |file: &[u8]| !file.starts_with(b"#!") && is_machine_code(file) || mentions_descriptor_3(file);
+    let may_answer =
+        |file: &[u8]| !file.starts_with(b"#!") && is_machine_code(file) || mentions_descriptor_3(file);
     if mentions_descriptor_3(script) || named_files.into_iter().any(may_answer) {
         Presumption::Undecided
     } else {
@@ -129,7 +130,15 @@ mod tests {
 
     #[test]
     fn other_threes_are_no_descriptor() {
-        for line in ["#!/usr/bin/python3", "for i in 1 2 3; do", "sleep 3", "x = v3", "pi = 3.14", "echo 31 13", "a[3]"] {
+        for line in [
+            "#!/usr/bin/python3",
+            "for i in 1 2 3; do",
+            "sleep 3",
+            "x = v3",
+            "pi = 3.14",
+            "echo 31 13",
+            "a[3]",
+        ] {
             assert!(!mentions_descriptor_3(line.as_bytes()), "{line}");
         }
     }

@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn actions_inherit_all_but_the_listener() {
-        let settings = settings(&[("OW_LISTEN", "unix:/s"), ("PATH", "/bin"), ("OW_WAIT_FOR_ACK", "1")]).unwrap();
+        let settings =
+            settings(&[("OW_LISTEN", "unix:/s"), ("PATH", "/bin"), ("OW_WAIT_FOR_ACK", "1")]).unwrap();
         let names: Vec<_> = settings.inherited_env.iter().map(|(key, _)| key.to_str().unwrap()).collect();
         assert_eq!(names, ["PATH", "OW_WAIT_FOR_ACK", "__OW_PROXY_VERSION", "__OW_WAIT_FOR_ACK"]);
         assert!(settings.wait_for_ack);
@@ -163,8 +164,14 @@ mod tests {
 
     #[test]
     fn bad_settings_name_their_variable() {
-        assert_eq!(settings(&[("OW_ACTION_PROTOCOL", "x")]).unwrap_err(), SettingsError::Protocol("x".to_owned()));
-        assert_eq!(settings(&[("OW_START_GRACE_MS", "-1")]).unwrap_err(), SettingsError::StartGrace("-1".to_owned()));
+        assert_eq!(
+            settings(&[("OW_ACTION_PROTOCOL", "x")]).unwrap_err(),
+            SettingsError::Protocol("x".to_owned())
+        );
+        assert_eq!(
+            settings(&[("OW_START_GRACE_MS", "-1")]).unwrap_err(),
+            SettingsError::StartGrace("-1".to_owned())
+        );
         assert_eq!(settings(&[]).unwrap().listen, Listen::Tcp("0.0.0.0:8080".to_owned()));
     }
 }

@@ -214,11 +214,16 @@ impl Action {
     ///
     /// # Errors
     /// When the document is not an action this platform can read.
-    pub fn from_document(document: &Value, manifest: &Manifest, defaults: ActionLimits) -> Result<Self, Malformed> {
+    pub fn from_document(
+        document: &Value,
+        manifest: &Manifest,
+        defaults: ActionLimits,
+    ) -> Result<Self, Malformed> {
         let missing = |name: &str| Malformed(format!("'{name}' is missing or malformed"));
         let text = |name: &str| document.get(name).and_then(Value::as_str).ok_or_else(|| missing(name));
         let namespace: EntityPath = text("namespace")?.parse().map_err(|_| missing("namespace"))?;
-        let parameters = |name: &str| document.get(name).map_or_else(|| Ok(Parameters::new()), Parameters::from_json);
+        let parameters =
+            |name: &str| document.get(name).map_or_else(|| Ok(Parameters::new()), Parameters::from_json);
         let exec = document.get(EXEC).ok_or_else(|| missing(EXEC))?;
         let limits = document.get("limits").ok_or_else(|| Malformed::new("'timeout' is missing"))?;
         Ok(Self {

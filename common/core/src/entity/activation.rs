@@ -199,8 +199,13 @@ impl Activation {
     /// The record as clients see it: a status word instead of a code, times left out where it never ended.
     #[must_use]
     pub fn to_api(&self) -> String {
-        let response = self.api_response();
-        to_text(&self.form(response, None))
+        to_text(&self.form(self.api_response(), None, &self.logs))
+    }
+
+    /// As [`Activation::to_api`] with no logs: what a blocking invocation answers, which never waits for them.
+    #[must_use]
+    pub fn to_api_without_logs(&self) -> String {
+        to_text(&self.form(self.api_response(), None, &[]))
     }
 
     /// The `response` member alone.
@@ -217,7 +222,7 @@ impl Activation {
             result: self.response.result.as_deref(),
             size: self.response.size,
         };
-        to_text(&self.form(response, Some(updated)))
+        to_text(&self.form(response, Some(updated), &self.logs))
     }
 
     /// # Errors
@@ -292,7 +297,12 @@ impl Activation {
         }
     }
 
-    fn form<R: Serialize>(&self, response: R, updated: Option<i64>) -> Form<'_, R> {
+    fn form<'a, R: Serialize>(
+        &'a self,
+        response: R,
+        updated: Option<i64>,
+        logs: &'a [String],
+    ) -> Form<'a, R> {
         let stored = updated.is_some();
         Form {
             namespace: &self.namespace,
@@ -305,7 +315,7 @@ impl Activation {
             duration: self.duration.filter(|_| stored || self.end != 0),
             cause: self.cause,
             response,
-            logs: &self.logs,
+            logs,
             annotations: self.annotations.to_json(),
             publish: self.publish,
             entity_type: stored.then_some("activation"),
@@ -347,7 +357,8 @@ mod tests {
     fn clients_see_words_and_stores_see_codes() {
         let record = record(8);
         let api: Value = serde_json::from_str(&record.to_api()).unwrap();
-        let response = json!({"status": "application error", "success": false, "result": {"error": "no"}, "size": 14});
+        let response =
+            json!({"status": "application error", "success": false, "result": {"error": "no"}, "size": 14});
         assert_eq!(api["response"], response);
         assert!(api.get("updated").is_none() && api.get("entityType").is_none());
         let text = record.to_document(9);

@@ -202,7 +202,10 @@ mod tests {
             (json!({"memory": 1024}), "memory size 1024 MB exceeds allowed threshold of 512 MB"),
             (json!({"logs": 11}), "log size 11 MB exceeds allowed threshold of 10 MB"),
             (json!({"concurrency": 2}), "concurrency 2 exceeds allowed threshold of 1"),
-            (json!({"instances": 31}), "Max action instance concurrency must not exceed your namespace concurrency of 30."),
+            (
+                json!({"instances": 31}),
+                "Max action instance concurrency must not exceed your namespace concurrency of 30.",
+            ),
             (json!({"instances": -1}), "Action container concurrency must be greater than or equal to 0."),
             (json!({"timeout": 1.5}), "time limit must be whole number"),
             (json!({"memory": "256"}), "memory limit must be whole number"),

@@ -90,7 +90,11 @@ impl EffectiveLimits {
             time: narrowed(system.time, user.min_action_timeout, user.max_action_timeout),
             memory: narrowed(system.memory, mb(user.min_action_memory), mb(user.max_action_memory)),
             logs: narrowed(system.logs, mb(user.min_action_logs), mb(user.max_action_logs)),
-            concurrency: narrowed(system.concurrency, user.min_action_concurrency, user.max_action_concurrency),
+            concurrency: narrowed(
+                system.concurrency,
+                user.min_action_concurrency,
+                user.max_action_concurrency,
+            ),
             invocations_per_minute: user.invocations_per_minute.unwrap_or(system.invocations_per_minute),
             concurrent_invocations,
             fires_per_minute: user.fires_per_minute.unwrap_or(system.fires_per_minute),
@@ -128,7 +132,9 @@ impl EffectiveLimits {
         if let Some(store) = user.store_activations {
             optional.insert("storeActivations".to_owned(), store.into());
         }
-        for (name, size) in [("maxPayloadSize", user.max_payload_size), ("truncationSize", user.truncation_size)] {
+        for (name, size) in
+            [("maxPayloadSize", user.max_payload_size), ("truncationSize", user.truncation_size)]
+        {
             if let Some(size) = size {
                 optional.insert(name.to_owned(), size.to_string().into());
             }
@@ -161,7 +167,10 @@ mod tests {
         };
         let limits = EffectiveLimits::new(&SystemLimits::default(), &user);
         assert_eq!((limits.memory.min.as_mb(), limits.memory.max.as_mb()), (256, 512));
-        assert_eq!((limits.time.max, limits.concurrent_invocations, limits.max_action_instances), (1000, 5, 5));
+        assert_eq!(
+            (limits.time.max, limits.concurrent_invocations, limits.max_action_instances),
+            (1000, 5, 5)
+        );
     }
 
     #[test]

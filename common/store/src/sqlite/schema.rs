@@ -1,0 +1,6 @@
+//! The tables.
+
+use oxwhisk_sqlite::Schema;
+
+pub(super) const ENTITIES: Schema = Schema { steps: &[include_str!("schema/entities-1.sql")] };
+pub(super) const ACTIVATIONS: Schema = Schema { steps: &[include_str!("schema/activations-1.sql")] };

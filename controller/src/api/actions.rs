@@ -1,0 +1,204 @@
+//! `/namespaces/{ns}/actions/...`: create, read, delete, invoke.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use oxwhisk_core::entity::ActionPut;
+use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
+use oxwhisk_store::Collection;
+use serde_json::Value;
+
+use crate::Controller;
+use crate::api::{entity_name, lists, require, require_owner};
+use crate::auth::Caller;
+use crate::clock;
+use crate::controller::Call;
+use crate::entities::{check_put, store_fault};
+use crate::http::fault::Fault;
+use crate::http::path::CollectionName;
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::http::{body, json_fault};
+use crate::invoke::Invocation;
+
+const EXTRA_LOGGING: &str = "x-ow-extra-logging";
+
+/// `actions/{name}`
+pub(crate) async fn entity(
+    controller: &Controller,
+    call: Call,
+    caller: Arc<Caller>,
+    namespace: EntityName,
+    name: &str,
+) -> Result<Reply, Fault> {
+    let name = entity_name(name)?;
+    let owned = require_owner(&caller, &namespace, || format!("{namespace}/{name}"));
+    let id = FullyQualifiedName::new(EntityPath::new(namespace.clone(), None), name);
+    match call.method {
+        Method::GET => {
+            owned?;
+            get(controller, &call, &id).await
+        }
+        Method::PUT => {
+            owned?;
+            put(controller, call, &caller, id).await
+        }
+        Method::DELETE => {
+            owned?;
+            delete(controller, &id).await
+        }
+        Method::POST => invoke(controller, call, caller, id, owned).await,
+        _ => Err(Fault::no_route()),
+    }
+}
+
+async fn get(controller: &Controller, call: &Call, id: &FullyQualifiedName) -> Result<Reply, Fault> {
+    let with_code = Query(call.query.as_deref()).boolean("code", true)?;
+    let known = controller.actions.get(id).await?;
+    let answer = if with_code {
+        controller.actions.with_code(&known).await?.to_api(true)
+    } else {
+        known.action.to_api(false)
+    };
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
+async fn put(
+    controller: &Controller,
+    call: Call,
+    caller: &Caller,
+    id: FullyQualifiedName,
+) -> Result<Reply, Fault> {
+    let overwrite = Query(call.query.as_deref()).boolean("overwrite", false)?;
+    let body = body::read(call.body, &call.headers, controller.config.max_request).await?;
+    body::require_json(&call.headers, &body)?;
+    let json: Value = serde_json::from_slice(&body)
+        .map_err(|error| Fault::malformed_content(json_fault::describe(&body, &error)))?;
+    drop(body);
+    let put = ActionPut::from_json(&json, &controller.config.manifest, &id.path.namespace)
+        .map_err(Fault::malformed_content)?;
+    drop(json);
+    check_put(&put, &caller.limits, &controller.config.limits)?;
+    let action = controller.actions.put(id.clone(), put, overwrite).await?;
+    controller.backends.fleet.invalidate(&id).await;
+    Ok(Reply::json(StatusCode::OK, &action.to_api(true)))
+}
+
+async fn delete(controller: &Controller, id: &FullyQualifiedName) -> Result<Reply, Fault> {
+    let action = controller.actions.delete(id).await?;
+    controller.backends.fleet.invalidate(id).await;
+    Ok(Reply::json(StatusCode::OK, &action.to_api(true)))
+}
+
+/// Throttles come first, so that a caller over its limits learns nothing else; then whether it may.
+async fn invoke(
+    controller: &Controller,
+    call: Call,
+    caller: Arc<Caller>,
+    id: FullyQualifiedName,
+    allowed: Result<(), Fault>,
+) -> Result<Reply, Fault> {
+    let received = clock::now_ms();
+    let slot = controller.throttles.admit(&caller, received)?;
+    allowed?;
+    let query = Query(call.query.as_deref());
+    let most = controller.config.limits.blocking_wait;
+    let timeout = read_timeout(query, most)?;
+    let (blocking, result_only) = (query.boolean("blocking", false)?, query.boolean("result", false)?);
+    let payload_limit = caller.limits.payload.as_bytes();
+    let too_large = |size| Fault::too_large("Request", size, payload_limit);
+    if let Some(size) = body::announced_length(&call.headers).filter(|size| *size > payload_limit) {
+        return Err(too_large(size));
+    }
+    let payload = body::read(call.body, &call.headers, controller.config.max_request).await?;
+    body::require_json(&call.headers, &payload)?;
+    if payload.len() as u64 > payload_limit {
+        return Err(too_large(payload.len() as u64));
+    }
+    let invocation = Invocation {
+        transaction: call.transaction,
+        caller,
+        action: id,
+        payload,
+        wait: blocking.then_some(timeout),
+        result_only,
+        extra_logging: extra_logging(&call.headers),
+        slot,
+        received,
+    };
+    controller.invocations.invoke(invocation).await
+}
+
+fn read_timeout(query: Query<'_>, most: Duration) -> Result<Duration, Fault> {
+    let Some(text) = query.get("timeout").filter(|text| !text.is_empty()) else { return Ok(most) };
+    let most_ms = most.as_millis();
+    let milliseconds: Option<u64> =
+        text.parse().ok().filter(|wait| (1..=most_ms).contains(&u128::from(*wait)));
+    milliseconds.map(Duration::from_millis).ok_or_else(|| {
+        let text = format!("Timeout must be number of milliseconds up to {most_ms}.");
+        Fault::malformed_query("timeout", text)
+    })
+}
+
+fn extra_logging(headers: &HeaderMap) -> bool {
+    headers.get(EXTRA_LOGGING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"on"))
+}
+
+/// `actions/{package}/`
+pub(crate) async fn in_package(
+    controller: &Controller,
+    call: &Call,
+    caller: &Caller,
+    namespace: &EntityName,
+    package: &str,
+) -> Result<Reply, Fault> {
+    let package = entity_name(package)?;
+    require(call, &Method::GET)?;
+    require_package(controller, caller, namespace, &package, || format!("{namespace}/{package}")).await?;
+    let path = EntityPath::new(namespace.clone(), Some(package));
+    lists::page_of(controller, call, CollectionName::Actions, Collection::Actions, path, false).await
+}
+
+/// `actions/{package}/{name}`: packages cannot be made yet, so this finds that there is none.
+pub(crate) async fn packaged(
+    controller: &Controller,
+    call: &Call,
+    caller: &Arc<Caller>,
+    namespace: &EntityName,
+    package: &str,
+    name: &str,
+) -> Result<Reply, Fault> {
+    let (package, name) = (entity_name(package)?, entity_name(name)?);
+    if !matches!(call.method, Method::GET | Method::PUT | Method::DELETE | Method::POST) {
+        return Err(Fault::no_route());
+    }
+    let _slot = match call.method {
+        Method::POST => Some(controller.throttles.admit(caller, clock::now_ms())?),
+        _ => None,
+    };
+    let resource = || match call.method {
+        Method::GET | Method::POST => format!("{namespace}/{package}"),
+        _ => format!("{namespace}/{package}/{name}"),
+    };
+    require_package(controller, caller, namespace, &package, resource).await?;
+    Err(Fault::no_route())
+}
+
+/// # Errors
+/// 403 to others than the owner, who do not learn what there is; 404 or 409 to the owner.
+async fn require_package(
+    controller: &Controller,
+    caller: &Caller,
+    namespace: &EntityName,
+    package: &EntityName,
+    resource: impl FnOnce() -> String,
+) -> Result<(), Fault> {
+    require_owner(caller, namespace, resource)?;
+    let id = FullyQualifiedName::new(EntityPath::new(namespace.clone(), None), package.clone());
+    match controller.backends.entities.get(&id).await.map_err(store_fault)? {
+        None => Err(Fault::not_found()),
+        Some(stored) if stored.document.collection == Collection::Packages => Ok(()),
+        Some(_) => Err(Fault::not_in_collection()),
+    }
+}

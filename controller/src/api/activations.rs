@@ -1,0 +1,132 @@
+//! `/namespaces/{ns}/activations/...`: read only.
+
+use http::{Method, StatusCode};
+use oxwhisk_core::entity::Activation;
+use oxwhisk_core::id::ActivationId;
+use oxwhisk_core::name::EntityName;
+use oxwhisk_store::ActivationQuery;
+use serde_json::{Value, json};
+
+use crate::Controller;
+use crate::api::lists::Page;
+use crate::api::{require, require_owner};
+use crate::auth::Caller;
+use crate::controller::Call;
+use crate::entities::store_fault;
+use crate::http::fault::Fault;
+use crate::http::path::{ActivationPart, CollectionName};
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+
+/// The records of a namespace, last started first.
+pub(crate) async fn list(
+    controller: &Controller,
+    call: &Call,
+    caller: &Caller,
+    namespace: &EntityName,
+) -> Result<Reply, Fault> {
+    require_owner(caller, namespace, || namespace.to_string())?;
+    let query = Query(call.query.as_deref());
+    let limits = &controller.config.limits;
+    let page = Page::read(query, CollectionName::Activations, limits.list_max, limits.list_default)?;
+    let docs = query.boolean("docs", false)?;
+    let filter = ActivationQuery {
+        namespace: namespace.clone(),
+        name: read_name(query)?,
+        since: read_time(query, "since")?,
+        upto: read_time(query, "upto")?,
+        skip: page.skip,
+        limit: Some(page.limit),
+    };
+    if page.count && docs {
+        let text = "The parameter 'docs' is not permitted with 'count'.";
+        return Err(Fault::terminate(StatusCode::BAD_REQUEST, text));
+    }
+    let store = &controller.backends.activations;
+    if page.count {
+        return Ok(
+            page.count_reply(CollectionName::Activations, store.count(&filter).await.map_err(store_fault)?)
+        );
+    }
+    if !docs {
+        let entries = store.summaries(&filter).await.map_err(store_fault)?;
+        return Ok(Reply::json(StatusCode::OK, &Value::Array(entries)));
+    }
+    let documents = store.documents(&filter).await.map_err(store_fault)?;
+    let records = documents.iter().map(|document| read(document).map(|record| record.to_api()));
+    let records: Vec<String> = records.collect::<Result<_, _>>()?;
+    Ok(Reply::json_text(StatusCode::OK, format!("[{}]", records.join(","))))
+}
+
+/// `activations/{id}`
+pub(crate) async fn record(
+    controller: &Controller,
+    call: &Call,
+    caller: &Caller,
+    namespace: &EntityName,
+    id: &str,
+) -> Result<Reply, Fault> {
+    let record = find(controller, call, caller, namespace, id).await?;
+    Ok(Reply::json_text(StatusCode::OK, record.to_api()))
+}
+
+/// `activations/{id}/{logs|result}`
+pub(crate) async fn part(
+    controller: &Controller,
+    call: &Call,
+    caller: &Caller,
+    namespace: &EntityName,
+    id: &str,
+    part: ActivationPart,
+) -> Result<Reply, Fault> {
+    let record = find(controller, call, caller, namespace, id).await?;
+    Ok(match part {
+        ActivationPart::Logs => Reply::json(StatusCode::OK, &json!({"logs": record.logs})),
+        ActivationPart::Result => Reply::json_text(StatusCode::OK, record.response_to_api()),
+    })
+}
+
+async fn find(
+    controller: &Controller,
+    call: &Call,
+    caller: &Caller,
+    namespace: &EntityName,
+    id: &str,
+) -> Result<Activation, Fault> {
+    let id: ActivationId = id
+        .parse()
+        .map_err(|error: oxwhisk_core::id::ActivationIdError| Fault::validation(error.to_string()))?;
+    require_owner(caller, namespace, || format!("{namespace}/{id}"))?;
+    require(call, &Method::GET)?;
+    if let Some(pending) = controller.backends.records.pending(namespace, id) {
+        return Ok(Activation::clone(&pending));
+    }
+    let document = controller.backends.activations.get(namespace, id).await.map_err(store_fault)?;
+    read(&document.ok_or_else(Fault::not_found)?)
+}
+
+fn read(document: &str) -> Result<Activation, Fault> {
+    Activation::from_document(document).map_err(|error| {
+        tracing::error!(%error, "cannot read a stored record");
+        Fault::corrupted()
+    })
+}
+
+/// `name` or `package/name`; blank is no filter.
+fn read_name(query: Query<'_>) -> Result<Option<String>, Fault> {
+    let Some(name) = query.get("name").filter(|name| !name.trim().is_empty()) else { return Ok(None) };
+    let segments: Vec<&str> = name.split('/').collect();
+    if segments.len() > 2 || segments.iter().any(|segment| EntityName::new(segment).is_err()) {
+        let text = format!("Parameter may be a 'simple' name or 'package-name/simple' name: {name}");
+        return Err(Fault::malformed_query("name", text));
+    }
+    Ok(Some(name.into_owned()))
+}
+
+/// Milliseconds since the epoch, whatever the text says.
+fn read_time(query: Query<'_>, name: &str) -> Result<Option<i64>, Fault> {
+    let Some(text) = query.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        Fault::malformed_query(name, format!("Parameter is not a valid value for epoch seconds: {text}"))
+    })
+}

@@ -1,0 +1,128 @@
+//! Who is calling.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use oxwhisk_core::limits::{EffectiveLimits, SystemLimits};
+use oxwhisk_core::name::EntityName;
+use oxwhisk_core::subject::{AuthKey, Identity};
+use oxwhisk_store::{StoreError, SubjectStore};
+
+use crate::cache::ExpiringCache;
+use crate::http::fault::Fault;
+
+/// An authenticated caller with the limits in force for its namespace.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) identity: Identity,
+    pub(crate) limits: EffectiveLimits,
+    /// What dispatches of this caller carry.
+    pub(crate) dispatched: oxwhisk_invoker_api::Caller,
+}
+
+/// Looks callers up; what it found, or did not find, holds for a while.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    subjects: Arc<dyn SubjectStore>,
+    limits: SystemLimits,
+    /// By the value of the `Authorization` header: a hit costs no decoding.
+    by_header: ExpiringCache<Vec<u8>, Option<Arc<Caller>>>,
+    by_namespace: ExpiringCache<EntityName, Option<Arc<Caller>>>,
+}
+
+const CACHED_IDENTITIES: usize = 100_000;
+
+impl Authenticator {
+    pub(crate) fn new(subjects: Arc<dyn SubjectStore>, limits: SystemLimits, ttl: Duration) -> Self {
+        Self {
+            subjects,
+            limits,
+            by_header: ExpiringCache::new(CACHED_IDENTITIES, ttl),
+            by_namespace: ExpiringCache::new(CACHED_IDENTITIES, ttl),
+        }
+    }
+
+    /// # Errors
+    /// 401 without credentials, or with ones that open nothing.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Fault> {
+        let header = headers.get(AUTHORIZATION).ok_or_else(Fault::credentials_missing)?.as_bytes();
+        if let Some(known) = self.by_header.get(header) {
+            return known.ok_or_else(Fault::credentials_wrong);
+        }
+        let key = match credentials(header) {
+            Credentials::Key(key) => key,
+            Credentials::Malformed => return Err(Fault::credentials_wrong()),
+            Credentials::OtherScheme => return Err(Fault::credentials_missing()),
+        };
+        let token = self.by_header.begin_read();
+        let caller =
+            self.subjects.identity_by_key(&key).await.map_err(internal)?.map(|found| self.caller(found));
+        self.by_header.finish_read(token, header.to_vec(), caller.clone());
+        caller.ok_or_else(Fault::credentials_wrong)
+    }
+
+    /// The identity under which a queued invocation of `subject` in `namespace` runs: looked up again, so that a
+    /// subject blocked meanwhile is not served.
+    pub(crate) async fn of_namespace(
+        &self,
+        namespace: &EntityName,
+    ) -> Result<Option<Arc<Caller>>, StoreError> {
+        if let Some(known) = self.by_namespace.get(namespace) {
+            return Ok(known);
+        }
+        let token = self.by_namespace.begin_read();
+        let found =
+            self.subjects.identity_by_namespace(namespace).await?.map(|identity| self.caller(identity));
+        self.by_namespace.finish_read(token, namespace.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// Forgets all it knows: subjects or limits were changed.
+    pub(crate) fn invalidate(&self) {
+        self.by_header.clear();
+        self.by_namespace.clear();
+    }
+
+    fn caller(&self, identity: Identity) -> Arc<Caller> {
+        Arc::new(Caller {
+            limits: EffectiveLimits::new(&self.limits, &identity.limits),
+            dispatched: oxwhisk_invoker_api::Caller {
+                subject: Arc::clone(&identity.subject),
+                namespace: identity.namespace.clone(),
+                namespace_uuid: identity.auth.uuid.as_str().into(),
+            },
+            identity,
+        })
+    }
+}
+
+enum Credentials {
+    Key(AuthKey),
+    /// Basic credentials that cannot be anybody's.
+    Malformed,
+    OtherScheme,
+}
+
+fn credentials(header: &[u8]) -> Credentials {
+    let Some((scheme, encoded)) = std::str::from_utf8(header).ok().and_then(|text| text.split_once(' '))
+    else {
+        return Credentials::OtherScheme;
+    };
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Credentials::OtherScheme;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    match decoded.as_deref().and_then(AuthKey::parse) {
+        Some(key) => Credentials::Key(key),
+        None => Credentials::Malformed,
+    }
+}
+
+fn internal(error: StoreError) -> Fault {
+    tracing::error!(%error, "cannot look an identity up");
+    Fault::status(http::StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,225 @@
+//! The whole controller: built from its parts, and the way of one request through it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ::http::{HeaderMap, Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use oxwhisk_core::id::TransactionId;
+use oxwhisk_messaging::{Bus, BusError, Topic};
+use oxwhisk_store::{ActivationStore, EntityStore, SubjectStore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api;
+use crate::auth::Authenticator;
+use crate::config::ControllerConfig;
+use crate::entities::{Actions, StoredCode};
+use crate::http::accept;
+use crate::http::fault::Fault;
+use crate::http::path::{self, Target};
+use crate::http::reply::{Cors, REQUEST_ID, Reply};
+use crate::invoke::{Dispatcher, Fleet, Invocations, Records, recover};
+use crate::throttle::Throttles;
+
+/// What a controller works with.
+#[derive(Clone, Debug)]
+pub struct Backends {
+    pub entities: Arc<dyn EntityStore>,
+    pub subjects: Arc<dyn SubjectStore>,
+    pub activations: Arc<dyn ActivationStore>,
+    pub code: Arc<StoredCode>,
+    pub records: Arc<Records>,
+    pub bus: Arc<dyn Bus>,
+    pub fleet: Arc<Fleet>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot take up the work of an earlier process: {0}")]
+    Bus(#[from] BusError),
+}
+
+/// A running controller.
+#[derive(Debug)]
+pub struct Controller {
+    pub(crate) config: ControllerConfig,
+    pub(crate) backends: Backends,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) actions: Arc<Actions>,
+    pub(crate) invocations: Arc<Invocations>,
+    pub(crate) throttles: Arc<Throttles>,
+    /// Activations that nobody waits for.
+    detached: TaskTracker,
+    dispatchers: TaskTracker,
+    writers: TaskTracker,
+    closing: CancellationToken,
+}
+
+/// One request after its path is known.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: Option<String>,
+    pub(crate) body: Incoming,
+    pub(crate) transaction: TransactionId,
+}
+
+impl Controller {
+    /// Takes up what an earlier process left (records first, then what was running), then begins to work.
+    ///
+    /// # Errors
+    /// When the bus cannot be read.
+    pub async fn start(config: ControllerConfig, backends: Backends) -> Result<Arc<Self>, StartError> {
+        let authenticator = Arc::new(Authenticator::new(
+            Arc::clone(&backends.subjects),
+            config.limits.clone(),
+            config.cache_ttl,
+        ));
+        let actions = Arc::new(Actions::new(
+            Arc::clone(&backends.entities),
+            Arc::clone(&backends.code),
+            Arc::clone(&config.manifest),
+            config.limits.clone(),
+            config.cache_ttl,
+        ));
+        let throttles = Arc::new(Throttles::default());
+        let detached = TaskTracker::new();
+        let invocations = Arc::new(Invocations {
+            actions: Arc::clone(&actions),
+            fleet: Arc::clone(&backends.fleet),
+            bus: Arc::clone(&backends.bus),
+            records: Arc::clone(&backends.records),
+            throttles: Arc::clone(&throttles),
+            tasks: detached.clone(),
+            queued: Mutex::new(HashMap::new()),
+        });
+        let controller = Arc::new(Self {
+            config,
+            backends,
+            authenticator,
+            actions,
+            invocations,
+            throttles,
+            detached,
+            dispatchers: TaskTracker::new(),
+            writers: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        });
+        controller.start_writer().await?;
+        recover(&controller.invocations, &controller.authenticator, &controller.backends.activations).await?;
+        controller.start_dispatcher().await?;
+        Ok(controller)
+    }
+
+    async fn start_writer(&self) -> Result<(), BusError> {
+        let backlog = self.backends.bus.depth(Topic::Completed).await?;
+        let subscription = self.backends.bus.subscribe(Topic::Completed).await?;
+        let (caught_up, written) = tokio::sync::oneshot::channel();
+        let records = Arc::clone(&self.backends.records);
+        self.writers.spawn(async move { records.write(subscription, backlog, caught_up).await });
+        written.await.map_err(|_| BusError::Closed)
+    }
+
+    async fn start_dispatcher(&self) -> Result<(), BusError> {
+        let topic = Topic::Activations;
+        let backlog = self.backends.bus.depth(topic).await?;
+        let subscription = self.backends.bus.subscribe(topic).await?;
+        let dispatcher = Arc::new(Dispatcher {
+            invocations: Arc::clone(&self.invocations),
+            authenticator: Arc::clone(&self.authenticator),
+            activations: Arc::clone(&self.backends.activations),
+            topic,
+        });
+        self.dispatchers.spawn(dispatcher.run(subscription, backlog, self.closing.clone()));
+        Ok(())
+    }
+
+    /// Stops taking from the queue and waits, at most for `grace`, for what runs. What is still queued stays durable.
+    /// Says whether everything ended in time.
+    pub async fn drain(&self, grace: Duration) -> bool {
+        self.closing.cancel();
+        self.dispatchers.close();
+        self.detached.close();
+        let ended = async {
+            self.dispatchers.wait().await;
+            self.detached.wait().await;
+        };
+        tokio::time::timeout(grace, ended).await.is_ok()
+    }
+
+    /// Waits, at most for `grace`, until the record writer has ended, which it does when the bus is closed.
+    pub async fn written(&self, grace: Duration) -> bool {
+        self.writers.close();
+        tokio::time::timeout(grace, self.writers.wait()).await.is_ok()
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let id = head.headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+        let transaction = TransactionId::from_client(id);
+        let target = path::parse(head.uri.path());
+        if head.method == Method::OPTIONS && path::is_api(head.uri.path()) {
+            return Reply::text("OK").into_response(&transaction);
+        }
+        let accept = head.headers.get(::http::header::ACCEPT).and_then(|value| value.to_str().ok());
+        let admits_json = accept::admits_json(accept);
+        let call = Call {
+            method: head.method,
+            query: head.uri.query().map(str::to_owned),
+            headers: head.headers,
+            body,
+            transaction: transaction.clone(),
+        };
+        let reply = match self.route(target, call).await {
+            Ok(reply) => reply,
+            Err(fault) => Reply::fault(&fault, &transaction),
+        };
+        // What the application answers is negotiated, its errors included; rejections of routing are not.
+        let reply = if reply.is_json() && reply.cors != Cors::None && !admits_json {
+            Reply::fault(&Fault::not_acceptable(), &transaction)
+        } else {
+            reply
+        };
+        reply.into_response(&transaction)
+    }
+
+    async fn route(&self, target: Target, call: Call) -> Result<Reply, Fault> {
+        if !matches!(
+            call.method,
+            Method::GET
+                | Method::PUT
+                | Method::POST
+                | Method::DELETE
+                | Method::HEAD
+                | Method::OPTIONS
+                | Method::PATCH
+        ) {
+            let text =
+                "HTTP method not allowed, supported methods: GET, PUT, POST, DELETE, HEAD, OPTIONS, PATCH";
+            return Err(Fault::reject(StatusCode::METHOD_NOT_ALLOWED, text));
+        }
+        match target {
+            Target::Nothing => Err(Fault::no_route()),
+            Target::Open(open) if call.method == Method::GET => Ok(api::info::open(self, open)),
+            Target::Open(_) => Err(Fault::no_route()),
+            Target::Api(resource) => {
+                let caller = self.authenticator.authenticate(&call.headers).await?;
+                match resource {
+                    Some(resource) => api::resource(self, call, caller, resource).await,
+                    None => Err(Fault::no_route()),
+                }
+            }
+        }
+    }
+
+    /// Forgets cached identities: subjects, keys or limits were changed.
+    pub fn invalidate_identities(&self) {
+        self.authenticator.invalidate();
+    }
+}

@@ -1,0 +1,7 @@
+//! Entities as the API works with them: documents with their code, cached, checked and changed.
+
+mod actions;
+mod code;
+
+pub(crate) use actions::{Actions, KnownAction, check_put, put_fault, store_fault};
+pub use code::StoredCode;

@@ -1,0 +1,17 @@
+//! Invocations: what an action gets, who runs it, what becomes of it.
+
+pub(crate) mod arguments;
+mod detach;
+mod dispatcher;
+mod fair_queue;
+mod fleet;
+mod outcome;
+mod records;
+mod recovery;
+mod service;
+
+pub(crate) use dispatcher::Dispatcher;
+pub use fleet::Fleet;
+pub use records::Records;
+pub(crate) use recovery::recover;
+pub(crate) use service::{Invocation, Invocations};

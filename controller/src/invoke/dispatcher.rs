@@ -1,0 +1,331 @@
+//! The durable queue's consumer: what was answered 202 runs, whatever happened to the process meanwhile.
+//!
+//! A message is completed only when its record is in the store (or is owed to nobody), so after a crash it comes again
+//! and is skipped if the record is there. Delivery is at least once unless the action asks for at most once: then a
+//! mark on `inflight` is durable before it is dispatched, and a mark found at start ends in a record of its loss.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oxwhisk_core::entity::{Response, Status};
+use oxwhisk_core::id::ActivationId;
+use oxwhisk_core::message::ActivationMessage;
+use oxwhisk_core::name::EntityName;
+use oxwhisk_invoker_api::{Delivery as Guarantee, DispatchError};
+use oxwhisk_messaging::{Completer, Delivery, DeliveryId, Subscription, Topic};
+use oxwhisk_store::ActivationStore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Authenticator, Caller};
+use crate::entities::KnownAction;
+use crate::invoke::arguments::Arguments;
+use crate::invoke::fair_queue::FairQueue;
+use crate::invoke::service::{Invocations, Origin, delivery, dispatch, fallback_record};
+
+/// Messages taken off the bus at once.
+const BATCH: usize = 256;
+/// Messages held in memory, waiting for their turn.
+const READ_AHEAD: usize = 4096;
+/// Messages at invokers at once, in all and of one namespace. Invokers queue what they have no room for.
+const OUTSIDE: usize = 256;
+const OUTSIDE_PER_NAMESPACE: usize = 128;
+/// Pause before an invocation that no invoker took is offered again, doubled up to the longest.
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_LONGEST: Duration = Duration::from_secs(5);
+
+/// Consumes one topic of invocations.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    pub(crate) invocations: Arc<Invocations>,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) activations: Arc<dyn ActivationStore>,
+    pub(crate) topic: Topic,
+}
+
+struct Waiting {
+    delivery: DeliveryId,
+    message: ActivationMessage,
+    /// It was handed out before the process started, so it may have run already.
+    again: bool,
+}
+
+impl Dispatcher {
+    /// Runs until `closing`; then waits for what is at invokers. `backlog` is how many messages an earlier process left.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut subscription: Box<dyn Subscription>,
+        backlog: u64,
+        closing: CancellationToken,
+    ) {
+        let completer = subscription.completer();
+        let mut queue: FairQueue<Waiting> = FairQueue::new(OUTSIDE_PER_NAMESPACE);
+        let mut running: JoinSet<EntityName> = JoinSet::new();
+        let mut old = backlog;
+        loop {
+            while running.len() < OUTSIDE {
+                let Some((namespace, waiting)) = queue.pop() else { break };
+                let work = Arc::clone(&self).settle(waiting, Arc::clone(&completer), closing.clone());
+                running.spawn(async move {
+                    work.await;
+                    namespace
+                });
+            }
+            tokio::select! {
+                batch = subscription.next(BATCH), if queue.len() < READ_AHEAD => {
+                    let Ok(batch) = batch else { break };
+                    self.take_in(batch, &mut old, &mut queue, &completer).await;
+                }
+                Some(done) = running.join_next(), if !running.is_empty() => match done {
+                    Ok(namespace) => queue.done(&namespace),
+                    Err(error) => tracing::error!(%error, "a dispatch failed; its message comes again after a restart"),
+                },
+                () = closing.cancelled() => break,
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Queues what is to run. Messages of an earlier process that have a record are completed instead.
+    async fn take_in(
+        &self,
+        batch: Vec<Delivery>,
+        old: &mut u64,
+        queue: &mut FairQueue<Waiting>,
+        completer: &Arc<dyn Completer>,
+    ) {
+        let again = usize::try_from(*old).unwrap_or(usize::MAX).min(batch.len());
+        *old -= again as u64;
+        let mut decoded = Vec::with_capacity(batch.len());
+        for (index, delivered) in batch.into_iter().enumerate() {
+            match serde_json::from_slice::<ActivationMessage>(&delivered.payload) {
+                Ok(message) => {
+                    decoded.push(Waiting { delivery: delivered.id, message, again: index < again })
+                }
+                Err(error) => self.bury(&delivered, &error.to_string(), completer).await,
+            }
+        }
+        let settled = self.already_recorded(&decoded).await;
+        for waiting in decoded {
+            if settled.contains(&waiting.message.activation_id) {
+                complete(completer, waiting.delivery).await;
+            } else {
+                queue.push(waiting.message.namespace.clone(), waiting);
+            }
+        }
+    }
+
+    async fn already_recorded(&self, batch: &[Waiting]) -> HashSet<ActivationId> {
+        let asked: Vec<(EntityName, ActivationId)> = batch
+            .iter()
+            .filter(|waiting| waiting.again)
+            .map(|waiting| (waiting.message.namespace.clone(), waiting.message.activation_id))
+            .collect();
+        if asked.is_empty() {
+            return HashSet::new();
+        }
+        match self.activations.existing(&asked).await {
+            Ok(found) => {
+                asked.iter().zip(found).filter(|(_, found)| *found).map(|((_, id), _)| *id).collect()
+            }
+            Err(error) => {
+                // Running one twice is better than losing it.
+                tracing::error!(%error, "cannot tell which queued activations have run");
+                HashSet::new()
+            }
+        }
+    }
+
+    /// Sees one message through to its record.
+    async fn settle(
+        self: Arc<Self>,
+        waiting: Waiting,
+        completer: Arc<dyn Completer>,
+        closing: CancellationToken,
+    ) {
+        let Waiting { delivery, message, again } = waiting;
+        let id = message.activation_id;
+        let slot = self.invocations.take_slot(id);
+        let Some(caller) = self.caller(&message, &closing).await else { return };
+        let slot = match (slot, &caller) {
+            (None, Some(caller)) => Some(self.invocations.throttles.readmit(caller)),
+            (slot, _) => slot,
+        };
+        let ended = match caller {
+            Some(caller) => self.run_to_end(&caller, message, again, &closing).await,
+            None => {
+                tracing::warn!(activation_id = %id, namespace = %message.namespace, "the namespace may no longer invoke");
+                Ended::Unrecorded
+            }
+        };
+        drop(slot);
+        match ended {
+            Ended::Recorded => self.invocations.records.settled(id).await,
+            Ended::Unrecorded => {}
+            Ended::Left => return,
+        }
+        complete(&completer, delivery).await;
+    }
+
+    /// The identity of the message's namespace, waited for while the store is away. The outer `None`: shutting down.
+    async fn caller(
+        &self,
+        message: &ActivationMessage,
+        closing: &CancellationToken,
+    ) -> Option<Option<Arc<Caller>>> {
+        let mut pause = RETRY_FIRST;
+        loop {
+            match self.authenticator.of_namespace(&message.namespace).await {
+                Ok(caller) => return Some(caller),
+                Err(error) => tracing::error!(%error, "cannot look an identity up"),
+            }
+            wait(&mut pause, closing).await?;
+        }
+    }
+
+    async fn run_to_end(
+        &self,
+        caller: &Arc<Caller>,
+        message: ActivationMessage,
+        again: bool,
+        closing: &CancellationToken,
+    ) -> Ended {
+        let mut pause = RETRY_FIRST;
+        let known = loop {
+            match self.invocations.actions.find(&message.action).await {
+                Ok(Some(known)) => break known,
+                Ok(None) => {
+                    let text = "Action could not be found or may have been deleted.";
+                    return self.record_instead(
+                        caller,
+                        &message,
+                        Response::error(Status::ApplicationError, text),
+                    );
+                }
+                Err(fault) if fault.status == http::StatusCode::INTERNAL_SERVER_ERROR => {
+                    tracing::error!(action = %message.action, error = fault.message, "cannot read an action");
+                }
+                Err(_) => {
+                    let text = "Action version is not compatible and cannot be invoked.";
+                    return self.record_instead(caller, &message, Response::error(Status::WhiskError, text));
+                }
+            }
+            if wait(&mut pause, closing).await.is_none() {
+                return Ended::Left;
+            }
+        };
+        if let Err(violation) = known.action.limits.check(&caller.limits) {
+            let response = Response::error(Status::ApplicationError, &violation.to_string());
+            return self.record_instead(caller, &message, response);
+        }
+        let marked = delivery(&known) == Guarantee::AtMostOnce;
+        if marked && let Err(error) = self.invocations.produce(Topic::InFlight, &message).await {
+            tracing::error!(activation_id = %message.activation_id, %error, "cannot mark an activation as started");
+            return Ended::Left;
+        }
+        let id = message.activation_id;
+        let ended = self.offer(caller, &known, message, again, closing).await;
+        if marked {
+            if matches!(ended, Ended::Recorded) {
+                self.invocations.records.settled(id).await;
+            }
+            self.invocations.complete_note(id).await;
+        }
+        ended
+    }
+
+    /// Offers it to the invokers until one takes it.
+    async fn offer(
+        &self,
+        caller: &Arc<Caller>,
+        known: &KnownAction,
+        message: ActivationMessage,
+        again: bool,
+        closing: &CancellationToken,
+    ) -> Ended {
+        let arguments =
+            Arguments { merged: Arc::from(message.arguments.clone()), init: message.init_arguments.clone() };
+        let mut pause = RETRY_FIRST;
+        loop {
+            let origin = Origin {
+                transaction: message.transaction.clone(),
+                received: message.received,
+                attempt: message.attempt + u32::from(again),
+                extra_logging: message.extra_logging,
+            };
+            let dispatch = match dispatch(caller, known, &arguments, message.activation_id, origin) {
+                Ok(dispatch) => dispatch,
+                Err(fault) => {
+                    return self.record_instead(
+                        caller,
+                        &message,
+                        Response::error(Status::WhiskError, &fault.message),
+                    );
+                }
+            };
+            let recorded = dispatch.store_record;
+            match self.invocations.fleet.run(dispatch).await {
+                Ok(_) if recorded => return Ended::Recorded,
+                Ok(_) => return Ended::Unrecorded,
+                Err(DispatchError::Draining) => return Ended::Left,
+                Err(error) => {
+                    tracing::info!(activation_id = %message.activation_id, %error, "an activation waits")
+                }
+            }
+            if wait(&mut pause, closing).await.is_none() {
+                return Ended::Left;
+            }
+        }
+    }
+
+    fn record_instead(&self, caller: &Caller, message: &ActivationMessage, response: Response) -> Ended {
+        let record =
+            fallback_record(caller, &message.action, message.activation_id, message.received, response);
+        let store = caller.limits.store_activations || message.extra_logging;
+        self.invocations.keep(&Arc::new(record), store);
+        if store { Ended::Recorded } else { Ended::Unrecorded }
+    }
+
+    /// A message that nobody can read goes where a person can look at it.
+    async fn bury(&self, delivered: &Delivery, reason: &str, completer: &Arc<dyn Completer>) {
+        tracing::error!(
+            key = delivered.key,
+            reason,
+            topic = self.topic.name(),
+            "unreadable message, moved to the dead letters"
+        );
+        let buried =
+            self.invocations.bus.produce(Topic::DeadLetters, &delivered.key, delivered.payload.clone()).await;
+        match buried {
+            Ok(()) => complete(completer, delivered.id).await,
+            Err(error) => tracing::error!(key = delivered.key, %error, "cannot keep a dead letter"),
+        }
+    }
+}
+
+/// What became of a message.
+enum Ended {
+    /// Its record is on the way to the store.
+    Recorded,
+    /// No record is kept of it.
+    Unrecorded,
+    /// It did not run; it stays on the bus.
+    Left,
+}
+
+async fn complete(completer: &Arc<dyn Completer>, delivery: DeliveryId) {
+    if let Err(error) = completer.complete(&[delivery]).await {
+        tracing::warn!(%error, "cannot complete a message; it comes again after a restart");
+    }
+}
+
+/// Waits, longer each time. `None` when the process shuts down.
+async fn wait(pause: &mut Duration, closing: &CancellationToken) -> Option<()> {
+    tokio::select! {
+        () = tokio::time::sleep(*pause) => {}
+        () = closing.cancelled() => return None,
+    }
+    *pause = (*pause * 2).min(RETRY_LONGEST);
+    Some(())
+}

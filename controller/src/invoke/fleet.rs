@@ -1,0 +1,67 @@
+//! The invokers, and asking them in the order that placement says.
+
+use std::sync::Arc;
+
+use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, InvokerClient};
+use oxwhisk_loadbalancer::{InvokerView, Placement, PlacementRequest};
+
+/// All invokers this controller can reach.
+#[derive(Debug)]
+pub struct Fleet {
+    invokers: Vec<Arc<dyn InvokerClient>>,
+    placement: Arc<dyn Placement>,
+}
+
+impl Fleet {
+    #[must_use]
+    pub fn new(invokers: Vec<Arc<dyn InvokerClient>>, placement: Arc<dyn Placement>) -> Self {
+        Self { invokers, placement }
+    }
+
+    #[must_use]
+    pub fn invokers(&self) -> &[Arc<dyn InvokerClient>] {
+        &self.invokers
+    }
+
+    /// Runs an activation on the first invoker that takes it.
+    ///
+    /// # Errors
+    /// The last invoker's reason when none did.
+    pub(crate) async fn run(&self, dispatch: Dispatch) -> Result<Completion, DispatchError> {
+        let order = self.placement.place(&views(&self.invokers), &request(&dispatch));
+        let mut refusal = DispatchError::Unreachable("no invoker is usable".to_owned());
+        for index in order {
+            match self.invokers[index].dispatch(dispatch.clone()).await {
+                Err(error @ (DispatchError::NoRoom { .. } | DispatchError::Draining)) => refusal = error,
+                ended => return ended,
+            }
+        }
+        Err(refusal)
+    }
+
+    pub(crate) async fn invalidate(&self, action: &oxwhisk_core::name::FullyQualifiedName) {
+        for invoker in &self.invokers {
+            invoker.invalidate(action).await;
+        }
+    }
+}
+
+fn views(invokers: &[Arc<dyn InvokerClient>]) -> Vec<InvokerView> {
+    let view = |invoker: &Arc<dyn InvokerClient>| {
+        let capacity = invoker.capacity();
+        InvokerView {
+            id: invoker.id(),
+            usable: true,
+            free_memory: capacity.memory.saturating_sub(capacity.busy),
+        }
+    };
+    invokers.iter().map(view).collect()
+}
+
+fn request(dispatch: &Dispatch) -> PlacementRequest<'_> {
+    PlacementRequest {
+        namespace: &dispatch.caller.namespace,
+        action: &dispatch.action.id,
+        memory: dispatch.action.limits.memory,
+    }
+}

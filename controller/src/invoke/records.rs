@@ -1,0 +1,165 @@
+//! Records on their way to the store.
+//!
+//! An invoker hands a record over and may then answer: the record survives the death of this process, since the bus
+//! has it, and is found by `GET` at once, since it is kept here until the store has it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use oxwhisk_core::entity::Activation;
+use oxwhisk_core::id::ActivationId;
+use oxwhisk_core::name::EntityName;
+use oxwhisk_invoker_api::{RecordError, RecordSink};
+use oxwhisk_messaging::{Bus, BusError, Delivery, Subscription, Topic};
+use oxwhisk_store::{ActivationStore, RecordDocument};
+use tokio::sync::Notify;
+
+use crate::clock;
+
+/// Records written in one transaction at most.
+const BATCH: usize = 500;
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_LONGEST: Duration = Duration::from_secs(5);
+
+/// The record sink of a controller, and the writer behind it.
+#[derive(Debug)]
+pub struct Records {
+    bus: Arc<dyn Bus>,
+    store: Arc<dyn ActivationStore>,
+    /// Handed over and not yet stored.
+    pending: Mutex<HashMap<ActivationId, Pending>>,
+    /// Told after every write.
+    stored: Notify,
+}
+
+#[derive(Debug)]
+struct Pending {
+    /// The latest version.
+    record: Arc<Activation>,
+    /// Versions handed over and not yet stored: one with its logs may follow one without.
+    versions: u32,
+}
+
+impl RecordSink for Records {
+    fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError> {
+        let document = RecordDocument::from_activation(record, clock::now_ms());
+        let key = record.activation_id.to_string();
+        // Before producing: the writer may have stored it before `produce` returns.
+        self.add(record);
+        self.bus.produce_now(Topic::Completed, &key, document.encode()).map_err(|error| {
+            Self::subtract(&mut self.lock(), record.activation_id);
+            RecordError(error.to_string())
+        })
+    }
+}
+
+impl Records {
+    #[must_use]
+    pub fn new(bus: Arc<dyn Bus>, store: Arc<dyn ActivationStore>) -> Self {
+        Self { bus, store, pending: Mutex::new(HashMap::new()), stored: Notify::new() }
+    }
+
+    fn add(&self, record: &Arc<Activation>) {
+        let mut pending = self.lock();
+        let entry = pending
+            .entry(record.activation_id)
+            .or_insert_with(|| Pending { record: Arc::clone(record), versions: 0 });
+        entry.versions += 1;
+        entry.record = Arc::clone(record);
+    }
+
+    fn subtract(pending: &mut HashMap<ActivationId, Pending>, id: ActivationId) {
+        if let Entry::Occupied(mut entry) = pending.entry(id) {
+            entry.get_mut().versions -= 1;
+            if entry.get().versions == 0 {
+                entry.remove();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ActivationId, Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A record that the store may not have yet.
+    pub(crate) fn pending(&self, namespace: &EntityName, id: ActivationId) -> Option<Arc<Activation>> {
+        let pending = self.lock();
+        let record = &pending.get(&id)?.record;
+        (record.namespace == *namespace).then(|| Arc::clone(record))
+    }
+
+    /// Waits until every record of `id` that was handed over is in the store.
+    pub(crate) async fn settled(&self, id: ActivationId) {
+        loop {
+            let stored = self.stored.notified();
+            tokio::pin!(stored);
+            stored.as_mut().enable();
+            if !self.lock().contains_key(&id) {
+                return;
+            }
+            stored.await;
+        }
+    }
+
+    /// Writes records until the bus closes. What an earlier process left is written first; `caught_up` is told when
+    /// those, `backlog` in number, are in the store.
+    pub(crate) async fn write(
+        &self,
+        mut subscription: Box<dyn Subscription>,
+        backlog: u64,
+        caught_up: tokio::sync::oneshot::Sender<()>,
+    ) {
+        let completer = subscription.completer();
+        let (mut left, mut caught_up) = (backlog, Some(caught_up));
+        loop {
+            if left == 0
+                && let Some(caught_up) = caught_up.take()
+            {
+                caught_up.send(()).ok();
+            }
+            let batch = match subscription.next(BATCH).await {
+                Ok(batch) => batch,
+                Err(BusError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "cannot read records from the bus");
+                    tokio::time::sleep(RETRY_LONGEST).await;
+                    continue;
+                }
+            };
+            left = left.saturating_sub(batch.len() as u64);
+            self.store(decode(&batch)).await;
+            let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
+            if let Err(error) = completer.complete(&ids).await {
+                tracing::warn!(%error, "cannot complete records; they are written once more after a restart");
+            }
+        }
+    }
+
+    async fn store(&self, records: Vec<RecordDocument>) {
+        let mut pause = RETRY_FIRST;
+        while let Err(error) = self.store.store(&records).await {
+            tracing::error!(%error, records = records.len(), "cannot store records, trying again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_LONGEST);
+        }
+        let mut pending = self.lock();
+        for record in &records {
+            Self::subtract(&mut pending, record.activation_id);
+        }
+        drop(pending);
+        self.stored.notify_waiters();
+    }
+}
+
+fn decode(batch: &[Delivery]) -> Vec<RecordDocument> {
+    let read = |delivery: &Delivery| match RecordDocument::decode(&delivery.payload) {
+        Ok(record) => Some(record),
+        Err(error) => {
+            tracing::error!(key = delivery.key, %error, "unreadable record on the bus, left out");
+            None
+        }
+    };
+    batch.iter().filter_map(read).collect()
+}

@@ -1,0 +1,319 @@
+//! Carrying invocations out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use oxwhisk_core::entity::{Activation, Response, Status};
+use oxwhisk_core::id::{ActivationId, TransactionId};
+use oxwhisk_core::message::ActivationMessage;
+use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_invoker_api::{
+    ApiKey, Completion, Delivery, Dispatch, DispatchError, RecordSink, ResponseLimits,
+};
+use oxwhisk_messaging::{Bus, BusError, Topic};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Caller;
+use crate::clock;
+use crate::entities::{Actions, KnownAction};
+use crate::http::fault::Fault;
+use crate::http::reply::Reply;
+use crate::invoke::arguments::{Arguments, merge, split_init};
+use crate::invoke::detach::DetachOnDrop;
+use crate::invoke::{Fleet, Records, outcome};
+use crate::throttle::{InFlight, Throttles};
+
+/// One request to run an action.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) transaction: TransactionId,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) action: FullyQualifiedName,
+    pub(crate) payload: Bytes,
+    /// How long the client waits for the result; `None` does not wait.
+    pub(crate) wait: Option<Duration>,
+    pub(crate) result_only: bool,
+    pub(crate) extra_logging: bool,
+    /// The throttle's slot, held until the activation ends.
+    pub(crate) slot: InFlight,
+    /// Milliseconds since the epoch.
+    pub(crate) received: i64,
+}
+
+/// All it takes to run actions.
+#[derive(Debug)]
+pub(crate) struct Invocations {
+    pub(crate) actions: Arc<Actions>,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) records: Arc<Records>,
+    pub(crate) throttles: Arc<Throttles>,
+    pub(crate) tasks: TaskTracker,
+    /// Slots of invocations that are queued, until the dispatcher takes them up.
+    pub(crate) queued: Mutex<HashMap<ActivationId, InFlight>>,
+}
+
+impl Invocations {
+    /// Runs the action, or queues it, and answers as the client asked.
+    pub(crate) async fn invoke(self: &Arc<Self>, invocation: Invocation) -> Result<Reply, Fault> {
+        let known = self.actions.get(&invocation.action).await?;
+        known.action.check_invocable(self.actions.manifest()).map_err(crate::entities::put_fault)?;
+        let arguments = merge(&known.action, &invocation.payload)?;
+        let id = ActivationId::generate();
+        match invocation.wait {
+            None => self.queue(invocation, &known, arguments, id).await,
+            Some(wait) => self.run_blocking(invocation, known, arguments, id, wait).await,
+        }
+    }
+
+    async fn queue(
+        &self,
+        invocation: Invocation,
+        known: &KnownAction,
+        arguments: Arguments,
+        id: ActivationId,
+    ) -> Result<Reply, Fault> {
+        let message = message(&invocation, known, &arguments, id);
+        // Before producing: the dispatcher may have the message before `produce` returns.
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner).insert(id, invocation.slot);
+        match self.produce(Topic::Activations, &message).await {
+            Ok(()) => Ok(outcome::accepted(id)),
+            Err(error) => {
+                self.take_slot(id);
+                Err(bus_fault(&error))
+            }
+        }
+    }
+
+    pub(crate) fn take_slot(&self, id: ActivationId) -> Option<InFlight> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    }
+
+    pub(crate) async fn produce(&self, topic: Topic, message: &ActivationMessage) -> Result<(), BusError> {
+        let payload =
+            serde_json::to_vec(message).map_err(|error| BusError::Unavailable(error.to_string()))?;
+        self.bus.produce(topic, &message.activation_id.to_string(), payload.into()).await
+    }
+
+    async fn run_blocking(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        known: Arc<KnownAction>,
+        arguments: Arguments,
+        id: ActivationId,
+        wait: Duration,
+    ) -> Result<Reply, Fault> {
+        if let Err(violation) = known.action.limits.check(&invocation.caller.limits) {
+            let response = Response::error(Status::ApplicationError, &violation.to_string());
+            let activation = self.fallback(&invocation.caller, &known, id, invocation.received, response);
+            self.keep(&activation, invocation.caller.limits.store_activations);
+            return Ok(outcome::ended(&activation, invocation.result_only));
+        }
+        let origin = Origin {
+            transaction: invocation.transaction.clone(),
+            received: invocation.received,
+            attempt: 1,
+            extra_logging: invocation.extra_logging,
+        };
+        let dispatch = dispatch(&invocation.caller, &known, &arguments, id, origin)?;
+        let late = message(&invocation, &known, &arguments, id);
+        let (this, slot) = (Arc::clone(self), invocation.slot);
+        let run = async move {
+            let ended = this.fleet.run(dispatch).await;
+            drop(slot);
+            ended
+        };
+        let mut run = DetachOnDrop::new(run, &self.tasks);
+        match tokio::time::timeout(wait, &mut run).await {
+            Ok(Ok(Completion { activation })) => Ok(outcome::ended(&activation, invocation.result_only)),
+            Ok(Err(error)) => Err(refusal(&error)),
+            Err(_elapsed) => {
+                self.outlive(run, late).await?;
+                Ok(outcome::accepted(id))
+            }
+        }
+    }
+
+    /// The client learns the id and nothing else, so from now on a record is owed: the invocation is noted durably
+    /// before the answer, and goes on in a task of its own.
+    async fn outlive(
+        self: &Arc<Self>,
+        run: DetachOnDrop<Result<Completion, DispatchError>>,
+        message: ActivationMessage,
+    ) -> Result<(), Fault> {
+        let noted = self.produce(Topic::InFlight, &message).await;
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let id = message.activation_id;
+            match run.await {
+                Ok(completion) => this.note_done(&completion.activation).await,
+                Err(error) => {
+                    // Nobody ran it, so it is still owed: queued like a non-blocking one.
+                    tracing::warn!(activation_id = %id, %error, "an accepted activation was refused, queueing it");
+                    if let Err(error) = this.produce(Topic::Activations, &message).await {
+                        tracing::error!(activation_id = %id, %error, "cannot queue an accepted activation");
+                        return;
+                    }
+                    this.complete_note(id).await;
+                }
+            }
+        });
+        noted.map_err(|error| bus_fault(&error))
+    }
+
+    async fn note_done(&self, activation: &Activation) {
+        self.records.settled(activation.activation_id).await;
+        self.complete_note(activation.activation_id).await;
+    }
+
+    pub(crate) async fn complete_note(&self, id: ActivationId) {
+        if let Err(error) = self.bus.complete_key(Topic::InFlight, &id.to_string()).await {
+            // It comes again after a restart and is found to have a record.
+            tracing::warn!(activation_id = %id, %error, "cannot mark an activation as done");
+        }
+    }
+
+    /// A record for an activation that never came to a container.
+    pub(crate) fn fallback(
+        &self,
+        caller: &Caller,
+        known: &KnownAction,
+        id: ActivationId,
+        received: i64,
+        response: Response,
+    ) -> Arc<Activation> {
+        let mut activation = fallback_record(caller, &known.action.id(), id, received, response);
+        activation.version = known.action.version;
+        Arc::new(activation)
+    }
+
+    /// Hands a record over to be stored, if the namespace keeps records.
+    pub(crate) fn keep(&self, activation: &Arc<Activation>, store: bool) {
+        if !store {
+            return;
+        }
+        if let Err(error) = self.records.accept(activation) {
+            tracing::error!(activation_id = %activation.activation_id, %error, "cannot keep a record");
+        }
+    }
+}
+
+/// A record with path and kind only: the action was not there, or not allowed, or not readable.
+pub(crate) fn fallback_record(
+    caller: &Caller,
+    action: &FullyQualifiedName,
+    id: ActivationId,
+    received: i64,
+    response: Response,
+) -> Activation {
+    let mut annotations = oxwhisk_core::parameters::Parameters::new();
+    annotations.set("path", action.to_string());
+    annotations.set("kind", "unknown");
+    let now = clock::now_ms().max(received);
+    Activation {
+        namespace: caller.identity.namespace.clone(),
+        name: action.name.clone(),
+        version: oxwhisk_core::version::Version::FIRST,
+        subject: Arc::clone(&caller.identity.subject),
+        activation_id: id,
+        start: now,
+        end: now,
+        duration: Some(0),
+        cause: None,
+        response,
+        logs: Vec::new(),
+        annotations,
+        publish: false,
+    }
+}
+
+/// Where an activation comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) transaction: TransactionId,
+    pub(crate) received: i64,
+    pub(crate) attempt: u32,
+    pub(crate) extra_logging: bool,
+}
+
+/// What goes to an invoker.
+pub(crate) fn dispatch(
+    caller: &Caller,
+    known: &KnownAction,
+    arguments: &Arguments,
+    id: ActivationId,
+    origin: Origin,
+) -> Result<Dispatch, Fault> {
+    let split = split_init(&arguments.merged, &arguments.init).map_err(Fault::malformed_content)?;
+    let api_key = known.action.provides_api_key().then(|| ApiKey(caller.identity.auth.compact()));
+    let bytes = |size: oxwhisk_core::size::ByteSize| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX);
+    Ok(Dispatch {
+        transaction: origin.transaction,
+        activation_id: id,
+        action: Arc::clone(&known.descriptor),
+        caller: caller.dispatched.clone(),
+        api_key,
+        arguments: split.run,
+        init_environment: split.environment,
+        cause: None,
+        binding: None,
+        received: origin.received,
+        attempt: origin.attempt,
+        delivery: delivery(known),
+        response_limits: ResponseLimits {
+            max: bytes(caller.limits.payload),
+            truncation: bytes(caller.limits.truncation),
+        },
+        store_record: caller.limits.store_activations || origin.extra_logging,
+    })
+}
+
+/// What the action's author asked for with the annotation `delivery`.
+pub(crate) fn delivery(known: &KnownAction) -> Delivery {
+    match known.action.annotations.get("delivery").and_then(serde_json::Value::as_str) {
+        Some("at-most-once") => Delivery::AtMostOnce,
+        _ => Delivery::AtLeastOnce,
+    }
+}
+
+fn message(
+    invocation: &Invocation,
+    known: &KnownAction,
+    arguments: &Arguments,
+    id: ActivationId,
+) -> ActivationMessage {
+    let identity = &invocation.caller.identity;
+    ActivationMessage {
+        transaction: invocation.transaction.clone(),
+        activation_id: id,
+        action: invocation.action.clone(),
+        revision: Some(known.revision.clone()),
+        binding: None,
+        subject: identity.subject.to_string(),
+        namespace: identity.namespace.clone(),
+        namespace_uuid: identity.auth.uuid.clone(),
+        arguments: serde_json::value::RawValue::to_owned(&arguments.merged),
+        init_arguments: arguments.init.clone(),
+        cause: None,
+        received: invocation.received,
+        attempt: 1,
+        extra_logging: invocation.extra_logging,
+    }
+}
+
+fn refusal(error: &DispatchError) -> Fault {
+    outcome::refused(error)
+}
+
+fn bus_fault(error: &BusError) -> Fault {
+    tracing::error!(%error, "the bus did not take an invocation");
+    match error {
+        BusError::TooLarge { size, limit } => Fault::too_large("Request", *size as u64, *limit as u64),
+        BusError::Full { .. } | BusError::Unavailable(_) | BusError::Closed => {
+            Fault::status(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How much a namespace may do: invocations a minute and invocations at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+
+use crate::auth::Caller;
+use crate::http::fault::Fault;
+
+/// Counts by namespace uuid. Limits are exact: one process holds all counts.
+#[derive(Debug, Default)]
+pub(crate) struct Throttles {
+    namespaces: Mutex<HashMap<Arc<str>, Usage>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Usage {
+    /// Number of the wall-clock minute that `invocations` counts.
+    minute: i64,
+    /// Requests in it, refused ones too.
+    invocations: u64,
+    in_flight: u64,
+}
+
+/// Above this many namespaces, those without a running invocation or a request in this minute are forgotten.
+const SWEEP_ABOVE: usize = 10_000;
+
+impl Usage {
+    /// Counts a request in the minute `now` lies in; the count so far is what is returned.
+    fn count(&mut self, minute: i64) -> u64 {
+        if self.minute != minute {
+            *self = Self { minute, invocations: 0, ..*self };
+        }
+        self.invocations += 1;
+        self.invocations
+    }
+}
+
+/// One invocation in flight; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    throttles: Arc<Throttles>,
+    namespace: Arc<str>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(usage) = self.throttles.lock().get_mut(&self.namespace) {
+            usage.in_flight = usage.in_flight.saturating_sub(1);
+        }
+    }
+}
+
+impl Throttles {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Usage>> {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Admits one invocation at `now` (milliseconds since the epoch), or says which limit it breaks.
+    pub(crate) fn admit(self: &Arc<Self>, caller: &Caller, now: i64) -> Result<InFlight, Fault> {
+        let namespace = &caller.dispatched.namespace_uuid;
+        let minute = now.div_euclid(60_000);
+        let mut namespaces = self.lock();
+        if namespaces.len() > SWEEP_ABOVE {
+            namespaces.retain(|_, usage| usage.in_flight > 0 || usage.minute == minute);
+        }
+        let usage = namespaces.entry(Arc::clone(namespace)).or_default();
+        let (count, allowed) = (usage.count(minute), caller.limits.invocations_per_minute);
+        if count > allowed {
+            let text = format!("Too many requests in the last minute (count: {count}, allowed: {allowed}).");
+            return Err(Fault::terminate(StatusCode::TOO_MANY_REQUESTS, text));
+        }
+        let (count, allowed) = (usage.in_flight, caller.limits.concurrent_invocations);
+        if count >= allowed {
+            let text =
+                format!("Too many concurrent requests in flight (count: {count}, allowed: {allowed}).");
+            return Err(Fault::terminate(StatusCode::TOO_MANY_REQUESTS, text));
+        }
+        usage.in_flight += 1;
+        Ok(InFlight { throttles: Arc::clone(self), namespace: Arc::clone(namespace) })
+    }
+
+    /// Counts an invocation that was admitted before a restart, whatever the limits are now.
+    pub(crate) fn readmit(self: &Arc<Self>, caller: &Caller) -> InFlight {
+        let namespace = &caller.dispatched.namespace_uuid;
+        self.lock().entry(Arc::clone(namespace)).or_default().in_flight += 1;
+        InFlight { throttles: Arc::clone(self), namespace: Arc::clone(namespace) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oxwhisk_core::limits::{EffectiveLimits, SystemLimits, UserLimits};
+    use oxwhisk_core::name::EntityName;
+    use oxwhisk_core::subject::{AuthKey, Identity};
+
+    fn caller(per_minute: u64, concurrent: u64) -> Caller {
+        let user = UserLimits {
+            invocations_per_minute: Some(per_minute),
+            concurrent_invocations: Some(concurrent),
+            ..UserLimits::default()
+        };
+        let namespace = EntityName::new("me").unwrap();
+        Caller {
+            limits: EffectiveLimits::new(&SystemLimits::default(), &user),
+            dispatched: oxwhisk_invoker_api::Caller {
+                subject: "me".into(),
+                namespace: namespace.clone(),
+                namespace_uuid: "u".into(),
+            },
+            identity: Identity {
+                subject: "me".into(),
+                namespace,
+                auth: AuthKey { uuid: "u".into(), key: String::new() },
+                limits: user,
+            },
+        }
+    }
+
+    #[test]
+    fn refused_requests_count_and_the_minute_resets() {
+        let throttles = Arc::new(Throttles::default());
+        let caller = caller(1, 9);
+        drop(throttles.admit(&caller, 0).unwrap());
+        let refused = |now| throttles.admit(&caller, now).unwrap_err().message;
+        assert_eq!(refused(1), "Too many requests in the last minute (count: 2, allowed: 1).");
+        assert_eq!(refused(59_999), "Too many requests in the last minute (count: 3, allowed: 1).");
+        assert!(throttles.admit(&caller, 60_000).is_ok());
+    }
+
+    #[test]
+    fn a_slot_comes_back_when_the_invocation_ends() {
+        let throttles = Arc::new(Throttles::default());
+        let caller = caller(9, 1);
+        let first = throttles.admit(&caller, 0).unwrap();
+        assert_eq!(
+            throttles.admit(&caller, 0).unwrap_err().message,
+            "Too many concurrent requests in flight (count: 1, allowed: 1)."
+        );
+        drop(first);
+        assert!(throttles.admit(&caller, 0).is_ok());
+    }
+}

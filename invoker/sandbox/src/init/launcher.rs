@@ -1,0 +1,187 @@
+//! The launcher's loop: one request, one reply, until the server is gone.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{Gid, Uid, dup2_stdin, setresgid, setresuid, setsid};
+
+use super::{Step, child, mounts, seccomp};
+use crate::channel;
+use crate::message::{Failure, Reply, Request, RootLayout, SocketKind, SpawnSpec};
+use crate::sys::{self, Forked};
+
+struct Launcher {
+    socket: OwnedFd,
+    /// The `/proc` of the launcher's pid namespace, which its root does not show.
+    proc: File,
+    filters: seccomp::Filters,
+}
+
+/// Serves requests from standard input; the exit status of the process.
+pub(super) fn run() -> i32 {
+    match Launcher::take_over() {
+        Ok(launcher) => launcher.serve(),
+        Err(_) => 1,
+    }
+}
+
+impl Launcher {
+    fn take_over() -> io::Result<Self> {
+        set_pdeathsig(Signal::SIGKILL)?;
+        // Away from the server's terminal: its Ctrl-C is the server's to handle, and nobody can push input into it.
+        setsid()?;
+        let socket = io::stdin().as_fd().try_clone_to_owned()?;
+        dup2_stdin(File::open("/dev/null")?)?;
+        std::env::set_current_dir("/")?;
+        Ok(Self { socket, proc: File::open("/proc")?, filters: seccomp::compile().map_err(io::Error::other)? })
+    }
+
+    fn serve(&self) -> i32 {
+        loop {
+            let (request, fds) = match channel::receive::<Request>(&self.socket) {
+                Ok(Some(message)) => message,
+                Ok(None) => return 0,
+                Err(_) => return 1,
+            };
+            let (reply, fds) = match self.answer(request, fds) {
+                Ok(answer) => answer,
+                Err(failure) => (Reply::Failed(failure), Vec::new()),
+            };
+            let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+            if channel::send(&self.socket, &reply, &borrowed).is_err() {
+                return 1;
+            }
+        }
+    }
+
+    fn answer(&self, request: Request, fds: Vec<OwnedFd>) -> Result<(Reply, Vec<OwnedFd>), Failure> {
+        match request {
+            Request::EnterUserNamespace => {
+                unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)
+                    .step("enter a user namespace")?;
+                Ok((Reply::Done, Vec::new()))
+            }
+            Request::BecomeNamespaceRoot => become_namespace_root().map(|()| (Reply::Done, Vec::new())),
+            Request::EnterRoot(layout) => enter_root(&layout).map(|()| (Reply::Done, Vec::new())),
+            Request::MakeSlot { uid } => self.make_slot(uid).map(|fds| (Reply::Done, fds)),
+            Request::Listen { address, kind } => {
+                let socket: OwnedFd = match kind {
+                    SocketKind::Tcp => TcpListener::bind(address).step(&format!("listen on {address}"))?.into(),
+                    SocketKind::Udp => UdpSocket::bind(address).step(&format!("bind {address}"))?.into(),
+                };
+                Ok((Reply::Done, vec![socket]))
+            }
+            Request::Spawn(spec) => self.spawn(&spec, fds),
+        }
+    }
+
+    /// The child becomes process 1 of a new pid namespace and, as `CLONE_PARENT` asks, the server's child: the server
+    /// reaps it, and it dies with the server.
+    fn spawn(&self, spec: &SpawnSpec, fds: Vec<OwnedFd>) -> Result<(Reply, Vec<OwnedFd>), Failure> {
+        let flags = libc::CLONE_PARENT
+            | libc::CLONE_NEWPID
+            | libc::CLONE_NEWNS
+            | libc::CLONE_NEWIPC
+            | libc::CLONE_NEWUTS;
+        match sys::fork_with(flags).step("fork the sandbox")? {
+            Forked::Child => child::become_sandbox(spec, fds, &self.filters),
+            Forked::Parent { pid, pidfd } => Ok((Reply::Spawned { pid }, vec![pidfd])),
+        }
+    }
+
+    /// A user and a network namespace outlive the child that made them by the descriptors opened here. The network
+    /// namespace is made first, so that it belongs to the launcher's user namespace: code in the sandbox's cannot
+    /// change it, whatever capability it might win.
+    fn make_slot(&self, uid: u32) -> Result<Vec<OwnedFd>, Failure> {
+        let (ours, theirs) = channel::pair().step("make a socket pair")?;
+        match sys::fork_with(0).step("fork")? {
+            Forked::Child => {
+                drop(ours);
+                std::process::exit(self.hold_slot(theirs));
+            }
+            Forked::Parent { pid, pidfd } => {
+                drop(theirs);
+                let result = self.open_slot(&ours, pid, uid);
+                drop(ours);
+                let _ = sys::pidfd_signal(&pidfd, libc::SIGKILL);
+                waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED).step("wait for the slot's process")?;
+                result
+            }
+        }
+    }
+
+    /// The child's part: make the namespaces, say so, and wait to be ended.
+    fn hold_slot(&self, socket: OwnedFd) -> i32 {
+        let made: Result<(), Failure> = (|| {
+            set_pdeathsig(Signal::SIGKILL).step("tie to the launcher")?;
+            unshare(CloneFlags::CLONE_NEWNET).step("make a network namespace")?;
+            self.switch_off_ipv6()?;
+            unshare(CloneFlags::CLONE_NEWUSER).step("make a user namespace")
+        })();
+        if channel::send(&socket, &made.err(), &[]).is_err() {
+            return 1;
+        }
+        let _ = channel::receive::<()>(&socket);
+        0
+    }
+
+    /// Rules exist for IPv4 only, so no sandbox gets an IPv6 address, not even its own of the link.
+    fn switch_off_ipv6(&self) -> Result<(), Failure> {
+        for scope in ["all", "default"] {
+            match self.write_proc(&format!("sys/net/ipv6/conf/{scope}/disable_ipv6"), "1") {
+                // A kernel without IPv6 has nothing to switch off.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other.step("switch IPv6 off")?,
+            }
+        }
+        Ok(())
+    }
+
+    fn open_slot(&self, socket: &OwnedFd, pid: i32, uid: u32) -> Result<Vec<OwnedFd>, Failure> {
+        let made: Option<(Option<Failure>, _)> = channel::receive(socket).step("hear from the slot's process")?;
+        match made {
+            Some((None, _)) => {}
+            Some((Some(failure), _)) => return Err(failure),
+            None => return Err(Failure { step: "make a slot".into(), error: "its process ended".into() }),
+        }
+        self.write_proc(&format!("{pid}/uid_map"), &format!("0 {uid} 1")).step("map the uid")?;
+        self.write_proc(&format!("{pid}/gid_map"), &format!("0 {uid} 1")).step("map the gid")?;
+        let open = |name: &str| self.open_proc(&format!("{pid}/ns/{name}"), nix::fcntl::OFlag::O_RDONLY);
+        Ok(vec![
+            open("user").step("open the user namespace")?,
+            open("net").step("open the network namespace")?,
+        ])
+    }
+
+    fn open_proc(&self, path: &str, flags: nix::fcntl::OFlag) -> io::Result<OwnedFd> {
+        let flags = flags | nix::fcntl::OFlag::O_CLOEXEC;
+        Ok(nix::fcntl::openat(&self.proc, path, flags, nix::sys::stat::Mode::empty())?)
+    }
+
+    fn write_proc(&self, path: &str, text: &str) -> io::Result<()> {
+        let file = self.open_proc(path, nix::fcntl::OFlag::O_WRONLY)?;
+        nix::unistd::write(file, text.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn become_namespace_root() -> Result<(), Failure> {
+    setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0)).step("become root's group")?;
+    setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).step("become root")?;
+    // The change of ids has undone it.
+    set_pdeathsig(Signal::SIGKILL).step("tie to the server")?;
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1").step("forward packets")
+}
+
+fn enter_root(layout: &RootLayout) -> Result<(), Failure> {
+    unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
+    mounts::build_root(layout)?;
+    mounts::pivot(Path::new(&layout.directory))
+}

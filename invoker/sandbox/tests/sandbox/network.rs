@@ -1,0 +1,1 @@
+use crate::harness::Test; pub const TESTS: &[Test] = &[];

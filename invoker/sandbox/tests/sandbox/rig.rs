@@ -1,0 +1,218 @@
+//! A factory with two small runtimes to put code into: one that evaluates Python sent over its socket, one that is
+//! a shell script.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oxwhisk_container::{Container, ContainerFactory, ContainerSpec, CreateError, Endpoint, LogOrigin};
+use oxwhisk_sandbox::{Interpreter, NetworkConfig, RuntimeFile, RuntimeSpec, SandboxConfig, SandboxFactory};
+
+use crate::harness::Outcome;
+
+/// Longest wait for anything.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Evaluates what it is sent, in a thread of its own, and answers with the value of `result`, or with the error.
+const SERVER: &str = r#"
+import os, socket, sys, threading, traceback
+def serve(connection):
+    code = b''
+    while True:
+        part = connection.recv(65536)
+        if not part: break
+        code += part
+    names = {'result': None}
+    try:
+        exec(code.decode(), names)
+        answer = repr(names['result'])
+    except BaseException as error:
+        answer = 'ERROR ' + repr(error)
+    connection.sendall(answer.encode())
+    connection.close()
+server = socket.socket(socket.AF_UNIX)
+server.bind(os.environ['OW_LISTEN'].removeprefix('unix:'))
+server.listen(16)
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"#;
+
+/// Runs an async test body on a runtime of its own.
+pub fn block_on<F: Future<Output = Outcome>>(body: F) -> Outcome {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(body)
+}
+
+/// The configuration the tests start from.
+pub fn config(state_dir: &Path) -> SandboxConfig {
+    let mut config = SandboxConfig::new(state_dir);
+    let script = "/opt/test/server.py";
+    config.runtimes = vec![
+        RuntimeSpec {
+            kinds: vec!["python".into()],
+            interpreter: Some(Interpreter::Python("python3".into())),
+            argv: vec![script.into()],
+            files: vec![RuntimeFile {
+                path: script.into(),
+                contents: SERVER.as_bytes().into(),
+                executable: false,
+            }],
+            env: vec![("PYTHONUNBUFFERED".into(), "1".into())],
+            working_dir: "/tmp".into(),
+        },
+        RuntimeSpec {
+            kinds: vec!["sh:1".into()],
+            interpreter: None,
+            argv: vec!["/bin/sh".into(), "-c".into(), "eval \"$SCRIPT\"".into()],
+            files: Vec::new(),
+            env: Vec::new(),
+            working_dir: "/".into(),
+        },
+    ];
+    config.max_sandboxes = 20;
+    config.max_processes = 64;
+    config.tmp_size = 16 << 20;
+    config.network = NetworkConfig { api_port: 3233, ..NetworkConfig::default() };
+    config.step_timeout = LIMIT;
+    config
+}
+
+/// A running factory and the directory it lives in.
+pub struct Rig {
+    pub factory: SandboxFactory,
+    pub directory: tempfile::TempDir,
+}
+
+impl Rig {
+    /// Starts a factory; `Err` with the reason where the machine cannot run one.
+    pub async fn start() -> Result<Self, String> {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut SandboxConfig)) -> Result<Self, String> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err("not root".into());
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = config(directory.path());
+        change(&mut config);
+        let factory = SandboxFactory::start(config).await.map_err(|error| error.to_string());
+        match factory {
+            Ok(factory) => Ok(Self { factory, directory }),
+            Err(error) if error.starts_with("this machine cannot") => Err(error),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub async fn python(&self, name: &str) -> Action {
+        Action::new(self.factory.create(spec(name, "python:3", &[])).await.unwrap())
+    }
+
+    /// Runs a shell script to its end (or the time limit) and returns what it wrote.
+    pub async fn shell(&self, name: &str, script: &str) -> String {
+        let container = self.script(name, script).await.unwrap();
+        let text = read_to_end(&*container).await;
+        container.destroy().await.unwrap();
+        text
+    }
+
+    /// Starts a shell script.
+    pub async fn script(&self, name: &str, script: &str) -> Result<Arc<dyn Container>, CreateError> {
+        self.factory.create(spec(name, "sh:1", &[("SCRIPT", script)])).await
+    }
+
+    pub async fn end(self) {
+        self.factory.shutdown().await.unwrap();
+    }
+}
+
+/// A container with 256 MiB.
+pub fn spec(name: &str, kind: &str, env: &[(&str, &str)]) -> ContainerSpec {
+    ContainerSpec {
+        name: name.into(),
+        kind: kind.into(),
+        image: "none".into(),
+        user_provided_image: false,
+        memory: 256 << 20,
+        cpu_shares: 256,
+        env: env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+    }
+}
+
+/// Everything a container writes until it ends, standard error marked.
+pub async fn read_to_end(container: &dyn Container) -> String {
+    use futures_util::StreamExt;
+    let mut logs = container.take_logs().unwrap();
+    let mut text = String::new();
+    let collect = async {
+        while let Some(chunk) = logs.next().await {
+            let mark = if chunk.origin == LogOrigin::Stderr { "E:" } else { "" };
+            text.push_str(&format!("{mark}{}", String::from_utf8_lossy(&chunk.bytes)));
+        }
+    };
+    tokio::time::timeout(LIMIT, collect).await.expect("the output did not end");
+    text
+}
+
+/// A container of the Python runtime.
+pub struct Action {
+    pub container: Arc<dyn Container>,
+}
+
+impl Action {
+    fn new(container: Arc<dyn Container>) -> Self {
+        Self { container }
+    }
+
+    /// What `result` is after the code has run, as Python writes it, or `ERROR` and the exception.
+    pub async fn run(&self, code: &str) -> String {
+        self.try_run(code).await.unwrap_or_else(|error| panic!("{code}: {error}"))
+    }
+
+    pub async fn try_run(&self, code: &str) -> std::io::Result<String> {
+        let Endpoint::Unix(path) = self.container.endpoint().clone() else { panic!("not a unix socket") };
+        let code = code.to_owned();
+        let call = tokio::task::spawn_blocking(move || {
+            let mut stream = connect(&path)?;
+            stream.set_read_timeout(Some(LIMIT))?;
+            stream.write_all(code.as_bytes())?;
+            stream.shutdown(std::net::Shutdown::Write)?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        });
+        call.await.unwrap()
+    }
+
+    pub async fn end(self) {
+        self.container.destroy().await.unwrap();
+    }
+}
+
+/// The server may need a moment before it listens.
+fn connect(path: &Path) -> std::io::Result<UnixStream> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match UnixStream::connect(path) {
+            Err(error) if Instant::now() < deadline && error.kind() == std::io::ErrorKind::NotFound => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(error)
+                if Instant::now() < deadline && error.kind() == std::io::ErrorKind::ConnectionRefused =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
