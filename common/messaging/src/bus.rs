@@ -47,20 +47,32 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// As [`Bus::produce`].
     fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<(), BusError>;
 
+    /// As [`Bus::produce`], on the caller's thread and without waiting, for what takes microseconds. `None` means that this
+    /// bus has to wait for this topic, and has done nothing: call [`Bus::produce`].
+    fn produce_now(&self, topic: Topic, key: &str, payload: &Bytes) -> Option<Result<(), BusError>> {
+        let _ = (topic, key, payload);
+        None
+    }
+
     /// Marks a message complete by its key, for producers that outlive what they produced (`inflight`).
     async fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError>;
 
     /// Starts consuming, oldest message first: first those that an earlier subscription did not complete, then new ones.
-    /// A topic has one subscription at a time.
+    /// A topic has one subscription at a time: another is [`BusError::Unavailable`] until that one is dropped.
     async fn subscribe(&self, topic: Topic) -> Result<Box<dyn Subscription>, BusError>;
 
-    /// Messages produced and not completed.
+    /// Messages produced and not completed. Completions that are written behind may still be counted for a moment.
     async fn depth(&self, topic: Topic) -> Result<u64, BusError>;
+
+    /// Refuses further messages, ends subscriptions with [`BusError::Closed`], and returns when the completions taken so
+    /// far are written.
+    async fn close(&self);
 }
 
 #[async_trait]
 pub trait Subscription: fmt::Debug + Send + 'static {
-    /// Waits until there is at least one message, then hands out at most `max`, in order.
+    /// Waits until there is at least one message, then hands out at most `max`, in order. May be cancelled at any time:
+    /// nothing is lost.
     ///
     /// # Errors
     /// [`BusError::Closed`] when the bus shuts down.

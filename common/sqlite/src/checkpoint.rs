@@ -31,7 +31,11 @@ pub(crate) struct Checkpointer {
 
 impl Checkpointer {
     /// Takes over the decision when `connection`'s log is carried over.
-    pub(crate) fn attach(connection: &mut Connection, path: PathBuf, threshold: u32) -> rusqlite::Result<Self> {
+    pub(crate) fn attach(
+        connection: &mut Connection,
+        path: PathBuf,
+        threshold: u32,
+    ) -> rusqlite::Result<Self> {
         let pages = Arc::new(AtomicU32::new(0));
         let seen = Arc::clone(&pages);
         connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count: i32| {

@@ -71,7 +71,9 @@ impl<E> From<rusqlite::Error> for Failed<E> {
 fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error;
     match error {
-        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => true,
+        Error::FromSqlConversionFailure(..)
+        | Error::InvalidColumnType(..)
+        | Error::IntegralValueOutOfRange(..) => true,
         other => matches!(
             other.sqlite_error_code(),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch)

@@ -61,7 +61,8 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Opens the writing connection, and makes or migrates the tables.
 pub(crate) fn writer(path: &Path, schema: Schema, settings: &Settings) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::sqlite(path, &error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     configure(&connection, settings).map_err(failed)?;
     prepare_log(&connection, settings).map_err(failed)?;

@@ -91,7 +91,13 @@ impl Writer {
         let checkpointer = Checkpointer::attach(&mut connection, path.to_owned(), settings.checkpoint_pages)
             .map_err(|error| OpenError::sqlite(path, &error))?;
         let (jobs, receiver) = channel();
-        let turn = Turn { connection, jobs: receiver, checkpointer, file: Arc::clone(&file), linger: settings.linger };
+        let turn = Turn {
+            connection,
+            jobs: receiver,
+            checkpointer,
+            file: Arc::clone(&file),
+            linger: settings.linger,
+        };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .stack_size(STACK_BYTES)
@@ -129,7 +135,12 @@ impl Writer {
         self.submit(work, then, None)
     }
 
-    fn submit<T, E, F, A>(&self, work: F, answer: A, place: Option<OwnedSemaphorePermit>) -> Result<(), DatabaseError>
+    fn submit<T, E, F, A>(
+        &self,
+        work: F,
+        answer: A,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), DatabaseError>
     where
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
@@ -202,7 +213,8 @@ impl Turn {
     }
 
     fn transaction(&self, group: &mut [Job]) -> Result<(), DatabaseError> {
-        let outcome = self.begin().and_then(|()| self.execute_all(group)).and_then(|()| self.statement("COMMIT"));
+        let outcome =
+            self.begin().and_then(|()| self.execute_all(group)).and_then(|()| self.statement("COMMIT"));
         if outcome.is_err() && !self.connection.is_autocommit() {
             self.statement("ROLLBACK")?;
         }

@@ -106,7 +106,11 @@ pub trait EntityStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it is not as `expected`.
-    async fn put(&self, document: EntityDocument, expected: Option<&Revision>) -> Result<Revision, StoreError>;
+    async fn put(
+        &self,
+        document: EntityDocument,
+        expected: Option<&Revision>,
+    ) -> Result<Revision, StoreError>;
 
     /// Deletes a document and its attachments. Returns when that survives a power cut.
     ///

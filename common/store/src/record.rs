@@ -78,7 +78,8 @@ impl RecordDocument {
         let start = i64::from_le_bytes(cursor.array()?);
         let activation_id = cursor.text(32)?.parse().map_err(|_| corrupt("it has no activation id"))?;
         let [namespace, filter_name, summary, document] = lengths;
-        let namespace = EntityName::new(cursor.text(namespace)?).map_err(|_| corrupt("it has no namespace"))?;
+        let namespace =
+            EntityName::new(cursor.text(namespace)?).map_err(|_| corrupt("it has no namespace"))?;
         let filter_name = cursor.text(filter_name)?.to_owned();
         let (summary, document) = (cursor.text(summary)?.into(), cursor.text(document)?.into());
         match cursor.0 {
@@ -135,7 +136,10 @@ mod tests {
     fn anything_shorter_or_longer_is_corrupt() {
         let bytes = record().encode();
         for length in 0..bytes.len() {
-            assert!(matches!(RecordDocument::decode(&bytes[..length]), Err(StoreError::Corrupt(_))), "{length}");
+            assert!(
+                matches!(RecordDocument::decode(&bytes[..length]), Err(StoreError::Corrupt(_))),
+                "{length}"
+            );
         }
         let longer = [bytes.as_slice(), b"x"].concat();
         assert!(matches!(RecordDocument::decode(&longer), Err(StoreError::Corrupt(_))));

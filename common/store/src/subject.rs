@@ -36,5 +36,6 @@ pub trait SubjectStore: fmt::Debug + Send + Sync + 'static {
     async fn limits(&self, namespace: &EntityName) -> Result<Option<UserLimits>, StoreError>;
 
     /// Sets the namespace's limits, or removes them with `None`.
-    async fn put_limits(&self, namespace: &EntityName, limits: Option<&UserLimits>) -> Result<(), StoreError>;
+    async fn put_limits(&self, namespace: &EntityName, limits: Option<&UserLimits>)
+    -> Result<(), StoreError>;
 }

@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use oxwhisk_container::{Container, ContainerError, Endpoint, ExitReason, LogStream};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::cgroup::Group;
@@ -38,7 +37,7 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn new(pidfd: OwnedFd, group: Group) -> io::Result<Self> {
-        let pidfd = AsyncFd::register_with_interest(pidfd, Interest::READABLE)?;
+        let pidfd = sys::wait_readable(pidfd)?;
         Ok(Self { pidfd, group, ended: Mutex::new(None), over_memory: AtomicBool::new(false) })
     }
 

@@ -9,7 +9,6 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use oxwhisk_container::{ContainerSpec, CreateError};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::Receiver;
 
 use crate::cgroup::{Cgroups, Group, GroupLimits};
@@ -21,6 +20,7 @@ use crate::logs::Output;
 use crate::message::{ChildReport, Reply, Request, SpawnSpec};
 use crate::rootfs::{SOCKET_DIRECTORY, SOCKET_NAME};
 use crate::slots::{Slot, SlotPool};
+use crate::sys;
 
 /// A runtime whose interpreter has been found.
 #[derive(Clone, Debug)]
@@ -148,7 +148,7 @@ impl Starter {
     /// Waits for the child to become the runtime, which closes the report socket; the socket's directory comes first.
     async fn started(&self, report: OwnedFd) -> io::Result<OwnedFd> {
         set_nonblocking(&report)?;
-        let report = AsyncFd::register_with_interest(report, Interest::READABLE)?;
+        let report = sys::wait_readable(report)?;
         let mut directory = None;
         let listen = async {
             loop {

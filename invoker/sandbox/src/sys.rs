@@ -7,6 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
 /// Which side of [`fork_with`] the caller is on.
 pub(crate) enum Forked {
     Child,
@@ -137,4 +140,10 @@ pub(crate) fn reset_signals() -> io::Result<()> {
     };
     check(c_long::from(result))?;
     Ok(())
+}
+
+/// Registers a descriptor with the runtime, to wait until it can be read. Needs a tokio runtime with I/O.
+pub(crate) fn wait_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd is one open descriptor for as long as it lives, always the same, and the AsyncFd owns it.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
 }

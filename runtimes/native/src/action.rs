@@ -12,7 +12,7 @@ use crate::{
     activation::{Activation, append_as_line},
     environment::Environment,
     exchange::{Ended, Exchange, SCRATCH, Until},
-    init::{self, Executable, InitRequest},
+    init::{self, Executable, InitRequest, Text},
     last_line::LastLine,
     logs::{self, Logs},
     process::{Process, Start},
@@ -22,8 +22,8 @@ use crate::{
     settings::Settings,
 };
 
-const MISLED: &str = "the executable read its input as a skeleton action does, before it was known to be one: declare it \
-                      with the init parameter OW_ACTION_PROTOCOL=skeleton or a file exec.protocol in the archive";
+const MISLED: &str = "the executable read its input as a skeleton action does, before it was known to be one: declare \
+                      it with the init parameter OW_ACTION_PROTOCOL=skeleton or a file exec.protocol in the archive";
 
 /// The action, its process, and what is kept from one run to the next.
 #[derive(Debug)]
@@ -80,8 +80,13 @@ impl Action {
 
     fn try_init(&mut self, body: &[u8], caller: BorrowedFd<'_>) -> Result<(), Reply> {
         let request: InitRequest<'_> = serde_json::from_slice(body).map_err(Reply::bad_json)?;
-        let code =
-            request.value.code.as_deref().filter(|code| !code.is_empty()).ok_or_else(Reply::no_code)?;
+        let code = request
+            .value
+            .code
+            .as_ref()
+            .map(Text::as_str)
+            .filter(|code| !code.is_empty())
+            .ok_or_else(Reply::no_code)?;
         let executable =
             init::prepare(&request.value, code, &self.settings).map_err(|error| self.refuse(&error))?;
         let running = match executable.presumption {
@@ -254,7 +259,8 @@ impl Action {
         reply
     }
 
-    /// As OpenWhisk's skeleton proxy, the exit status does not matter: the last line does, and is log if it is no result.
+    /// As in OpenWhisk's skeleton proxy the exit status does not matter: the last line does, and it is log if it is no
+    /// result.
     fn skeleton_result(&mut self, mut last_line: LastLine) -> Reply {
         let reply = Reply::result(last_line.as_result());
         if reply.status != 200 {

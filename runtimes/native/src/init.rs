@@ -37,11 +37,21 @@ pub(crate) struct InitRequest<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct InitValue<'a> {
     #[serde(borrow, default)]
-    pub(crate) code: Option<Cow<'a, str>>,
+    pub(crate) code: Option<Text<'a>>,
     #[serde(default)]
     pub(crate) binary: bool,
     #[serde(borrow, default)]
     pub(crate) env: BTreeMap<String, &'a RawValue>,
+}
+
+/// A string borrowed from the request where it holds no escapes: serde would copy an `Option<Cow>`, and code is large.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Text<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Why no executable came of an `/init`.

@@ -8,7 +8,7 @@ use oxwhisk_core::id::Revision;
 use oxwhisk_core::name::FullyQualifiedName;
 
 use super::{MemoryAttachmentStore, lock, window};
-use crate::{EntityDocument, EntityQuery, EntityStore, Stored, StoreError};
+use crate::{EntityDocument, EntityQuery, EntityStore, StoreError, Stored};
 
 #[derive(Debug, Default)]
 pub struct MemoryEntityStore {
@@ -37,14 +37,20 @@ impl EntityStore for MemoryEntityStore {
         Ok(lock(&self.documents).by_id.get(id).map(|(_, stored)| stored.clone()))
     }
 
-    async fn put(&self, document: EntityDocument, expected: Option<&Revision>) -> Result<Revision, StoreError> {
+    async fn put(
+        &self,
+        document: EntityDocument,
+        expected: Option<&Revision>,
+    ) -> Result<Revision, StoreError> {
         let mut documents = lock(&self.documents);
-        let found = documents.by_id.get(&document.id).map(|(place, stored)| (*place, stored.revision.clone()));
+        let found =
+            documents.by_id.get(&document.id).map(|(place, stored)| (*place, stored.revision.clone()));
         if found.as_ref().map(|(_, revision)| revision) != expected {
             return Err(StoreError::Conflict);
         }
         documents.made += 1;
-        let generation = expected.and_then(|revision| revision.0.split('-').next()?.parse().ok()).unwrap_or(0_u64);
+        let generation =
+            expected.and_then(|revision| revision.0.split('-').next()?.parse().ok()).unwrap_or(0_u64);
         let revision = Revision(format!("{}-{:032x}", generation + 1, documents.made));
         let place = found.map_or(documents.made, |(place, _)| place);
         let stored = Stored { revision: revision.clone(), document };
@@ -67,7 +73,8 @@ impl EntityStore for MemoryEntityStore {
 
     async fn list(&self, query: &EntityQuery) -> Result<Vec<EntityDocument>, StoreError> {
         let documents = lock(&self.documents);
-        let mut matching: Vec<_> = documents.by_id.values().filter(|(_, stored)| matches(query, stored)).collect();
+        let mut matching: Vec<_> =
+            documents.by_id.values().filter(|(_, stored)| matches(query, stored)).collect();
         matching.sort_by_key(|(place, stored)| std::cmp::Reverse((stored.document.updated, *place)));
         let documents = matching.into_iter().map(|(_, stored)| stored.document.clone());
         Ok(window(documents, query.skip, query.limit))

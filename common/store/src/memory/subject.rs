@@ -75,7 +75,11 @@ impl SubjectStore for MemorySubjectStore {
         Ok(lock(&self.0).limits.get(namespace).cloned())
     }
 
-    async fn put_limits(&self, namespace: &EntityName, limits: Option<&UserLimits>) -> Result<(), StoreError> {
+    async fn put_limits(
+        &self,
+        namespace: &EntityName,
+        limits: Option<&UserLimits>,
+    ) -> Result<(), StoreError> {
         let mut tables = lock(&self.0);
         match limits {
             Some(limits) => tables.limits.insert(namespace.clone(), limits.clone()),

@@ -28,7 +28,11 @@ pub struct SqliteActivationStore {
 }
 
 impl SqliteActivationStore {
-    pub(super) fn new(database: Arc<Database>, lock: Arc<DirectoryLock>, retention: Option<Retention>) -> Self {
+    pub(super) fn new(
+        database: Arc<Database>,
+        lock: Arc<DirectoryLock>,
+        retention: Option<Retention>,
+    ) -> Self {
         Self { _retention: retention, database, _lock: lock }
     }
 

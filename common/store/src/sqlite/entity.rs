@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::error::{Outcome, corrupt};
-use crate::{Collection, EntityDocument, EntityQuery, EntityStore, Stored, StoreError};
+use crate::{Collection, EntityDocument, EntityQuery, EntityStore, StoreError, Stored};
 
 #[derive(Debug)]
 pub struct SqliteEntityStore {
@@ -31,7 +31,11 @@ impl EntityStore for SqliteEntityStore {
         self.database.read(move |connection| get(connection, id)).await
     }
 
-    async fn put(&self, document: EntityDocument, expected: Option<&Revision>) -> Result<Revision, StoreError> {
+    async fn put(
+        &self,
+        document: EntityDocument,
+        expected: Option<&Revision>,
+    ) -> Result<Revision, StoreError> {
         let expected = expected.cloned();
         let revision = next_revision(expected.as_ref());
         let body = document.body.to_string();
@@ -57,7 +61,8 @@ impl EntityStore for SqliteEntityStore {
 /// `<generation>-<hex>`, as CouchDB makes them. Random, so that a document deleted and made anew never has a revision that
 /// somebody still remembers.
 fn next_revision(previous: Option<&Revision>) -> Revision {
-    let generation = previous.and_then(|Revision(text)| text.split('-').next()?.parse::<u64>().ok()).unwrap_or(0);
+    let generation =
+        previous.and_then(|Revision(text)| text.split('-').next()?.parse::<u64>().ok()).unwrap_or(0);
     Revision(format!("{}-{}", generation + 1, uuid::Uuid::new_v4().simple()))
 }
 
@@ -86,8 +91,8 @@ fn body(id: &FullyQualifiedName, text: &str) -> Outcome<Value> {
 }
 
 fn get(connection: &Connection, id: FullyQualifiedName) -> Outcome<Option<Stored<EntityDocument>>> {
-    let mut statement =
-        connection.prepare_cached("SELECT revision, collection, updated, body FROM entities WHERE id = ?1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT revision, collection, updated, body FROM entities WHERE id = ?1")?;
     let mut rows = statement.query([id.to_string()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let (collection, updated) = (collection(row.get(1)?)?, row.get(2)?);
@@ -165,8 +170,12 @@ fn list(connection: &Connection, query: &EntityQuery) -> Outcome<Vec<EntityDocum
          ORDER BY updated DESC, rowid DESC LIMIT ?3 OFFSET ?4"
     ))?;
     let limit = query.limit.map_or(-1, clamp);
-    let mut rows =
-        statement.query(params![query.path.to_string(), number(query.collection), limit, clamp(query.skip)])?;
+    let mut rows = statement.query(params![
+        query.path.to_string(),
+        number(query.collection),
+        limit,
+        clamp(query.skip)
+    ])?;
     let mut documents = Vec::new();
     while let Some(row) = rows.next()? {
         documents.push(document(row, query.collection)?);

@@ -8,7 +8,9 @@ impl From<DatabaseError> for StoreError {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Damaged { .. } => Self::Corrupt(error.to_string()),
-            DatabaseError::Unavailable { .. } | DatabaseError::Closed { .. } => Self::Unavailable(error.to_string()),
+            DatabaseError::Unavailable { .. } | DatabaseError::Closed { .. } => {
+                Self::Unavailable(error.to_string())
+            }
         }
     }
 }

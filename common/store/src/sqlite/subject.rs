@@ -70,7 +70,11 @@ impl SubjectStore for SqliteSubjectStore {
         self.database.read(move |connection| limits(connection, &namespace)).await
     }
 
-    async fn put_limits(&self, namespace: &EntityName, limits: Option<&UserLimits>) -> Result<(), StoreError> {
+    async fn put_limits(
+        &self,
+        namespace: &EntityName,
+        limits: Option<&UserLimits>,
+    ) -> Result<(), StoreError> {
         let unwritable = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
         let document = limits.map(serde_json::to_string).transpose().map_err(unwritable)?;
         let namespace = namespace.clone();
@@ -86,7 +90,9 @@ fn canonical(uuid: &str) -> String {
 fn put_subject(connection: &Connection, subject: &Subject) -> Outcome<()> {
     let document = serde_json::to_string(subject).or_else(corrupt)?;
     connection
-        .prepare_cached("INSERT INTO subjects VALUES (?1, ?2) ON CONFLICT DO UPDATE SET document = excluded.document")?
+        .prepare_cached(
+            "INSERT INTO subjects VALUES (?1, ?2) ON CONFLICT DO UPDATE SET document = excluded.document",
+        )?
         .execute(params![subject.subject, document])?;
     connection.prepare_cached("DELETE FROM identities WHERE subject = ?1")?.execute([&subject.subject])?;
     if subject.blocked {
@@ -122,7 +128,8 @@ fn identity_by_key(connection: &Connection, key: &AuthKey) -> Outcome<Option<Ide
 }
 
 fn of_namespace(connection: &Connection, namespace: &EntityName, limit: i64) -> Outcome<Vec<Identity>> {
-    let sql = "SELECT subject, namespace, uuid, key FROM identities WHERE namespace = ?1 ORDER BY rowid LIMIT ?2";
+    let sql =
+        "SELECT subject, namespace, uuid, key FROM identities WHERE namespace = ?1 ORDER BY rowid LIMIT ?2";
     identities(connection, sql, namespace.as_str(), limit)
 }
 
@@ -132,8 +139,9 @@ fn identities(connection: &Connection, sql: &str, wanted: &str, limit: i64) -> O
     let mut identities = Vec::new();
     while let Some(row) = rows.next()? {
         let (subject, name): (String, String) = (row.get(0)?, row.get(1)?);
-        let namespace = EntityName::new(&name)
-            .or_else(|error| corrupt(format_args!("the namespace '{name}' of the subject '{subject}': {error}")))?;
+        let namespace = EntityName::new(&name).or_else(|error| {
+            corrupt(format_args!("the namespace '{name}' of the subject '{subject}': {error}"))
+        })?;
         let limits = limits(connection, &namespace)?.unwrap_or_default();
         let auth = AuthKey { uuid: row.get(2)?, key: row.get(3)? };
         identities.push(Identity { subject: subject.into(), namespace, auth, limits });
@@ -160,7 +168,9 @@ fn put_limits(connection: &Connection, namespace: &EntityName, document: Option<
     let namespace = namespace.as_str();
     match document {
         Some(document) => connection
-            .prepare_cached("INSERT INTO limits VALUES (?1, ?2) ON CONFLICT DO UPDATE SET document = excluded.document")?
+            .prepare_cached(
+                "INSERT INTO limits VALUES (?1, ?2) ON CONFLICT DO UPDATE SET document = excluded.document",
+            )?
             .execute([namespace, &document])?,
         None => connection.prepare_cached("DELETE FROM limits WHERE namespace = ?1")?.execute([namespace])?,
     };

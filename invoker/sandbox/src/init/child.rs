@@ -12,7 +12,7 @@ use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{
-    Gid, Uid, chdir, dup2_stderr, dup2_stdout, execve, setgroups, sethostname, setresgid, setresuid, setsid,
+    Gid, Uid, chdir, dup2_stderr, dup2_stdout, execve, fchown, setgroups, sethostname, setresgid, setresuid, setsid,
 };
 
 use super::{Step, mounts, seccomp};
@@ -73,6 +73,7 @@ fn isolate_and_exec(
     // Under pressure of the whole machine the kernel should end actions before the server.
     fs::write("/proc/self/oom_score_adj", "500").step("set the out-of-memory score")?;
     set_limits(spec)?;
+    own_outputs(spec.uid, fds)?;
     become_sandbox_root(&fds.user_namespace)?;
     die_with_server(&fds.report)?;
     exec(spec, fds, filters)
@@ -93,6 +94,14 @@ fn set_limits(spec: &SpawnSpec) -> Result<(), Failure> {
     setrlimit(Resource::RLIMIT_NPROC, spec.max_processes, spec.max_processes).step("limit processes")?;
     if let Some(bytes) = spec.max_data {
         setrlimit(Resource::RLIMIT_DATA, bytes, bytes).step("limit data")?;
+    }
+    Ok(())
+}
+
+/// Programs that open `/dev/stdout` by name need the pipe to be their user's.
+fn own_outputs(uid: u32, fds: &Descriptors) -> Result<(), Failure> {
+    for pipe in [&fds.stdout, &fds.stderr] {
+        fchown(pipe, Some(Uid::from_raw(uid)), Some(Gid::from_raw(uid))).step("hand over the output")?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::harness::{Outcome, Test};
 use crate::rig::{Rig, block_on};
 
-pub const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     ("basics::a_script_runs_and_its_output_arrives", output),
     ("basics::a_server_is_reached_over_its_socket", server),
     ("basics::files_threads_and_children_work", everyday),
@@ -100,7 +100,6 @@ fn node() -> Outcome {
 
 fn identity() -> Outcome {
     block_on(async {
-        // SAFETY of the name: only this test's own process sees it.
         let rig = Rig::start().await?;
         let action = rig.python("identity").await;
         assert_eq!(action.run("import os; result = (os.getuid(), os.getgid(), os.getpid(), os.getgroups())").await, "(0, 0, 1, [])");

@@ -4,14 +4,14 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 /// A test's name and body. The body says why if the machine cannot run it.
-pub type Test = (&'static str, fn() -> Outcome);
+pub(crate) type Test = (&'static str, fn() -> Outcome);
 
 /// `Err` with a reason: the machine lacks what the test needs.
-pub type Outcome = Result<(), String>;
+pub(crate) type Outcome = Result<(), String>;
 
 /// Runs the tests the arguments select, one after the other: they share the machine's network and cgroups.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the test report")]
-pub fn run(tests: Vec<Test>) -> ExitCode {
+pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let flag = |name: &str| arguments.iter().any(|argument| argument == name);
     let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();

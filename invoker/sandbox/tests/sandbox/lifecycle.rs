@@ -1,4 +1,4 @@
 use crate::harness::Test;
-pub const TESTS: &[Test] = &[];
-pub fn is_victim() -> bool { false }
-pub fn be_victim() -> std::process::ExitCode { std::process::ExitCode::FAILURE }
+pub(crate) const TESTS: &[Test] = &[];
+pub(crate) fn is_victim() -> bool { false }
+pub(crate) fn be_victim() -> std::process::ExitCode { std::process::ExitCode::FAILURE }

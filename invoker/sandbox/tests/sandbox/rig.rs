@@ -13,7 +13,7 @@ use oxwhisk_sandbox::{Interpreter, NetworkConfig, RuntimeFile, RuntimeSpec, Sand
 use crate::harness::Outcome;
 
 /// Longest wait for anything.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Evaluates what it is sent, in a thread of its own, and answers with the value of `result`, or with the error.
 const SERVER: &str = r#"
@@ -40,12 +40,12 @@ while True:
 "#;
 
 /// Runs an async test body on a runtime of its own.
-pub fn block_on<F: Future<Output = Outcome>>(body: F) -> Outcome {
+pub(crate) fn block_on<F: Future<Output = Outcome>>(body: F) -> Outcome {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(body)
 }
 
 /// The configuration the tests start from.
-pub fn config(state_dir: &Path) -> SandboxConfig {
+pub(crate) fn config(state_dir: &Path) -> SandboxConfig {
     let mut config = SandboxConfig::new(state_dir);
     let script = "/opt/test/server.py";
     config.runtimes = vec![
@@ -79,18 +79,18 @@ pub fn config(state_dir: &Path) -> SandboxConfig {
 }
 
 /// A running factory and the directory it lives in.
-pub struct Rig {
-    pub factory: SandboxFactory,
-    pub directory: tempfile::TempDir,
+pub(crate) struct Rig {
+    pub(crate) factory: SandboxFactory,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Rig {
     /// Starts a factory; `Err` with the reason where the machine cannot run one.
-    pub async fn start() -> Result<Self, String> {
+    pub(crate) async fn start() -> Result<Self, String> {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut SandboxConfig)) -> Result<Self, String> {
+    pub(crate) async fn with(change: impl FnOnce(&mut SandboxConfig)) -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
             return Err("not root".into());
         }
@@ -105,12 +105,12 @@ impl Rig {
         }
     }
 
-    pub async fn python(&self, name: &str) -> Action {
+    pub(crate) async fn python(&self, name: &str) -> Action {
         Action::new(self.factory.create(spec(name, "python:3", &[])).await.unwrap())
     }
 
     /// Runs a shell script to its end (or the time limit) and returns what it wrote.
-    pub async fn shell(&self, name: &str, script: &str) -> String {
+    pub(crate) async fn shell(&self, name: &str, script: &str) -> String {
         let container = self.script(name, script).await.unwrap();
         let text = read_to_end(&*container).await;
         container.destroy().await.unwrap();
@@ -118,17 +118,17 @@ impl Rig {
     }
 
     /// Starts a shell script.
-    pub async fn script(&self, name: &str, script: &str) -> Result<Arc<dyn Container>, CreateError> {
+    pub(crate) async fn script(&self, name: &str, script: &str) -> Result<Arc<dyn Container>, CreateError> {
         self.factory.create(spec(name, "sh:1", &[("SCRIPT", script)])).await
     }
 
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.factory.shutdown().await.unwrap();
     }
 }
 
 /// A container with 256 MiB.
-pub fn spec(name: &str, kind: &str, env: &[(&str, &str)]) -> ContainerSpec {
+pub(crate) fn spec(name: &str, kind: &str, env: &[(&str, &str)]) -> ContainerSpec {
     ContainerSpec {
         name: name.into(),
         kind: kind.into(),
@@ -141,7 +141,7 @@ pub fn spec(name: &str, kind: &str, env: &[(&str, &str)]) -> ContainerSpec {
 }
 
 /// Everything a container writes until it ends, standard error marked.
-pub async fn read_to_end(container: &dyn Container) -> String {
+pub(crate) async fn read_to_end(container: &dyn Container) -> String {
     use futures_util::StreamExt;
     let mut logs = container.take_logs().unwrap();
     let mut text = String::new();
@@ -156,8 +156,8 @@ pub async fn read_to_end(container: &dyn Container) -> String {
 }
 
 /// A container of the Python runtime.
-pub struct Action {
-    pub container: Arc<dyn Container>,
+pub(crate) struct Action {
+    pub(crate) container: Arc<dyn Container>,
 }
 
 impl Action {
@@ -166,11 +166,11 @@ impl Action {
     }
 
     /// What `result` is after the code has run, as Python writes it, or `ERROR` and the exception.
-    pub async fn run(&self, code: &str) -> String {
+    pub(crate) async fn run(&self, code: &str) -> String {
         self.try_run(code).await.unwrap_or_else(|error| panic!("{code}: {error}"))
     }
 
-    pub async fn try_run(&self, code: &str) -> std::io::Result<String> {
+    pub(crate) async fn try_run(&self, code: &str) -> std::io::Result<String> {
         let Endpoint::Unix(path) = self.container.endpoint().clone() else { panic!("not a unix socket") };
         let code = code.to_owned();
         let call = tokio::task::spawn_blocking(move || {
@@ -185,7 +185,7 @@ impl Action {
         call.await.unwrap()
     }
 
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.container.destroy().await.unwrap();
     }
 }
@@ -209,7 +209,7 @@ fn connect(path: &Path) -> std::io::Result<UnixStream> {
 }
 
 /// Waits until `condition` holds.
-pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
         assert!(Instant::now() < deadline, "never: {what}");

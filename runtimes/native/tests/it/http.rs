@@ -104,12 +104,13 @@ fn curl_over_tcp() {
         return;
     }
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = tempfile::TempDir::new().unwrap();
     let mut proxy = Command::new(env!("CARGO_BIN_EXE_oxwhisk-runtime-native"))
         .env("OW_LISTEN", format!("tcp:127.0.0.1:{port}"))
+        .env("TMPDIR", folder.path())
         .spawn()
         .unwrap();
     wait_for("the port", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    let folder = tempfile::TempDir::new().unwrap();
     let curl = |path: &str, body: &str, extra: &[&str]| -> Value {
         let file = folder.path().join("body");
         std::fs::write(&file, body).unwrap();

@@ -120,7 +120,9 @@ mod tests {
 
     fn count(piece: Piece, times: &[i64], counters: &HashMap<(usize, i64), usize>) -> usize {
         match piece {
-            Piece::Exact { first, last } => times.iter().filter(|time| (first..=last).contains(*time)).count(),
+            Piece::Exact { first, last } => {
+                times.iter().filter(|time| (first..=last).contains(*time)).count()
+            }
             Piece::Buckets { level, first, last } => counters
                 .iter()
                 .filter(|((of, number), _)| *of == level && (first..=last).contains(number))

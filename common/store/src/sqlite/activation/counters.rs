@@ -51,11 +51,20 @@ pub(super) struct List {
 impl List {
     /// The index that holds the list in order, and its column.
     pub(super) const fn index(self) -> (&'static str, &'static str) {
-        if self.by_name { ("records_by_filter", "filter_key") } else { ("records_by_namespace", "namespace_key") }
+        if self.by_name {
+            ("records_by_filter", "filter_key")
+        } else {
+            ("records_by_namespace", "namespace_key")
+        }
     }
 
     /// How many records start between `since` and `upto`, both included.
-    pub(super) fn count(self, connection: &Connection, since: Option<i64>, upto: Option<i64>) -> Outcome<i64> {
+    pub(super) fn count(
+        self,
+        connection: &Connection,
+        since: Option<i64>,
+        upto: Option<i64>,
+    ) -> Outcome<i64> {
         let mut sum = 0;
         for piece in buckets::pieces(since, upto) {
             sum += self.count_piece(connection, piece)?;

@@ -29,7 +29,11 @@ impl Column {
     }
 }
 
-pub(super) fn get(connection: &Connection, namespace: &EntityName, id: ActivationId) -> Outcome<Option<String>> {
+pub(super) fn get(
+    connection: &Connection,
+    namespace: &EntityName,
+    id: ActivationId,
+) -> Outcome<Option<String>> {
     let Some(key) = write::key(connection, namespace.as_str(), "")? else { return Ok(None) };
     let mut statement =
         connection.prepare_cached("SELECT document FROM records WHERE id = ?1 AND namespace_key = ?2")?;

@@ -21,8 +21,14 @@ pub(super) fn store(connection: &Connection, records: &[RecordDocument]) -> Outc
         let namespace = keys.number(record.namespace.as_str(), "")?;
         let filter = keys.number(record.namespace.as_str(), &record.filter_name)?;
         let id = id_bytes(record.activation_id)?;
-        let inserted =
-            insert.execute(params![namespace, filter, record.start, id, &*record.summary, &*record.document])?;
+        let inserted = insert.execute(params![
+            namespace,
+            filter,
+            record.start,
+            id,
+            &*record.summary,
+            &*record.document
+        ])?;
         if inserted == 0 {
             let old = replace(connection, record, (namespace, filter), id)?;
             changes.add([namespace, old.filter], old.start, -1);
@@ -87,6 +93,7 @@ impl Keys<'_> {
 
 /// The number of a namespace (`filter` empty) or of a name in it, if any record ever had it.
 pub(super) fn key(connection: &Connection, namespace: &str, filter: &str) -> Outcome<Option<i64>> {
-    let mut statement = connection.prepare_cached("SELECT id FROM keys WHERE namespace = ?1 AND filter = ?2")?;
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM keys WHERE namespace = ?1 AND filter = ?2")?;
     Ok(statement.query_row([namespace, filter], |row| row.get(0)).optional()?)
 }

@@ -1,0 +1,85 @@
+//! Measurements: a closed-loop load generator, and scenarios that compare the server with floors in the same run.
+//!
+//! Machines are noisy, so nothing here is an absolute verdict: scenarios take turns (A B C A B C ...) within one run and
+//! report medians over the rounds, next to what they are compared with. Every row is a JSON line.
+
+#![expect(clippy::print_stdout, reason = "the rows are this program's output")]
+
+mod client;
+mod load;
+mod process;
+mod report;
+mod scenarios;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Measures an Oxwhisk standalone server.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    /// The server's binary.
+    #[arg(long, global = true, default_value = "target/release/oxwhisk")]
+    oxwhisk: PathBuf,
+    /// The native runtime's binary, for the floor of a direct call.
+    #[arg(long, global = true, default_value = "target/release/oxwhisk-runtime-native")]
+    native_runtime: PathBuf,
+    /// The native action that answers at once.
+    #[arg(long, global = true, default_value = "target/release/examples/actionloop-echo")]
+    native_action: PathBuf,
+    /// The Node.js runtime's server script.
+    #[arg(long, global = true, default_value = "runtimes/nodejs/server.js")]
+    node_runtime: PathBuf,
+    /// Rounds; each measures every subject once.
+    #[arg(long, global = true, default_value_t = 5)]
+    rounds: u32,
+    /// Seconds of measurement for each subject and round, after as long a warm-up (at most 2 s).
+    #[arg(long, global = true, default_value_t = 5)]
+    seconds: u64,
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Warm blocking calls against the runtime called directly and nginx: latency and rate.
+    Warm {
+        /// Connections at once, several values.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 8])]
+        connections: Vec<usize>,
+        /// `native` or `nodejs`.
+        #[arg(long, value_delimiter = ',', default_values_t = [String::from("native"), String::from("nodejs")])]
+        kinds: Vec<String>,
+    },
+    /// Memory idle, loaded, and after many activations; the longest call among them.
+    Endurance {
+        #[arg(long, default_value_t = 1_000_000)]
+        activations: u64,
+        #[arg(long, default_value_t = 8)]
+        connections: usize,
+    },
+    /// `activation list` and `count` with many records against few.
+    Records {
+        #[arg(long, default_value_t = 1_000_000)]
+        records: u64,
+    },
+    /// First calls: cold, prewarmed and warm, against starting the runtime by hand.
+    Cold {
+        #[arg(long, default_value_t = 20)]
+        samples: u32,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    println!("{}", report::machine());
+    match &cli.scenario {
+        Scenario::Warm { connections, kinds } => scenarios::warm::run(&cli, connections, kinds),
+        Scenario::Endurance { activations, connections } => {
+            scenarios::endurance::run(&cli, *activations, *connections)
+        }
+        Scenario::Records { records } => scenarios::records::run(&cli, *records),
+        Scenario::Cold { samples } => scenarios::cold::run(&cli, *samples),
+    }
+}

@@ -1,0 +1,7 @@
+//! What is measured.
+
+pub(crate) mod cold;
+pub(crate) mod endurance;
+pub(crate) mod records;
+mod subjects;
+pub(crate) mod warm;

@@ -1,0 +1,122 @@
+//! Documents, revisions and attachments.
+
+use bytes::Bytes;
+use oxwhisk_core::id::Revision;
+use oxwhisk_core::name::FullyQualifiedName;
+use serde_json::{Value, json};
+
+use super::{fresh_namespace, id};
+use crate::{AttachmentStore, Collection, EntityDocument, EntityStore, StoreError};
+
+pub(super) fn document(
+    id: &FullyQualifiedName,
+    collection: Collection,
+    updated: i64,
+    extra: Value,
+) -> EntityDocument {
+    let mut body = json!({ "namespace": id.path, "name": id.name, "updated": updated, "é": "ü" });
+    if let (Some(body), Value::Object(extra)) = (body.as_object_mut(), extra) {
+        body.extend(extra);
+    }
+    EntityDocument { id: id.clone(), collection, updated, body }
+}
+
+fn action(id: &FullyQualifiedName, code: &str) -> EntityDocument {
+    document(id, Collection::Actions, 7, json!({ "exec": { "kind": "nodejs:20", "code": code } }))
+}
+
+pub(super) async fn a_document_reads_as_it_was_written(store: &dyn EntityStore) {
+    let id = id(&fresh_namespace(), Some("pkg"), "a b@c");
+    assert!(store.get(&id).await.unwrap().is_none());
+    let revision = store.put(action(&id, "1"), None).await.unwrap();
+    let stored = store.get(&id).await.unwrap().expect("the document just written");
+    assert_eq!(stored.document, action(&id, "1"));
+    assert_eq!(stored.revision, revision);
+    assert!(revision.0.starts_with("1-"), "{revision:?}");
+}
+
+pub(super) async fn a_new_document_must_not_be_there_yet(store: &dyn EntityStore) {
+    let id = id(&fresh_namespace(), None, "a");
+    store.put(action(&id, "1"), None).await.unwrap();
+    let trigger = document(&id, Collection::Triggers, 8, json!({}));
+    assert!(matches!(store.put(trigger, None).await, Err(StoreError::Conflict)));
+    assert_eq!(store.get(&id).await.unwrap().unwrap().document, action(&id, "1"));
+}
+
+pub(super) async fn only_the_revision_last_read_replaces(store: &dyn EntityStore) {
+    let id = id(&fresh_namespace(), None, "a");
+    let absent = Revision("1-0".to_owned());
+    assert!(matches!(store.put(action(&id, "0"), Some(&absent)).await, Err(StoreError::Conflict)));
+    let first = store.put(action(&id, "1"), None).await.unwrap();
+    let second = store.put(action(&id, "2"), Some(&first)).await.unwrap();
+    assert!(second.0.starts_with("2-"), "{second:?}");
+    assert!(matches!(store.put(action(&id, "3"), Some(&first)).await, Err(StoreError::Conflict)));
+    let stored = store.get(&id).await.unwrap().unwrap();
+    assert_eq!((stored.document, stored.revision), (action(&id, "2"), second));
+}
+
+pub(super) async fn only_the_revision_last_read_deletes(store: &dyn EntityStore) {
+    let id = id(&fresh_namespace(), None, "a");
+    let first = store.put(action(&id, "1"), None).await.unwrap();
+    let second = store.put(action(&id, "2"), Some(&first)).await.unwrap();
+    assert!(matches!(store.delete(&id, &first).await, Err(StoreError::Conflict)));
+    store.delete(&id, &second).await.unwrap();
+    assert!(store.get(&id).await.unwrap().is_none());
+    assert!(matches!(store.delete(&id, &second).await, Err(StoreError::NotFound)));
+    let again = store.put(action(&id, "1"), None).await.unwrap();
+    assert!(again != first && again != second, "a document made anew must not have a revision it had before");
+}
+
+/// The conflict of one writer must not undo what others wrote with it in the same moment.
+pub(super) async fn of_concurrent_writers_one_wins(store: &dyn EntityStore) {
+    let namespace = fresh_namespace();
+    let contested = id(&namespace, None, "contested");
+    let own = |n: usize| id(&namespace, None, &format!("own{n}"));
+    let writers =
+        (0..20).map(|n| {
+            let (contested, own) = (contested.clone(), own(n));
+            async move {
+                (store.put(action(&contested, "x"), None).await, store.put(action(&own, "x"), None).await)
+            }
+        });
+    let outcomes = super::join_all(writers).await;
+    let won = outcomes.iter().filter(|(contested, _)| contested.is_ok()).count();
+    assert_eq!(won, 1);
+    for (n, (contested, own_outcome)) in outcomes.into_iter().enumerate() {
+        assert!(matches!(contested, Ok(_) | Err(StoreError::Conflict)), "{contested:?}");
+        let stored = store.get(&own(n)).await.unwrap().expect("what was acknowledged");
+        assert_eq!(stored.revision, own_outcome.unwrap());
+    }
+}
+
+pub(super) async fn attachments_live_with_their_document(
+    entities: &dyn EntityStore,
+    attachments: &dyn AttachmentStore,
+) {
+    let namespace = fresh_namespace();
+    let (mine, other) = (id(&namespace, None, "a"), id(&namespace, None, "b"));
+    let code = Bytes::from_static(b"\0code\xff");
+    let stored = attachments.put(&mine, "application/octet-stream", code.clone()).await.unwrap();
+    assert_eq!(stored.length, 6);
+    assert_eq!(stored.digest.len(), "sha-256-".len() + 64);
+    assert!(stored.name.contains(':'), "{} names no store", stored.name);
+    assert_eq!(attachments.get(&mine, &stored.name).await.unwrap(), Some(code));
+    assert_eq!(attachments.get(&other, &stored.name).await.unwrap(), None);
+    let revision = entities.put(action(&mine, &stored.name), None).await.unwrap();
+    entities.delete(&mine, &revision).await.unwrap();
+    assert_eq!(attachments.get(&mine, &stored.name).await.unwrap(), None);
+}
+
+pub(super) async fn pruning_spares_what_is_kept(attachments: &dyn AttachmentStore) {
+    let namespace = fresh_namespace();
+    let (mine, other) = (id(&namespace, None, "a"), id(&namespace, None, "b"));
+    let put = async |document| {
+        attachments.put(document, "text/plain", Bytes::from_static(b"x")).await.unwrap().name
+    };
+    let (old, new, foreign) = (put(&mine).await, put(&mine).await, put(&other).await);
+    let is_there = async |document, name: &str| attachments.get(document, name).await.unwrap().is_some();
+    attachments.prune(&mine, Some(&new)).await.unwrap();
+    assert_eq!((is_there(&mine, &old).await, is_there(&mine, &new).await), (false, true));
+    attachments.prune(&mine, None).await.unwrap();
+    assert_eq!((is_there(&mine, &new).await, is_there(&other, &foreign).await), (false, true));
+}

@@ -1,0 +1,6 @@
+//! The stores from outside.
+
+mod conformance;
+mod durability;
+mod opening;
+mod retention;
