@@ -26,7 +26,7 @@ struct Cli {
     #[arg(long, global = true, default_value = "target/release/oxwhisk-runtime-native")]
     native_runtime: PathBuf,
     /// The native action that answers at once.
-    #[arg(long, global = true, default_value = "target/release/examples/actionloop-echo")]
+    #[arg(long, global = true, default_value = "target/release/actionloop-echo")]
     native_action: PathBuf,
     /// The Node.js runtime's server script.
     #[arg(long, global = true, default_value = "runtimes/nodejs/server.js")]

@@ -12,6 +12,7 @@ mod lines;
 mod timestamp;
 
 use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
@@ -70,7 +71,9 @@ impl ContainerLogs {
         // If somebody else reads, that one will get it.
         if let Ok(mut stream) = self.stream.try_lock() {
             let mut context = Context::from_waker(Waker::noop());
-            while !self.buffer().is_complete() && self.poll_chunk(&mut stream, &mut context).is_ready() {}
+            while !self.buffer().is_complete()
+                && self.poll_chunk(&mut stream, &mut context) == Poll::Ready(true)
+            {}
         }
         self.buffer().is_complete()
     }
@@ -102,14 +105,21 @@ impl ContainerLogs {
 
     async fn read_for_ever(&self) {
         let mut stream = self.stream.lock().await;
-        while poll_fn(|context| self.poll_chunk(&mut stream, context)).await {}
+        while poll_fn(|context| self.poll_chunk(&mut stream, context)).await {
+            // A container that writes without pause must not keep its own answer from being read.
+            tokio::task::consume_budget().await;
+        }
         drop(stream);
         pending().await
     }
 
     /// Waits until something more was read, by this or another task; `false` at the end of the streams.
     async fn read_some(&self) -> bool {
-        let arrived = self.arrived.notified();
+        let mut arrived = pin!(self.arrived.notified());
+        arrived.as_mut().enable();
+        if self.buffer().is_complete() {
+            return true;
+        }
         tokio::select! {
             () = arrived => true,
             more = async {

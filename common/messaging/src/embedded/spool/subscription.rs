@@ -1,0 +1,79 @@
+//! Handing records out.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Spool;
+use super::state::{Next, delivery};
+use crate::{BusError, Completer, Delivery, DeliveryId, Subscription};
+
+#[derive(Debug)]
+pub(in super::super) struct SpoolSubscription {
+    completer: Arc<SpoolCompleter>,
+    /// What was read of a file of the backlog, and not handed out yet.
+    read: VecDeque<Delivery>,
+}
+
+#[derive(Debug)]
+struct SpoolCompleter(Arc<Spool>);
+
+impl SpoolSubscription {
+    pub(super) fn new(spool: Arc<Spool>) -> Self {
+        Self { completer: Arc::new(SpoolCompleter(spool)), read: VecDeque::new() }
+    }
+
+    async fn read(&mut self, number: u32, outstanding: HashSet<u32>) -> Result<(), BusError> {
+        let shared = Arc::clone(&self.completer.0.shared);
+        let read = tokio::task::spawn_blocking(move || shared.segments.read(number)).await;
+        let records = match read {
+            Ok(Ok(records)) => records,
+            Ok(Err(error)) => return Err(unreadable(number, &error)),
+            Err(error) => return Err(unreadable(number, &error)),
+        };
+        let waiting = records.into_iter().filter(|(offset, ..)| outstanding.contains(offset));
+        self.read = waiting.map(|record| delivery(number, record)).collect();
+        self.completer.0.shared.state().backlog_read(number);
+        Ok(())
+    }
+}
+
+fn unreadable(number: u32, error: &dyn std::error::Error) -> BusError {
+    BusError::Unavailable(format!("spool file {number} cannot be read: {error}"))
+}
+
+#[async_trait]
+impl Subscription for SpoolSubscription {
+    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, BusError> {
+        loop {
+            if !self.read.is_empty() {
+                return Ok(self.read.drain(..max.min(self.read.len())).collect());
+            }
+            let next = self.completer.0.shared.state().next(max)?;
+            match next {
+                Next::Deliveries(deliveries) => return Ok(deliveries),
+                Next::Read(number, outstanding) => self.read(number, outstanding).await?,
+                Next::Nothing => self.completer.0.shared.arrived.notified().await,
+            }
+        }
+    }
+
+    fn completer(&self) -> Arc<dyn Completer> {
+        Arc::clone(&self.completer) as _
+    }
+}
+
+impl Drop for SpoolSubscription {
+    fn drop(&mut self) {
+        self.completer.0.shared.state().unsubscribe();
+    }
+}
+
+#[async_trait]
+impl Completer for SpoolCompleter {
+    async fn complete(&self, deliveries: &[DeliveryId]) -> Result<(), BusError> {
+        self.0.complete(deliveries);
+        Ok(())
+    }
+}

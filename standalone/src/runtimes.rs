@@ -1,0 +1,96 @@
+//! The runtime servers, as the process sandbox starts them.
+//!
+//! Scripts are compiled into this binary. The native proxy is a program of its own beside it; where that is missing,
+//! this binary takes its place, under the proxy's name.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use oxwhisk_sandbox::{Interpreter, RuntimeFile, RuntimeSpec};
+
+/// Name under which a binary acts as the native proxy.
+pub const NATIVE_PROXY: &str = "oxwhisk-runtime-native";
+
+const ROOT: &str = "/opt/oxwhisk";
+
+macro_rules! scripts {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../runtimes/", $folder, "/", $name)).as_slice())),+]
+    };
+}
+
+const NODEJS: &[(&str, &[u8])] =
+    scripts!("nodejs": "server.js", "http.js", "service.js", "surroundings.js", "loader.js", "archive.js");
+
+const PYTHON: &[(&str, &[u8])] = scripts!(
+    "python": "server.py", "ow_http.py", "ow_action.py", "ow_surroundings.py", "ow_archive.py", "ow_zygote.py",
+);
+
+/// Runtimes that this machine can run, and a line for each that it cannot.
+#[derive(Debug)]
+pub struct Available {
+    pub runtimes: Vec<RuntimeSpec>,
+    pub missing: Vec<String>,
+}
+
+/// Looks for the interpreters on `PATH`. Without one its kinds are not there, which is said, not hidden.
+#[must_use]
+pub fn find() -> Available {
+    let mut available = Available { runtimes: Vec::new(), missing: Vec::new() };
+    match on_path("node") {
+        Some(node) => available.runtimes.push(script("nodejs", Interpreter::Node(node), NODEJS, "server.js")),
+        None => available.missing.push("no 'node' on PATH: Node.js actions cannot run (Debian package nodejs)".into()),
+    }
+    match on_path("python3") {
+        Some(python) => available.runtimes.push(script("python", Interpreter::Python(python), PYTHON, "server.py")),
+        None => available.missing.push("no 'python3' on PATH: Python actions cannot run (Debian package python3)".into()),
+    }
+    match native() {
+        Ok(native) => available.runtimes.push(native),
+        Err(error) => available.missing.push(format!("cannot read the native proxy: {error}; native actions cannot run")),
+    }
+    available
+}
+
+fn script(
+    family: &str,
+    interpreter: Interpreter,
+    files: &[(&str, &'static [u8])],
+    entry: &str,
+) -> RuntimeSpec {
+    let folder = Path::new(ROOT).join(family);
+    let file = |(name, contents): &(&str, &'static [u8])| RuntimeFile {
+        path: folder.join(name),
+        contents: Cow::Borrowed(*contents),
+        executable: false,
+    };
+    RuntimeSpec {
+        kinds: vec![family.to_owned()],
+        interpreter: Some(interpreter),
+        argv: vec![folder.join(entry).display().to_string()],
+        files: files.iter().map(file).collect(),
+        env: Vec::new(),
+        working_dir: PathBuf::from("/tmp"),
+    }
+}
+
+/// Blackbox actions come here too: those with the skeleton image are executables, which is all the skeleton is.
+fn native() -> std::io::Result<RuntimeSpec> {
+    let this = std::env::current_exe()?;
+    let beside = this.with_file_name(NATIVE_PROXY);
+    let contents = if beside.is_file() { std::fs::read(beside)? } else { std::fs::read(this)? };
+    let path = Path::new(ROOT).join("native").join(NATIVE_PROXY);
+    Ok(RuntimeSpec {
+        kinds: vec!["blackbox".to_owned(), "native".to_owned()],
+        interpreter: None,
+        argv: vec![path.display().to_string()],
+        files: vec![RuntimeFile { path, contents: Cow::Owned(contents), executable: true }],
+        env: Vec::new(),
+        working_dir: PathBuf::from("/tmp"),
+    })
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
