@@ -1,18 +1,18 @@
 //! Who is calling.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use oxwhisk_core::limits::{EffectiveLimits, SystemLimits};
+use oxwhisk_core::limits::{EffectiveLimits, SystemLimits, UserLimits};
 use oxwhisk_core::name::EntityName;
 use oxwhisk_core::subject::{AuthKey, Identity};
 use oxwhisk_store::{StoreError, SubjectStore};
 
 use crate::cache::ExpiringCache;
+use crate::config::ControllerConfig;
 use crate::http::fault::Fault;
 
 /// An authenticated caller with the limits in force for its namespace.
@@ -29,6 +29,8 @@ pub(crate) struct Caller {
 pub(crate) struct Authenticator {
     subjects: Arc<dyn SubjectStore>,
     limits: SystemLimits,
+    /// For namespaces that set none themselves.
+    defaults: UserLimits,
     /// By the value of the `Authorization` header: a hit costs no decoding.
     by_header: ExpiringCache<Vec<u8>, Option<Arc<Caller>>>,
     by_namespace: ExpiringCache<EntityName, Option<Arc<Caller>>>,
@@ -37,10 +39,12 @@ pub(crate) struct Authenticator {
 const CACHED_IDENTITIES: usize = 100_000;
 
 impl Authenticator {
-    pub(crate) fn new(subjects: Arc<dyn SubjectStore>, limits: SystemLimits, ttl: Duration) -> Self {
+    pub(crate) fn new(subjects: Arc<dyn SubjectStore>, config: &ControllerConfig) -> Self {
+        let ttl = config.cache_ttl;
         Self {
             subjects,
-            limits,
+            limits: config.limits.clone(),
+            defaults: config.namespace_defaults.clone(),
             by_header: ExpiringCache::new(CACHED_IDENTITIES, ttl),
             by_namespace: ExpiringCache::new(CACHED_IDENTITIES, ttl),
         }
@@ -89,7 +93,7 @@ impl Authenticator {
 
     fn caller(&self, identity: Identity) -> Arc<Caller> {
         Arc::new(Caller {
-            limits: EffectiveLimits::new(&self.limits, &identity.limits),
+            limits: EffectiveLimits::new(&self.limits, &identity.limits.or(&self.defaults)),
             dispatched: oxwhisk_invoker_api::Caller {
                 subject: Arc::clone(&identity.subject),
                 namespace: identity.namespace.clone(),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_core::limits::SystemLimits;
+use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
 
 #[derive(Clone, Debug)]
 pub struct ControllerConfig {
     pub limits: SystemLimits,
+    /// For namespaces that set no limits themselves.
+    pub namespace_defaults: UserLimits,
     pub manifest: Arc<Manifest>,
     /// Largest request body in bytes, whatever it is for.
     pub max_request: u64,
@@ -31,6 +33,7 @@ impl ControllerConfig {
     pub fn new(manifest: Arc<Manifest>, info: ApiInfo) -> Self {
         Self {
             limits: SystemLimits::default(),
+            namespace_defaults: UserLimits::default(),
             manifest,
             max_request: 50 * 1024 * 1024,
             cache_ttl: Duration::from_secs(300),

@@ -75,11 +75,7 @@ impl Controller {
     /// # Errors
     /// When the bus cannot be read.
     pub async fn start(config: ControllerConfig, backends: Backends) -> Result<Arc<Self>, StartError> {
-        let authenticator = Arc::new(Authenticator::new(
-            Arc::clone(&backends.subjects),
-            config.limits.clone(),
-            config.cache_ttl,
-        ));
+        let authenticator = Arc::new(Authenticator::new(Arc::clone(&backends.subjects), &config));
         let actions = Arc::new(Actions::new(
             Arc::clone(&backends.entities),
             Arc::clone(&backends.code),

@@ -101,9 +101,7 @@ pub fn load(
     args.add_flags(&mut layers);
     let mut settings = layers.into_settings();
     let config = read(&mut settings, args, machine);
-    let loaded = settings.finish()?;
-    // Both are `None` only after a fault, and with one `finish` does not get here.
-    config.map(|config| (config, loaded)).ok_or_else(|| unreported_fault())
+    settings.finish_with(config)
 }
 
 fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> Option<StandaloneConfig> {

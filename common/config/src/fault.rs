@@ -83,10 +83,8 @@ fn one_line(message: &str) -> String {
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// `None` when there is nothing to report.
-    #[must_use]
-    pub fn from_list(faults: Vec<Fault>) -> Option<Self> {
-        (!faults.is_empty()).then_some(Self(faults))
+    pub(crate) fn of(faults: Vec<Fault>) -> Self {
+        Self(faults)
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Fault> {

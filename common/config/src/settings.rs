@@ -100,18 +100,36 @@ impl Settings {
     ///
     /// # Errors
     /// Every fault there is, in the order they were found, unknown keys last.
-    pub fn finish(mut self) -> Result<Loaded, Faults> {
+    pub fn finish(self) -> Result<Loaded, Faults> {
+        self.finish_with(Some(())).map(|((), loaded)| loaded)
+    }
+
+    /// [`Settings::finish`] for a reader that gives `None` after a fault.
+    ///
+    /// # Errors
+    /// As [`Settings::finish`]; also when `value` is `None` though no fault was reported, the reader's mistake.
+    pub fn finish_with<T>(mut self, value: Option<T>) -> Result<(T, Loaded), Faults> {
+        self.report_unread();
+        match value {
+            Some(value) if self.faults.is_empty() => {
+                self.dump.sort();
+                Ok((value, Loaded { dump: self.dump, warnings: self.warnings }))
+            }
+            None if self.faults.is_empty() => {
+                let fault = Fault::of_place(Origin::Default, "the configuration is incomplete");
+                Err(Faults::of(vec![fault]))
+            }
+            _ => Err(Faults::of(self.faults)),
+        }
+    }
+
+    fn report_unread(&mut self) {
         for (key, entry) in std::mem::take(&mut self.unread) {
             if openwhisk::knows(&key) {
                 self.warnings.push(format!("{} has no effect here: it is OpenWhisk's", place_of(&entry)));
             } else {
                 self.faults.push(self.unknown(&key, entry));
             }
-        }
-        self.dump.sort();
-        match Faults::from_list(self.faults) {
-            Some(faults) => Err(faults),
-            None => Ok(Loaded { dump: self.dump, warnings: self.warnings }),
         }
     }
 

@@ -47,13 +47,6 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// As [`Bus::produce`].
     fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<(), BusError>;
 
-    /// As [`Bus::produce`], on the caller's thread and without waiting, for what takes microseconds. `None` means that this
-    /// bus has to wait for this topic, and has done nothing: call [`Bus::produce`].
-    fn produce_now(&self, topic: Topic, key: &str, payload: &Bytes) -> Option<Result<(), BusError>> {
-        let _ = (topic, key, payload);
-        None
-    }
-
     /// Marks a message complete by its key, for producers that outlive what they produced (`inflight`).
     async fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError>;
 

@@ -95,11 +95,9 @@ impl Bus for EmbeddedBus {
         }
     }
 
-    fn produce_now(&self, topic: Topic, key: &str, payload: &Bytes) -> Option<Result<(), BusError>> {
-        match topic.durability() {
-            Durability::ProcessDeath => Some(self.spool.produce(key, payload)),
-            Durability::PowerCut => None,
-        }
+    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<(), BusError> {
+        topic.must_not_wait()?;
+        self.spool.produce(key, &Bytes::from(payload))
     }
 
     async fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError> {
@@ -127,9 +125,4 @@ impl Bus for EmbeddedBus {
         self.queue.close().await;
         self.spool.close();
     }
-}
-
-/// A topic's one subscription is taken.
-fn already_subscribed(topic: Topic) -> BusError {
-    BusError::Unavailable(format!("the queue '{}' has a subscription already", topic.name()))
 }

@@ -1,5 +1,7 @@
 //! Names of topics, in one place.
 
+use crate::BusError;
+
 /// When a message counts as accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -40,5 +42,25 @@ impl Topic {
             Self::Activations | Self::InFlight | Self::DeadLetters => Durability::PowerCut,
             Self::Completed => Durability::ProcessDeath,
         }
+    }
+
+    /// Refuses a topic whose messages must survive more than the process: producing those takes waiting.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`].
+    pub fn must_not_wait(self) -> Result<(), BusError> {
+        match self.durability() {
+            Durability::ProcessDeath => Ok(()),
+            Durability::PowerCut => {
+                let text = format!("the queue '{}' takes messages only from callers that wait", self.name());
+                Err(BusError::Unavailable(text))
+            }
+        }
+    }
+
+    /// The error of a second subscription.
+    #[must_use]
+    pub fn already_subscribed(self) -> BusError {
+        BusError::Unavailable(format!("the queue '{}' has a subscription already", self.name()))
     }
 }

@@ -4,11 +4,12 @@
 //! carried over, which beside a busy writer never happens. So a thread does the bulk, and when the log has
 //! nevertheless grown past a limit the writer itself does what little is left.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -16,6 +17,12 @@ use crate::open;
 
 /// The log may grow to this many times the size at which the thread begins, before the writer lends a hand.
 const WRITER_HELPS_AT: u32 = 4;
+
+/// And to this many times that size, before the writer waits for the thread.
+const WRITER_WAITS_AT: u32 = 8;
+
+/// The thread wakes the writer when it is done; looking once in a while as well costs nothing.
+const PARK: Duration = Duration::from_millis(100);
 
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -48,13 +55,26 @@ impl Checkpointer {
     /// To be called by the writer after a commit.
     pub(crate) fn after_commit(&mut self, writer: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
-        if pages < self.threshold || self.running.load(Ordering::Acquire) {
+        if pages < self.threshold {
             return;
+        }
+        if self.running.load(Ordering::Acquire) {
+            if pages < self.threshold.saturating_mul(WRITER_WAITS_AT) {
+                return;
+            }
+            self.wait();
         }
         if pages >= self.threshold.saturating_mul(WRITER_HELPS_AT) {
             run(writer, &self.path);
         } else {
             self.wake();
+        }
+    }
+
+    /// Waits for the checkpoint under way, which ends: it carries over what was in the log when it began.
+    fn wait(&self) {
+        while self.running.load(Ordering::Acquire) {
+            std::thread::park_timeout(PARK);
         }
     }
 
@@ -76,7 +96,7 @@ impl Checkpointer {
 
     fn start(&self) -> std::io::Result<(SyncSender<()>, JoinHandle<()>)> {
         let (sender, receiver) = sync_channel(1);
-        let (path, running) = (self.path.clone(), Arc::clone(&self.running));
+        let (path, running) = (self.path.clone(), Running(Arc::clone(&self.running), std::thread::current()));
         let thread = std::thread::Builder::new()
             .name("sqlite-checkpoint".to_owned())
             .stack_size(STACK_BYTES)
@@ -95,23 +115,39 @@ impl Checkpointer {
     }
 }
 
-fn work(wakes: &Receiver<()>, path: &PathBuf, running: &AtomicBool) {
+/// The flag of a checkpoint under way, and the writer that may wait for its end.
+struct Running(Arc<AtomicBool>, Thread);
+
+impl Running {
+    fn end(&self) {
+        self.0.store(false, Ordering::Release);
+        self.1.unpark();
+    }
+}
+
+/// However the thread ends, the writer must not wait for it.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn work(wakes: &Receiver<()>, path: &Path, running: &Running) {
     let connection = match open::checkpointer(path) {
         Ok(connection) => connection,
         Err(error) => {
             tracing::warn!(file = %path.display(), %error, "the checkpoint connection cannot be opened");
-            running.store(false, Ordering::Release);
             return;
         }
     };
     while wakes.recv().is_ok() {
         run(&connection, path);
-        running.store(false, Ordering::Release);
+        running.end();
     }
 }
 
 /// A failed checkpoint loses nothing: the log keeps what it has, and the next attempt carries it over.
-fn run(connection: &Connection, path: &PathBuf) {
+fn run(connection: &Connection, path: &Path) {
     let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     if let Err(error) = done {
         tracing::warn!(file = %path.display(), %error, "the write-ahead log could not be carried over");

@@ -85,4 +85,16 @@ impl Database {
     {
         self.readers.read(work).await
     }
+
+    /// As [`Database::read`], on the calling thread: for programs that are starting up.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub fn read_now<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<DatabaseError>,
+        F: FnOnce(&Connection) -> Result<T, Failed<E>>,
+    {
+        self.readers.read_now(work)
+    }
 }

@@ -20,6 +20,8 @@ pub enum Synchronous {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub synchronous: Synchronous,
+    /// Bytes in a page of a new file.
+    pub page_bytes: u32,
     /// Page cache of each connection, KiB.
     pub cache_kib: u32,
     /// Connections that read at the same time.
@@ -36,6 +38,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             synchronous: Synchronous::Full,
+            page_bytes: 4096,
             cache_kib: 2048,
             readers: 3,
             queue: 1024,
@@ -51,9 +54,6 @@ impl Default for Settings {
 pub struct Schema {
     pub steps: &'static [&'static str],
 }
-
-/// Bytes in a page of every file; SQLite's own default, fixed here because the log's size limit is made of it.
-const PAGE_BYTES: u32 = 4096;
 
 /// How long a connection waits for another's short exclusive moments (recovery, a restart of the log).
 const BUSY: Duration = Duration::from_secs(10);
@@ -95,14 +95,14 @@ fn configure(connection: &Connection, settings: &Settings) -> rusqlite::Result<(
 }
 
 fn prepare_log(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update(None, "page_size", settings.page_bytes)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     let synchronous = match settings.synchronous {
         Synchronous::Full => "full",
         Synchronous::Normal => "normal",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    let limit = 8 * i64::from(PAGE_BYTES) * i64::from(settings.checkpoint_pages);
+    let limit = 8 * i64::from(settings.page_bytes) * i64::from(settings.checkpoint_pages);
     connection.pragma_update_and_check(None, "journal_size_limit", limit, |_| Ok(()))
 }
 

@@ -45,6 +45,14 @@ impl Readers {
         });
         done.await.map_err(|_| closed())?
     }
+
+    pub(crate) fn read_now<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<DatabaseError>,
+        F: FnOnce(&Connection) -> Result<T, Failed<E>>,
+    {
+        self.shared.run(work)
+    }
 }
 
 impl Shared {

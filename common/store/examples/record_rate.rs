@@ -41,7 +41,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         stored += CONCURRENT * batch;
         if stored - last.1 >= REPORT {
             let rate = (stored - last.1) as f64 / last.0.elapsed().as_secs_f64();
-            report(&format!("{stored:>9} records  {rate:>8.0}/s  {}", reads(&*store, &namespace, stored as u64).await?))?;
+            report(&format!(
+                "{stored:>9} records  {rate:>8.0}/s  {}",
+                reads(&*store, &namespace, stored as u64).await?
+            ))?;
             last = (Instant::now(), stored);
         }
     }
@@ -72,7 +75,8 @@ fn make_batch(namespace: &EntityName, first: usize, size: usize, ordered: bool) 
             activation_id,
             start,
             filter_name: format!("action{}", n % 10),
-            document: format!(r#"{{"activationId":"{activation_id}","filler":"{}"}}"#, "x".repeat(540)).into(),
+            document: format!(r#"{{"activationId":"{activation_id}","filler":"{}"}}"#, "x".repeat(540))
+                .into(),
             summary: summary.into(),
         }
     };
@@ -96,7 +100,10 @@ async fn reads(
     let ranged = begun.elapsed() - counted;
     let page = store.summaries(&deep).await?.len();
     let paged = begun.elapsed() - counted - ranged;
-    Ok(format!("count {total} {counted:?}  range {ranged:?}  page of {page} {paged:?}  rss {} MB", resident_mb()?))
+    Ok(format!(
+        "count {total} {counted:?}  range {ranged:?}  page of {page} {paged:?}  rss {} MB",
+        resident_mb()?
+    ))
 }
 
 fn resident_mb() -> std::io::Result<u64> {

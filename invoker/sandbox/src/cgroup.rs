@@ -47,6 +47,11 @@ impl Cgroups {
         Ok(cgroups)
     }
 
+    /// No group at all.
+    pub(crate) fn none() -> Self {
+        Self { places: Vec::new() }
+    }
+
     /// Which interface serves `controller`, if any.
     pub(crate) fn version_of(&self, controller: Controller) -> Option<Version> {
         self.places.iter().find(|place| place.controller == controller).map(|place| place.version)
@@ -102,7 +107,8 @@ fn claim_one(candidate: &Candidate, name: &str) -> Option<Place> {
         enable(&parent, candidate.controller).ok()?;
     }
     let writable = fs::OpenOptions::new().write(true).open(parent.join("cgroup.procs")).is_ok();
-    writable.then(|| Place { controller: candidate.controller, version: candidate.version, parent })
+    let place = Place { controller: candidate.controller, version: candidate.version, parent };
+    writable.then_some(place)
 }
 
 /// Gives `controller` to the children of a v2 group. The kernel refuses while processes are in the group itself; if

@@ -31,6 +31,8 @@ pub struct SandboxConfig {
     pub max_open_files: u64,
     /// Longest wait for one step of starting or ending a sandbox.
     pub step_timeout: Duration,
+    /// Whether to use cgroups where they can be had. Without them limits are weaker, and the report says so.
+    pub cgroups: bool,
     /// How often memory is read where no memory cgroup can be had.
     pub watchdog_interval: Duration,
 }
@@ -53,6 +55,7 @@ impl SandboxConfig {
             max_processes: 1024,
             max_open_files: 1024,
             step_timeout: Duration::from_secs(10),
+            cgroups: true,
             watchdog_interval: Duration::from_millis(100),
         }
     }

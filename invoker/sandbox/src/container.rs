@@ -165,7 +165,8 @@ impl SandboxContainer {
             return Ok(());
         }
         let (uid, limit) = (self.host_uid, self.step_timeout);
-        let work = move || if stopped { processes::stop_all(uid, limit) } else { processes::continue_all(uid) };
+        let work =
+            move || if stopped { processes::stop_all(uid, limit) } else { processes::continue_all(uid) };
         tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
     }
 

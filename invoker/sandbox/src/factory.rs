@@ -138,7 +138,8 @@ impl SandboxFactory {
         let cgroups = Arc::clone(&self.starter.cgroups);
         let removal = tokio::task::spawn_blocking(move || Cgroups::remove_all(&cgroups, CLEANUP_LIMIT));
         let removed = removal.await.map_err(std::io::Error::other).and_then(|removed| removed);
-        result.and(removed.map_err(|error| ContainerError(format!("cannot remove cgroups: {error}"))))
+        result
+            .and_then(|()| removed.map_err(|error| ContainerError(format!("cannot remove cgroups: {error}"))))
     }
 
     fn runtime_for(&self, spec: &ContainerSpec) -> Result<Runtime, CreateError> {

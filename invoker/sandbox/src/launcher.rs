@@ -200,11 +200,7 @@ impl Process {
         Ok(())
     }
 
-    fn exchange(
-        &self,
-        request: &Request,
-        fds: &[OwnedFd],
-    ) -> Result<(Reply, Vec<OwnedFd>), LaunchError> {
+    fn exchange(&self, request: &Request, fds: &[OwnedFd]) -> Result<(Reply, Vec<OwnedFd>), LaunchError> {
         let gone = |error: io::Error| LaunchError::Gone(error.to_string());
         let socket = self.socket.as_ref().ok_or_else(|| LaunchError::Gone("closed".into()))?;
         let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();

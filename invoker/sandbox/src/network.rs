@@ -51,7 +51,9 @@ impl Network {
             whole_range: format!("{}/16", config.subnet),
             tcp_ports: std::iter::once(config.api_port).chain(config.extra_ports.iter().copied()).collect(),
             denied: config.denied_destinations.clone(),
-            sandboxes: (0..max_sandboxes).map(|slot| (link_name(instance, slot), subnet.address(slot))).collect(),
+            sandboxes: (0..max_sandboxes)
+                .map(|slot| (link_name(instance, slot), subnet.address(slot)))
+                .collect(),
         };
         network.tools.nft(&rules.to_string()).await?;
         network.switch_forwarding_on()

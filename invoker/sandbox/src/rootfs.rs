@@ -104,7 +104,7 @@ fn make_mount_points(directory: &Path, prefixes: &[PathBuf]) -> io::Result<Vec<B
         match fs::read_link(path) {
             // A link into what is shown (such as localtime) stays a link.
             Ok(target) => {
-                make_directories(directory, Path::new(path).parent().unwrap_or(Path::new("/")))?;
+                make_directories(directory, Path::new(path).parent().unwrap_or_else(|| Path::new("/")))?;
                 symlink(target, directory.join(&path[1..]))?;
             }
             Err(_) if Path::new(path).exists() => binds.push(mount_point(directory, Path::new(path), false)?),
@@ -121,7 +121,7 @@ fn mount_point(directory: &Path, path: &Path, device: bool) -> io::Result<Bind> 
     if path.is_dir() {
         make_directories(directory, path)?;
     } else {
-        make_directories(directory, path.parent().unwrap_or(Path::new("/")))?;
+        make_directories(directory, path.parent().unwrap_or_else(|| Path::new("/")))?;
         write(&inside(directory, path), b"", 0o644)?;
     }
     Ok(Bind { source: path.to_owned(), target: path.to_owned(), device })
@@ -154,7 +154,7 @@ fn write_runtime_file(directory: &Path, file: &RuntimeFile) -> io::Result<()> {
             file.path.display()
         )));
     }
-    make_directories(directory, file.path.parent().unwrap_or(Path::new("/opt")))?;
+    make_directories(directory, file.path.parent().unwrap_or_else(|| Path::new("/opt")))?;
     write(&inside(directory, &file.path), &file.contents, if file.executable { 0o755 } else { 0o644 })
 }
 
@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn only_prefixes_outside_the_system_are_shown_and_each_once() {
-        let prefixes = ["/usr/local", "/root/.pyenv/versions/3.11", "/root/.pyenv", "/usrlocal", "/root/.pyenv"];
+        let prefixes =
+            ["/usr/local", "/root/.pyenv/versions/3.11", "/root/.pyenv", "/usrlocal", "/root/.pyenv"];
         let prefixes: Vec<_> = prefixes.map(PathBuf::from).to_vec();
         assert_eq!(outside_system(&prefixes), [PathBuf::from("/root/.pyenv"), PathBuf::from("/usrlocal")]);
     }

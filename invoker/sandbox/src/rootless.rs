@@ -28,13 +28,13 @@ impl IdRange {
         let name = User::from_uid(uid).ok().flatten().map(|user| user.name).unwrap_or_default();
         let read = |path: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
-            subordinate_range(&text, &name, uid.as_raw())
-                .filter(|(_, count)| *count >= needed)
-                .ok_or_else(|| {
+            subordinate_range(&text, &name, uid.as_raw()).filter(|(_, count)| *count >= needed).ok_or_else(
+                || {
                     SetupError::Missing(format!(
                         "not root, and {path} gives user {name} ({uid}) no {needed} subordinate ids"
                     ))
-                })
+                },
+            )
         };
         let (first_uid, uids) = read("/etc/subuid")?;
         let (first_gid, gids) = read("/etc/subgid")?;
@@ -83,8 +83,9 @@ pub(crate) struct Pasta(std::process::Child);
 impl Pasta {
     /// Starts it and waits until the namespace has its way out.
     pub(crate) async fn start(launcher: u32) -> Result<Self, SetupError> {
-        let program = find_program(Path::new("pasta"))
-            .ok_or_else(|| SetupError::Missing("not root, and pasta is not installed (package passt)".into()))?;
+        let program = find_program(Path::new("pasta")).ok_or_else(|| {
+            SetupError::Missing("not root, and pasta is not installed (package passt)".into())
+        })?;
         let child = Command::new(program)
             .args(["--foreground", "--quiet", "--config-net", "--ipv4-only", "--no-map-gw"])
             // Nothing of the host is forwarded in, and nothing of the namespace out to the host's loopback.

@@ -152,10 +152,13 @@ impl Starter {
         let mut directory = None;
         let listen = async {
             loop {
-                let next =
-                    report.async_io(Interest::READABLE, |socket| channel::receive::<ChildReport>(socket)).await?;
+                let next = report
+                    .async_io(Interest::READABLE, |socket| channel::receive::<ChildReport>(socket))
+                    .await?;
                 match next {
-                    None => return directory.ok_or_else(|| io::Error::other("it ended while it was started")),
+                    None => {
+                        return directory.ok_or_else(|| io::Error::other("it ended while it was started"));
+                    }
                     Some((ChildReport::Failed(failure), _)) => return Err(io::Error::other(failure)),
                     Some((ChildReport::SocketDirectory, fds)) => directory = fds.into_iter().next(),
                 }
@@ -229,7 +232,8 @@ mod tests {
 
     #[test]
     fn nobody_changes_where_the_runtime_listens() {
-        let own = [("OW_LISTEN".to_owned(), "tcp:0.0.0.0:80".to_owned()), ("HOME".to_owned(), "/x".to_owned())];
+        let own =
+            [("OW_LISTEN".to_owned(), "tcp:0.0.0.0:80".to_owned()), ("HOME".to_owned(), "/x".to_owned())];
         let env = environment(&[], &own);
         assert!(env.contains(&"OW_LISTEN=unix:/run/ow/socket".to_owned()), "{env:?}");
         assert!(env.contains(&"HOME=/x".to_owned()), "{env:?}");

@@ -57,7 +57,7 @@ pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
             libc::SYS_close_range,
             c_long::from(first),
             all,
-            libc::CLOSE_RANGE_CLOEXEC as c_long,
+            c_long::from(libc::CLOSE_RANGE_CLOEXEC),
         )
     })?;
     Ok(())

@@ -22,8 +22,6 @@ use tokio::sync::Notify;
 
 pub(crate) use buffer::Ending;
 use buffer::LogBuffer;
-#[cfg(test)]
-pub(crate) use lines::SENTINEL;
 
 /// Collects what one container writes.
 pub(crate) struct ContainerLogs {

@@ -27,6 +27,13 @@ pub(super) struct Turn {
     not_before: Option<Instant>,
 }
 
+#[cfg(test)]
+impl Turn {
+    pub(super) fn is_held(&self) -> bool {
+        self.holder.is_some()
+    }
+}
+
 /// What is still to be given in one round. Memory that is promised to one is not promised to the next.
 struct Round {
     free: u64,

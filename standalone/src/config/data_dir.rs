@@ -16,7 +16,9 @@ pub enum DataDirError {
     NotADirectory { path: PathBuf },
     #[error("data directory '{path}' cannot be used: {error}")]
     Use { path: PathBuf, error: io::Error },
-    #[error("data directory '{path}' is not emptied: it has files and none of them is '{MARKER}', so it is no server's")]
+    #[error(
+        "data directory '{path}' is not emptied: it has files and none of them is '{MARKER}', so it is no server's"
+    )]
     NotOurs { path: PathBuf },
 }
 
@@ -51,8 +53,7 @@ fn empty(path: &Path) -> Result<(), DataDirError> {
     // The marker goes last: an interrupted clean can be repeated.
     for entry in entries.iter().filter(|entry| entry.file_name() != MARKER) {
         let is_dir = entry.file_type().map_err(in_use)?.is_dir();
-        let removed =
-            if is_dir { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        let removed = if is_dir { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
         removed.map_err(in_use)?;
     }
     Ok(())

@@ -8,10 +8,10 @@ use oxwhisk_core::limits::{Bounds, SystemLimits, UserLimits};
 use oxwhisk_core::size::ByteSize;
 
 /// Throttles of the standalone server, as OpenWhisk's.
-pub const INVOCATIONS_PER_MINUTE: &str = "whisk.config.limits-actions-invokes-per-minute";
-pub const CONCURRENT_INVOCATIONS: &str = "whisk.config.limits-actions-invokes-concurrent";
-pub const FIRES_PER_MINUTE: &str = "whisk.config.limits-triggers-fires-per-minute";
-pub const SEQUENCE_LENGTH: &str = "whisk.config.limits-actions-sequence-max-length";
+const INVOCATIONS_PER_MINUTE: &str = "whisk.config.limits-actions-invokes-per-minute";
+const CONCURRENT_INVOCATIONS: &str = "whisk.config.limits-actions-invokes-concurrent";
+const FIRES_PER_MINUTE: &str = "whisk.config.limits-triggers-fires-per-minute";
+const SEQUENCE_LENGTH: &str = "whisk.config.limits-actions-sequence-max-length";
 
 /// A size that becomes a whole number of megabytes; API and records count in those.
 fn whole_megabytes(settings: &mut Settings, key: &str, size: ByteSize) {
@@ -25,7 +25,8 @@ fn milliseconds(settings: &mut Settings, key: &str, default: u64) -> u64 {
     match u64::try_from(value.as_millis()) {
         Ok(whole) if Duration::from_millis(whole) == value => whole,
         _ => {
-            settings.fault(key, format!("'{}' is not a whole number of milliseconds", duration::format(value)));
+            settings
+                .fault(key, format!("'{}' is not a whole number of milliseconds", duration::format(value)));
             default
         }
     }
@@ -75,7 +76,7 @@ fn positive(settings: &mut Settings, key: &str, default: u64) -> u64 {
 }
 
 /// Reads the limits of the deployment.
-pub fn read_system(settings: &mut Settings) -> SystemLimits {
+pub(super) fn read_system(settings: &mut Settings) -> SystemLimits {
     let default = SystemLimits::default();
     let whole = |settings: &mut Settings, key: &str, default| positive(settings, key, default);
     let parameters = settings.value("whisk.parameter-size-limit", default.parameters);
@@ -107,7 +108,7 @@ pub fn read_system(settings: &mut Settings) -> SystemLimits {
 }
 
 /// Reads what a namespace may do that sets nothing itself; absent members leave it at the limits of the deployment.
-pub fn read_namespace_defaults(settings: &mut Settings) -> UserLimits {
+pub(super) fn read_namespace_defaults(settings: &mut Settings) -> UserLimits {
     const TABLE: &str = "whisk.namespace-default-limit";
     fn member<T: Setting>(settings: &mut Settings, name: &str) -> Option<T> {
         settings.optional(&format!("{TABLE}.{name}"))

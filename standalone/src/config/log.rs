@@ -3,9 +3,9 @@
 use oxwhisk_config::{Setting, Settings, setting};
 use oxwhisk_service::telemetry::{LogConfig, LogFormat, parse_filter};
 
-pub const LEVEL: &str = "oxwhisk.log.level";
-pub const FORMAT: &str = "oxwhisk.log.format";
-pub const COLOR: &str = "oxwhisk.log.color";
+const LEVEL: &str = "oxwhisk.log.level";
+const FORMAT: &str = "oxwhisk.log.format";
+const COLOR: &str = "oxwhisk.log.color";
 
 struct Filter(String);
 
@@ -63,7 +63,7 @@ impl Setting for Color {
 }
 
 /// Reads how to log; colours are for terminals unless said otherwise.
-pub fn read(settings: &mut Settings, stderr_is_terminal: bool) -> LogConfig {
+pub(super) fn read(settings: &mut Settings, stderr_is_terminal: bool) -> LogConfig {
     let default = LogConfig::default();
     let Filter(filter) = settings.value(LEVEL, Filter(default.filter));
     let Format(format) = settings.value(FORMAT, Format(default.format));

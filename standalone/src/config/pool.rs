@@ -8,7 +8,7 @@ use oxwhisk_invoker::keep_alive::KeepAlive;
 
 use super::machine::Machine;
 
-pub const USER_MEMORY: &str = "whisk.container-pool.user-memory";
+const USER_MEMORY: &str = "whisk.container-pool.user-memory";
 const KEEP_ALIVE: &str = "oxwhisk.container-pool.keep-alive";
 
 #[derive(Clone, Copy)]
@@ -39,7 +39,8 @@ fn read_queue(settings: &mut Settings) -> QueueConfig {
         usize::try_from(value).unwrap_or(usize::MAX)
     };
     let max = count("oxwhisk.container-pool.max-queued", default.max);
-    let max_per_namespace = count("oxwhisk.container-pool.max-queued-per-namespace", default.max_per_namespace);
+    let max_per_namespace =
+        count("oxwhisk.container-pool.max-queued-per-namespace", default.max_per_namespace);
     let wait_limit = settings.value("oxwhisk.container-pool.max-wait", default.wait_limit);
     QueueConfig { max, max_per_namespace, wait_limit, ..default }
 }
@@ -59,7 +60,7 @@ fn read_prewarm(settings: &mut Settings) -> PrewarmConfig {
 
 /// Reads what an operator may say about the pool. Stem cells come from the manifest and the API host from whoever
 /// knows how actions reach the server, so both are still the defaults here.
-pub fn read(settings: &mut Settings, machine: &Machine, limits: &SystemLimits) -> InvokerConfig {
+pub(super) fn read(settings: &mut Settings, machine: &Machine, limits: &SystemLimits) -> InvokerConfig {
     let default = InvokerConfig::default();
     let user_memory: ByteSize = settings.value(USER_MEMORY, machine.default_user_memory());
     check_user_memory(settings, user_memory, limits);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 const TABLE: &str = "whisk.users";
-pub const FILE_KEY: &str = "oxwhisk.users-file";
+const FILE_KEY: &str = "oxwhisk.users-file";
 
 /// The key that OpenWhisk publishes for the user `guest`.
 pub const GUEST_KEY: &str =
@@ -76,9 +76,12 @@ impl Users {
     pub fn subjects(&self) -> Vec<Subject> {
         let mut subjects: BTreeMap<&str, Subject> = BTreeMap::new();
         for user in &self.users {
-            let new = || Subject { subject: user.subject.clone(), blocked: user.blocked, namespaces: Vec::new() };
+            let new =
+                || Subject { subject: user.subject.clone(), blocked: user.blocked, namespaces: Vec::new() };
             let subject = subjects.entry(&user.subject).or_insert_with(new);
-            subject.namespaces.push(SubjectNamespace { name: user.namespace.clone(), auth: user.auth.clone() });
+            subject
+                .namespaces
+                .push(SubjectNamespace { name: user.namespace.clone(), auth: user.auth.clone() });
         }
         subjects.into_values().collect()
     }
@@ -109,7 +112,7 @@ impl Users {
 }
 
 /// Reads all users; faults go to the settings.
-pub fn read(settings: &mut Settings) -> Users {
+pub(super) fn read(settings: &mut Settings) -> Users {
     let mut users = Users::default();
     read_table(settings, &mut users);
     if let Some(path) = settings.optional::<PathBuf>(FILE_KEY) {

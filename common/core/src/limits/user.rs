@@ -53,6 +53,37 @@ pub struct UserLimits {
     pub max_action_instances: Option<u64>,
 }
 
+impl UserLimits {
+    /// These limits, with those of `defaults` where a member is absent.
+    #[must_use]
+    pub fn or(&self, defaults: &Self) -> Self {
+        macro_rules! member_wise {
+            ($($member:ident),+ $(,)?) => { Self { $($member: self.$member.clone().or_else(|| defaults.$member.clone())),+ } };
+        }
+        member_wise!(
+            invocations_per_minute,
+            concurrent_invocations,
+            fires_per_minute,
+            allowed_kinds,
+            store_activations,
+            min_action_memory,
+            max_action_memory,
+            min_action_logs,
+            max_action_logs,
+            min_action_timeout,
+            max_action_timeout,
+            min_action_concurrency,
+            max_action_concurrency,
+            max_parameter_size,
+            max_payload_size,
+            truncation_size,
+            warmed_container_keeping_count,
+            warmed_container_keeping_timeout,
+            max_action_instances,
+        )
+    }
+}
+
 /// The limits in force for one namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EffectiveLimits {

@@ -142,10 +142,7 @@ mod tests {
                 (Version::V1, "/sys/fs/cgroup/memory".into()),
             ]
         );
-        assert_eq!(
-            directories(Controller::Cpu, HYBRID, own).last().unwrap().1,
-            "/sys/fs/cgroup/cpu,cpuacct"
-        );
+        assert_eq!(directories(Controller::Cpu, HYBRID, own).last().unwrap().1, "/sys/fs/cgroup/cpu,cpuacct");
     }
 
     #[test]

@@ -57,8 +57,7 @@ impl Group {
     }
 
     fn directories(&self) -> Vec<PathBuf> {
-        let mut directories: Vec<_> =
-            self.places.iter().map(|place| place.parent.join(&self.name)).collect();
+        let mut directories: Vec<_> = self.places.iter().map(|place| place.parent.join(&self.name)).collect();
         directories.sort_unstable();
         directories.dedup();
         directories

@@ -34,14 +34,12 @@ pub(super) async fn start(config: SandboxConfig) -> Result<SandboxFactory, Setup
     check(&config)?;
     let mut report = Report::default();
     let instance = Instance::take(&config.state_dir)?;
-    let ids = if nix::unistd::geteuid().is_root() { None } else { Some(IdRange::of_this_user(ROOTLESS_IDS)?) };
-    let cgroups = Arc::new(claim_cgroups(&instance.id).await?);
+    let ids =
+        if nix::unistd::geteuid().is_root() { None } else { Some(IdRange::of_this_user(ROOTLESS_IDS)?) };
+    let cgroups = Arc::new(claim_cgroups(&instance.id, config.cgroups).await?);
     let watchdog = describe_limits(&cgroups, &config, &mut report);
-    let plan = Plan {
-        executable: config.init_executable.clone(),
-        ids: ids.clone(),
-        timeout: config.step_timeout,
-    };
+    let plan =
+        Plan { executable: config.init_executable.clone(), ids: ids.clone(), timeout: config.step_timeout };
     let launcher = Arc::new(Launcher::start(plan).await?);
     let place = if ids.is_some() { Where::Launcher(launcher.pid()) } else { Where::Host };
     let outbound_wanted = config.network.mode == NetworkMode::Outbound;
@@ -52,10 +50,14 @@ pub(super) async fn start(config: SandboxConfig) -> Result<SandboxFactory, Setup
         Some(_) if outbound_wanted => Some(Pasta::start(launcher.pid()).await?),
         _ => None,
     };
-    let outbound =
-        if outbound_wanted { Some(set_up_network(&launcher, &tools, &instance.id, &range, &config).await?) } else { None };
+    let outbound = if outbound_wanted {
+        Some(set_up_network(&launcher, &tools, &instance.id, &range, &config).await?)
+    } else {
+        None
+    };
     describe_network(outbound.as_ref(), pasta.is_some(), &mut report);
-    let runtimes = prepare_root(&launcher, &instance, &config, outbound.as_ref(), ids.is_some(), &mut report).await?;
+    let runtimes =
+        prepare_root(&launcher, &instance, &config, outbound.as_ref(), ids.is_some(), &mut report).await?;
     let stop = CancellationToken::new();
     let slots = Arc::new(SlotPool::new(config.spare_slots, config.max_sandboxes));
     let offset = range.index * Subnet::SIZE;
@@ -104,7 +106,10 @@ fn check(config: &SandboxConfig) -> Result<(), SetupError> {
     Ok(())
 }
 
-async fn claim_cgroups(instance: &str) -> Result<Cgroups, SetupError> {
+async fn claim_cgroups(instance: &str, wanted: bool) -> Result<Cgroups, SetupError> {
+    if !wanted {
+        return Ok(Cgroups::none());
+    }
     let instance = instance.to_owned();
     tokio::task::spawn_blocking(move || Cgroups::claim(&instance))
         .await
@@ -121,26 +126,28 @@ fn describe_limits(cgroups: &Cgroups, config: &SandboxConfig, report: &mut Repor
         None => report.warning(
             "memory",
             format!(
-                "no memory cgroup can be written: each process is held by RLIMIT_DATA and all together by a look every \
+                "no memory cgroup is used: each process is held by RLIMIT_DATA and all together by a look every \
                  {} ms; /tmp counts apart",
                 config.watchdog_interval.as_millis()
             ),
         ),
     }
     match version(Controller::Pids) {
-        Some(cgroup) => report.fact("processes", format!("at most {}, held by {cgroup}", config.max_processes)),
+        Some(cgroup) => {
+            report.fact("processes", format!("at most {}, held by {cgroup}", config.max_processes))
+        }
         None => report.warning(
             "processes",
-            format!("no pids cgroup can be written: at most {}, held by RLIMIT_NPROC", config.max_processes),
+            format!("no pids cgroup is used: at most {}, held by RLIMIT_NPROC", config.max_processes),
         ),
     }
     match version(Controller::Cpu) {
         Some(cgroup) => report.fact("cpu", format!("shared by weight, {cgroup}")),
-        None => report.warning("cpu", "no cpu cgroup can be written: not shared by weight"),
+        None => report.warning("cpu", "no cpu cgroup is used: not shared by weight"),
     }
     match version(Controller::Freezer) {
         Some(cgroup) => report.fact("suspend", format!("freezer of {cgroup}")),
-        None => report.warning("suspend", "no freezer cgroup can be written: by SIGSTOP to each process"),
+        None => report.warning("suspend", "no freezer cgroup is used: by SIGSTOP to each process"),
     }
     match seccomp::allowed_count() {
         Ok(count) => report.fact("system calls", format!("{count} allowed by seccomp, the others refused")),
@@ -168,7 +175,11 @@ async fn take_range(tools: &Tools, instance: &str, config: &SandboxConfig) -> Re
 fn describe_users(ids: Option<&IdRange>, config: &SandboxConfig, range: &Range, report: &mut Report) {
     let first = ids.map_or(config.uid_base, |ids| ids.host_ids().0) + range.index * Subnet::SIZE;
     let last = first + config.max_sandboxes - 1;
-    let way = if ids.is_some() { "subordinate ids of this user" } else { "the server is root, its actions are not" };
+    let way = if ids.is_some() {
+        "subordinate ids of this user"
+    } else {
+        "the server is root, its actions are not"
+    };
     report.fact("namespaces", "user, mount, pid, ipc, uts, network and cgroup, for each sandbox");
     report.fact("users", format!("host uids {first} to {last}, one for each sandbox ({way})"));
 }
@@ -234,7 +245,10 @@ fn describe_network(outbound: Option<&Outbound>, pasta: bool, report: &mut Repor
     };
     let (network, api_port) = (&outbound.network, outbound.api_port);
     let way = if pasta { "through pasta" } else { "by NAT" };
-    report.fact("network", format!("{} out {way}; no way in, to the host, to other sandboxes", network.subnet()));
+    report.fact(
+        "network",
+        format!("{} out {way}; no way in, to the host, to other sandboxes", network.subnet()),
+    );
     report.fact("api", format!("for actions at {}:{api_port}", network.gateway()));
     report.fact("ipv6", "switched off in sandboxes");
     if network.forwarding_switched_on {
@@ -284,7 +298,8 @@ async fn find_runtime(
     let mut argv = spec.argv.clone();
     let mut prefixes = Vec::new();
     if let Some(interpreter) = &spec.interpreter {
-        let Resolved { program, prefixes: found } = interpreter::resolve(interpreter, config.step_timeout).await?;
+        let Resolved { program, prefixes: found } =
+            interpreter::resolve(interpreter, config.step_timeout).await?;
         let program = program.into_os_string().into_string();
         argv.insert(0, program.map_err(|path| SetupError::Config(format!("{path:?} is no UTF-8")))?);
         prefixes = found;

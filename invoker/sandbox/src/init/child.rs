@@ -12,7 +12,8 @@ use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{
-    Gid, Uid, chdir, dup2_stderr, dup2_stdout, execve, fchown, setgroups, sethostname, setresgid, setresuid, setsid,
+    Gid, Uid, chdir, dup2_stderr, dup2_stdout, execve, fchown, setgroups, sethostname, setresgid, setresuid,
+    setsid,
 };
 
 use super::{Step, mounts, seccomp};
@@ -52,7 +53,7 @@ pub(super) fn become_sandbox(spec: &SpawnSpec, fds: Vec<OwnedFd>, filters: &secc
         // If the server does not listen any more, the exit status is all there is to tell.
         let _ = channel::send(&fds.report, &ChildReport::Failed(failure), &[]);
     }
-    std::process::exit(127)
+    super::leave(127)
 }
 
 fn isolate_and_exec(

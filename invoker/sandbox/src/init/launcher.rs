@@ -40,7 +40,11 @@ impl Launcher {
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
         dup2_stdin(File::open("/dev/null")?)?;
         std::env::set_current_dir("/")?;
-        Ok(Self { socket, proc: File::open("/proc")?, filters: seccomp::compile().map_err(io::Error::other)? })
+        Ok(Self {
+            socket,
+            proc: File::open("/proc")?,
+            filters: seccomp::compile().map_err(io::Error::other)?,
+        })
     }
 
     fn serve(&self) -> i32 {
@@ -73,7 +77,9 @@ impl Launcher {
             Request::MakeSlot { uid } => self.make_slot(uid).map(|fds| (Reply::Done, fds)),
             Request::Listen { address, kind } => {
                 let socket: OwnedFd = match kind {
-                    SocketKind::Tcp => TcpListener::bind(address).step(&format!("listen on {address}"))?.into(),
+                    SocketKind::Tcp => {
+                        TcpListener::bind(address).step(&format!("listen on {address}"))?.into()
+                    }
                     SocketKind::Udp => UdpSocket::bind(address).step(&format!("bind {address}"))?.into(),
                 };
                 Ok((Reply::Done, vec![socket]))
@@ -104,7 +110,7 @@ impl Launcher {
         match sys::fork_with(0).step("fork")? {
             Forked::Child => {
                 drop(ours);
-                std::process::exit(self.hold_slot(theirs));
+                super::leave(self.hold_slot(theirs));
             }
             Forked::Parent { pid, pidfd } => {
                 drop(theirs);
@@ -145,7 +151,8 @@ impl Launcher {
     }
 
     fn open_slot(&self, socket: &OwnedFd, pid: i32, uid: u32) -> Result<Vec<OwnedFd>, Failure> {
-        let made: Option<(Option<Failure>, _)> = channel::receive(socket).step("hear from the slot's process")?;
+        let made: Option<(Option<Failure>, _)> =
+            channel::receive(socket).step("hear from the slot's process")?;
         match made {
             Some((None, _)) => {}
             Some((Some(failure), _)) => return Err(failure),

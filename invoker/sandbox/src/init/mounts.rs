@@ -69,7 +69,11 @@ pub(super) fn mount_private(spec: &SpawnSpec) -> Result<(), Failure> {
     mount_proc()?;
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount_tmpfs("/tmp", plain, &tmpfs_options(spec.uid, 0o1777, spec.tmp_size, inodes_for(spec.tmp_size)))?;
-    mount_tmpfs("/dev/shm", plain, &tmpfs_options(spec.uid, 0o1777, spec.shm_size, inodes_for(spec.shm_size)))?;
+    mount_tmpfs(
+        "/dev/shm",
+        plain,
+        &tmpfs_options(spec.uid, 0o1777, spec.shm_size, inodes_for(spec.shm_size)),
+    )?;
     // The server connects through this one, so a link in it must lead nowhere, and there is no room to fill.
     let socket_flags = plain | MsFlags::MS_NOEXEC | NO_SYMLINKS;
     mount_tmpfs(SOCKET_DIRECTORY, socket_flags, &tmpfs_options(spec.uid, 0o700, 64 << 10, 16))
@@ -79,7 +83,8 @@ fn mount_proc() -> Result<(), Failure> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, NONE).step("mount /proc")?;
     for path in HIDDEN_FILES {
-        present(mount(Some("/dev/null"), path, NONE, MsFlags::MS_BIND, NONE)).step(&format!("hide {path}"))?;
+        present(mount(Some("/dev/null"), path, NONE, MsFlags::MS_BIND, NONE))
+            .step(&format!("hide {path}"))?;
     }
     let empty = flags | MsFlags::MS_RDONLY;
     for path in HIDDEN_DIRECTORIES {

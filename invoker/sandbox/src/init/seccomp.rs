@@ -43,9 +43,7 @@ fn compile_for(arch: &str) -> Result<Filters, String> {
             Verdict::Allowed(conditions) if conditions.is_empty() => {
                 allowed.push(json!({"syscall": line.name}))
             }
-            Verdict::Allowed(conditions) => {
-                allowed.push(json!({"syscall": line.name, "args": conditions}))
-            }
+            Verdict::Allowed(conditions) => allowed.push(json!({"syscall": line.name, "args": conditions})),
             Verdict::Absent => {
                 absent.push(json!({"syscall": line.name}));
                 allowed.push(json!({"syscall": line.name}));
@@ -153,10 +151,33 @@ mod tests {
         for arch in ["x86_64", "aarch64"] {
             let names: Vec<_> = parse(LIST, arch).unwrap().into_iter().map(|line| line.name).collect();
             for call in [
-                "mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "ptrace", "bpf", "keyctl",
-                "add_key", "request_key", "perf_event_open", "userfaultfd", "kexec_load", "init_module",
-                "reboot", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "open_by_handle_at",
-                "kcmp", "syslog", "swapon", "clock_settime", "move_mount", "fsopen", "open_tree",
+                "mount",
+                "umount2",
+                "pivot_root",
+                "chroot",
+                "unshare",
+                "setns",
+                "ptrace",
+                "bpf",
+                "keyctl",
+                "add_key",
+                "request_key",
+                "perf_event_open",
+                "userfaultfd",
+                "kexec_load",
+                "init_module",
+                "reboot",
+                "process_vm_readv",
+                "process_vm_writev",
+                "pidfd_getfd",
+                "open_by_handle_at",
+                "kcmp",
+                "syslog",
+                "swapon",
+                "clock_settime",
+                "move_mount",
+                "fsopen",
+                "open_tree",
             ] {
                 assert!(!names.contains(&call), "{call} is allowed on {arch}");
             }
@@ -168,10 +189,7 @@ mod tests {
         let line = parse_line("ioctl if arg1 != 0x5412 and arg2 & 0xf = 1").unwrap();
         let Verdict::Allowed(conditions) = line.verdict else { panic!("not allowed") };
         assert_eq!(conditions[0], json!({"index": 1, "type": "dword", "op": "ne", "val": 0x5412}));
-        assert_eq!(
-            conditions[1],
-            json!({"index": 2, "type": "dword", "op": {"masked_eq": 15}, "val": 1})
-        );
+        assert_eq!(conditions[1], json!({"index": 2, "type": "dword", "op": {"masked_eq": 15}, "val": 1}));
         assert!(parse_line("read maybe").is_err());
         assert!(parse_line("read if arg0 > 1").is_err());
         assert!(parse_line("read if flags = 1").is_err());

@@ -144,8 +144,11 @@ async fn ask_udp(shared: &Shared, question: &[u8]) -> Option<Vec<u8>> {
 
 /// A socket for each question: its random port makes forged answers as hard as for the host itself.
 async fn exchange_udp(upstream: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
-    let any: SocketAddr =
-        if upstream.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (std::net::Ipv6Addr::UNSPECIFIED, 0).into() };
+    let any: SocketAddr = if upstream.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
+    };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(upstream).await?;
     socket.send(question).await?;

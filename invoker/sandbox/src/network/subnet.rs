@@ -80,7 +80,9 @@ mod tests {
     #[test]
     fn a_subnet_in_use_is_not_free() {
         let subnet = Subnet::new(BASE, 5);
-        assert!(subnet.is_free("default via 192.0.2.1 dev eth0\n10.107.0.0/22 dev x\nlocal 10.107.24.1 dev x"));
+        assert!(
+            subnet.is_free("default via 192.0.2.1 dev eth0\n10.107.0.0/22 dev x\nlocal 10.107.24.1 dev x")
+        );
         assert!(!subnet.is_free("10.107.20.0/22 dev owabcg proto kernel scope link src 10.107.20.1"));
         assert!(!subnet.is_free("local 10.107.23.4 dev x"));
         assert!(!subnet.is_free("10.0.0.0/8 via 192.0.2.9 dev eth0"));

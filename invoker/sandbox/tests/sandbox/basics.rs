@@ -45,9 +45,18 @@ fn everyday() -> Outcome {
                  [t.start() for t in ts]; [t.join() for t in ts]; result = len(seen)",
                 "20",
             ),
-            ("import subprocess; result = subprocess.check_output(['sh', '-c', 'echo child | tr a-z A-Z'])", "b'CHILD\\n'"),
-            ("import multiprocessing.shared_memory as m; s = m.SharedMemory(create=True, size=4096); result = s.size; s.unlink()", "4096"),
-            ("import os; open('/dev/null', 'w').write('x'); result = len(os.urandom(8)) + len(open('/dev/urandom', 'rb').read(8))", "16"),
+            (
+                "import subprocess; result = subprocess.check_output(['sh', '-c', 'echo child | tr a-z A-Z'])",
+                "b'CHILD\\n'",
+            ),
+            (
+                "import multiprocessing.shared_memory as m; s = m.SharedMemory(create=True, size=4096); result = s.size; s.unlink()",
+                "4096",
+            ),
+            (
+                "import os; open('/dev/null', 'w').write('x'); result = len(os.urandom(8)) + len(open('/dev/urandom', 'rb').read(8))",
+                "16",
+            ),
             ("import socket; result = socket.gethostbyname(socket.gethostname())", "'127.0.0.1'"),
             ("import ssl; result = len(ssl.create_default_context().get_ca_certs()) >= 0", "True"),
             ("open('/dev/stdout', 'w').write('direct\\n'); result = 1", "1"),
@@ -102,7 +111,10 @@ fn identity() -> Outcome {
     block_on(async {
         let rig = Rig::start().await?;
         let action = rig.python("identity").await;
-        assert_eq!(action.run("import os; result = (os.getuid(), os.getgid(), os.getpid(), os.getgroups())").await, "(0, 0, 1, [])");
+        assert_eq!(
+            action.run("import os; result = (os.getuid(), os.getgid(), os.getpid(), os.getgroups())").await,
+            "(0, 0, 1, [])"
+        );
         assert_eq!(action.run("import os; result = os.uname().nodename").await, "'action'");
         let names = action.run("import os; result = sorted(os.environ)").await;
         assert_eq!(names, "['HOME', 'LANG', 'OW_LISTEN', 'PATH', 'PYTHONUNBUFFERED']");

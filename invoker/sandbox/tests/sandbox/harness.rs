@@ -17,7 +17,9 @@ pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
     let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let chosen = |name: &str| {
         filters.is_empty()
-            || filters.iter().any(|filter| if flag("--exact") { name == *filter } else { name.contains(*filter) })
+            || filters
+                .iter()
+                .any(|filter| if flag("--exact") { name == *filter } else { name.contains(*filter) })
     };
     let selected: Vec<Test> =
         tests.into_iter().filter(|(name, _)| chosen(name) && !flag("--ignored")).collect();

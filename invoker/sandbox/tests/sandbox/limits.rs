@@ -9,6 +9,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("limits::a_fork_bomb_ends_in_its_sandbox", fork_bomb),
     ("limits::a_memory_bomb_is_ended_and_named", memory_bomb),
     ("limits::many_small_processes_are_held_together", memory_of_many),
+    ("limits::without_cgroups_the_watchdog_holds_the_memory", watchdog),
     ("limits::a_full_tmp_is_an_error_and_no_more", disk_bomb),
     ("limits::shared_memory_is_bounded", shm_bomb),
     ("limits::open_files_and_core_dumps_are_limited", rlimits),
@@ -36,6 +37,7 @@ try:
     result = 'no limit'
 except OSError as error:
     result = (error.errno, len(children) < 64)
+for pid in children: os.kill(pid, 9)
 ";
         assert_eq!(counter.run(code).await, "(11, True)");
         goes_on(&bystander).await;
@@ -80,19 +82,24 @@ fn memory_of_many() -> Outcome {
         let action = rig.python("many").await;
         let code = "
 import os, time
-pipes = []
+pipes, children = [], []
 for i in range(8):
     read, write = os.pipe()
-    if os.fork() == 0:
+    children.append(os.fork())
+    if children[-1] == 0:
         x = bytearray(60 << 20)
         os.write(write, b'k')
         time.sleep(1000)
     os.close(write)
     pipes.append(read)
 result = sum(os.read(r, 1) == b'k' for r in pipes)
+for pid in children: os.kill(pid, 9)
 ";
-        // Either some of them were ended, or the whole sandbox was.
+        // Either some of them were ended, or the next was refused, or the whole sandbox was ended.
         match action.try_run(code).await {
+            Ok(answer) if answer.starts_with("ERROR") => {
+                assert!(answer.to_lowercase().contains("memory"), "{answer}");
+            }
             Ok(answer) if !answer.is_empty() => {
                 let ready: u32 = answer.parse().unwrap_or_else(|_| panic!("{answer}"));
                 assert!(ready < 8, "{ready} times 60 MiB in 256 MiB");
@@ -100,6 +107,51 @@ result = sum(os.read(r, 1) == b'k' for r in pipes)
             _ => assert_eq!(wait_for_end(&action).await, ExitReason::OutOfMemory),
         }
         action.end().await;
+        rig.end().await;
+        Ok(())
+    })
+}
+
+fn watchdog() -> Outcome {
+    block_on(async {
+        let rig = Rig::with(|config| config.cgroups = false).await?;
+        let report = rig.factory.report().to_string();
+        assert!(report.contains("memory: WARNING") && report.contains("processes: WARNING"), "{report}");
+        let (bystander, alone) = (rig.python("bystander").await, rig.python("alone").await);
+        // One process runs into its own limit and lives on,
+        let answer = alone.run("x = bytearray(400 << 20)").await;
+        assert!(answer.contains("MemoryError"), "{answer}");
+        // several together are ended.
+        let code = "
+import os, time
+for i in range(8):
+    if os.fork() == 0:
+        x = bytearray(60 << 20)
+        time.sleep(1000)
+time.sleep(1000)
+";
+        alone.try_run(code).await.unwrap_or_default();
+        assert_eq!(wait_for_end(&alone).await, ExitReason::OutOfMemory);
+        goes_on(&bystander).await;
+        let forks = bystander
+            .run(
+                "
+import os, time
+children = []
+try:
+    while len(children) < 1000:
+        pid = os.fork()
+        if pid == 0: time.sleep(1000)
+        children.append(pid)
+    result = 'no limit'
+except OSError as error: result = error.errno
+for pid in children: os.kill(pid, 9)
+",
+            )
+            .await;
+        assert_eq!(forks, "11");
+        alone.end().await;
+        bystander.end().await;
         rig.end().await;
         Ok(())
     })
@@ -140,7 +192,8 @@ except OSError as error:
 fn shm_bomb() -> Outcome {
     block_on(async {
         let rig = Rig::start().await?;
-        let text = rig.shell("shm", "head -c 100000000 /dev/zero > /dev/shm/x; stat -c 'size %s' /dev/shm/x").await;
+        let text =
+            rig.shell("shm", "head -c 100000000 /dev/zero > /dev/shm/x; stat -c 'size %s' /dev/shm/x").await;
         let size: u64 = text.split("size ").nth(1).unwrap().trim().parse().unwrap();
         assert!(size <= 16 << 20, "{text}");
         rig.end().await;
@@ -151,7 +204,9 @@ fn shm_bomb() -> Outcome {
 fn rlimits() -> Outcome {
     block_on(async {
         let rig = Rig::start().await?;
-        let text = rig.shell("limits", "ulimit -n; ulimit -c; ulimit -H -n; ulimit -n 4096 2>/dev/null || echo held").await;
+        let text = rig
+            .shell("limits", "ulimit -n; ulimit -c; ulimit -H -n; ulimit -n 4096 2>/dev/null || echo held")
+            .await;
         assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["1024", "0", "1024", "held"], "{text}");
         rig.end().await;
         Ok(())

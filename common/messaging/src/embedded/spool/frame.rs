@@ -98,7 +98,11 @@ fn frame_at(file: &[u8], marker: [u8; MARKER], offset: usize) -> Option<Frame> {
     let key_start = offset + FRAME_HEADER + 2;
     let payload_length = rest.len().checked_sub(key_length)?;
     let payload_start = key_start + key_length;
-    Some(Frame { offset, key: key_start..payload_start, payload: payload_start..payload_start + payload_length })
+    Some(Frame {
+        offset,
+        key: key_start..payload_start,
+        payload: payload_start..payload_start + payload_length,
+    })
 }
 
 #[cfg(test)]
@@ -124,7 +128,10 @@ mod tests {
 
     fn records(file: &[u8], scan: &Scan) -> Vec<Record> {
         let read = |frame: &Frame| {
-            (String::from_utf8(file[frame.key.clone()].to_vec()).unwrap(), file[frame.payload.clone()].to_vec())
+            (
+                String::from_utf8(file[frame.key.clone()].to_vec()).unwrap(),
+                file[frame.payload.clone()].to_vec(),
+            )
         };
         scan.frames.iter().map(read).collect()
     }

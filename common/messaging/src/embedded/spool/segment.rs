@@ -42,7 +42,7 @@ impl Segments {
         let mut numbers = Vec::new();
         for entry in std::fs::read_dir(&self.directory)? {
             let path = entry?.path();
-            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u32>().ok());
             if path.extension().is_some_and(|extension| extension == EXTENSION) {
                 numbers.extend(number);
             }

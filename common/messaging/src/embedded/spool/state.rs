@@ -9,7 +9,6 @@ use bytes::Bytes;
 
 use super::TOPIC;
 use super::segment::{Found, Segment, Segments};
-use crate::embedded::already_subscribed;
 use crate::{BusError, Delivery, DeliveryId};
 
 /// A file whose records are all completed is given up early from this size on, so that a restart does not hand out
@@ -186,7 +185,7 @@ impl State {
             return Err(BusError::Closed);
         }
         if self.subscribed {
-            return Err(already_subscribed(TOPIC));
+            return Err(TOPIC.already_subscribed());
         }
         self.subscribed = true;
         Ok(())

@@ -60,8 +60,8 @@ pub(super) fn cut(since: Option<i64>, upto: Option<i64>) -> Vec<Piece> {
     let mut high = i128::from(upto.unwrap_or(i64::MAX)) + 1;
     let (mut late, mut early) = (Vec::new(), Vec::new());
     let mut finer = None;
-    for level in 0..SHIFTS.len() {
-        let width = 1_i128 << SHIFTS[level];
+    for (level, shift) in SHIFTS.into_iter().enumerate() {
+        let width = 1_i128 << shift;
         let (inner_low, inner_high) = (-(-low).div_euclid(width) * width, high.div_euclid(width) * width);
         if inner_low >= inner_high {
             break;

@@ -1,0 +1,35 @@
+# Entry points for people and for machines. Anything longer than a few lines is in scripts/.
+
+TARGET_DIR = $${CARGO_TARGET_DIR:-target}
+
+.PHONY: help run build demo test bench advisories clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "make run ARGS='--port 8080 --clean' passes flags on; make run ARGS=--help lists them."
+
+run: build ## install what is missing, build, start the server (ARGS=flags)
+	@exec "$(TARGET_DIR)/release/oxwhisk" $(ARGS)
+
+build: ## install what is missing and build the server with its native runtime
+	@scripts/needs.sh run
+	cargo build --release --locked -p oxwhisk-standalone -p oxwhisk-runtime-native --bin oxwhisk --bin oxwhisk-runtime-native
+
+demo: build ## create, invoke and show an action; starts a server if none answers (OXWHISK_API=url)
+	@scripts/needs.sh demo
+	@scripts/demo.sh
+
+test: ## formatting, clippy, all tests; installs or names what they need
+	@scripts/needs.sh test
+	@scripts/test.sh
+
+bench: build ## measure (ARGS=flags of the load generator)
+	cargo run --release --locked -p oxwhisk-bench -- $(ARGS)
+
+advisories: ## known vulnerabilities of dependencies (needs cargo-deny and the network)
+	cargo deny --locked check advisories
+
+clean: ## remove everything that was built
+	cargo clean
+	rm -rf e2e/.cache bench/results/raw

@@ -1,0 +1,5 @@
+//! The buses from outside.
+
+mod conformance;
+mod durability;
+mod recovery;

@@ -1,0 +1,5 @@
+//! The database from outside.
+
+mod groups;
+mod log;
+mod schema;

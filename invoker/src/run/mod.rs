@@ -1,0 +1,122 @@
+//! The life of one dispatch: acquire a container, initialise it if it is new, run, record, release.
+
+mod call;
+mod finish;
+#[cfg(test)]
+pub(crate) mod tests;
+mod wait;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError};
+
+use crate::metrics::increment;
+use crate::pool::{ActionKey, Refusal, Release};
+use crate::record::{self, Outcome, Timing};
+use crate::shell::{LeaseGuard, Shell};
+use call::Call;
+use wait::{Code, Obtained};
+
+/// Milliseconds since the epoch.
+pub(crate) fn epoch_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs an activation to its end.
+///
+/// # Errors
+/// When it did not run and may be dispatched again.
+pub(crate) async fn activate(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Completion, DispatchError> {
+    // Taken before the look at the flag, so that whoever drains either sees the token or is seen.
+    let running = shell.activations.token();
+    if shell.is_draining() {
+        return Err(DispatchError::Draining);
+    }
+    let since = Instant::now();
+    let key = ActionKey::new(&dispatch.action, &dispatch.caller);
+    for _ in 0..=shell.config.max_reschedules {
+        let (lease, code) = match shell.try_acquire(&key) {
+            Some(lease) => (lease, None),
+            None => match Box::pin(wait::obtain(&shell, &dispatch, &key, since)).await? {
+                Obtained::Lease(lease, code) => (lease, code),
+                Obtained::Record(record) => return Ok(finish::without_container(&shell, &dispatch, record)),
+            },
+        };
+        match serve(&shell, &dispatch, &lease, code).await {
+            Served::Ended(outcome) => return Ok(finish::finish(&shell, dispatch, lease, outcome, running)),
+            Served::Again => {
+                increment(&shell.metrics.reschedules);
+                tracing::info!(container = lease.proxy().name(), "container is gone, activation is rescheduled");
+                lease.release(Release::Destroy);
+            }
+        }
+    }
+    let reason = format!("{} containers ended before they ran it", shell.config.max_reschedules + 1);
+    Err(DispatchError::NoRoom { memory: key.memory(), reason })
+}
+
+enum Served {
+    Ended(Outcome),
+    /// The container was gone before the run began.
+    Again,
+}
+
+async fn serve(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard, code: Code) -> Served {
+    if lease.lease().suspended && !resume(shell, lease).await {
+        return Served::Again;
+    }
+    let begun = epoch_ms();
+    let init = if lease.lease().uninitialised {
+        match Box::pin(call::init(shell, dispatch, lease, code)).await {
+            Call::Answered((), took) => Some(took),
+            Call::Failed { response, took, timed_out } => {
+                let timing = Timing { begun, init: Some(took), run: 0 };
+                return Served::Ended(Outcome { response, timing, timed_out });
+            }
+            Call::Gone => return Served::Again,
+        }
+    } else {
+        None
+    };
+    if let Some(observer) = &shell.observer {
+        observer.started(dispatch.activation_id).await;
+    }
+    let timing = |run| Timing { begun, init, run };
+    match call::run(shell, dispatch, lease.proxy(), init.is_some()).await {
+        Call::Answered(response, took) => {
+            let timed_out = took >= dispatch.action.limits.timeout;
+            Served::Ended(Outcome { response, timing: timing(took), timed_out })
+        }
+        Call::Failed { response, took, timed_out } => {
+            Served::Ended(Outcome { response, timing: timing(took), timed_out })
+        }
+        Call::Gone => Served::Again,
+    }
+}
+
+async fn resume(shell: &Shell, lease: &LeaseGuard) -> bool {
+    let proxy = lease.proxy();
+    match tokio::time::timeout(shell.config.suspend_timeout, proxy.resume()).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => tracing::warn!(container = proxy.name(), %error, "cannot resume container"),
+        Err(_) => tracing::warn!(container = proxy.name(), "cannot resume container in time"),
+    }
+    false
+}
+
+fn refused(memory: u64, refusal: Refusal) -> DispatchError {
+    let reason = match refusal {
+        Refusal::TooLarge { total } => format!("the invoker has {total} MB in all"),
+        Refusal::QueueFull { max } => format!("{max} activations wait already"),
+        Refusal::NamespaceQueueFull { max } => format!("{max} activations of the namespace wait already"),
+        Refusal::WaitOver { limit } => format!("none came free within {} ms", limit.as_millis()),
+        Refusal::Closed => return DispatchError::Draining,
+    };
+    DispatchError::NoRoom { memory, reason }
+}

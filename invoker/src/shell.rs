@@ -1,0 +1,322 @@
+//! The thin shell around the pool: its lock, and the tasks that do what it decides.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use oxwhisk_container::{Container, ContainerFactory, ContainerSpec, CreateError};
+use oxwhisk_invoker_api::{CodeSource, RecordSink, StartedObserver};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::InvokerConfig;
+use crate::metrics::{Metrics, increment};
+use crate::pool::{ActionKey, ContainerId, Effect, Effects, Lease, Pool, Refusal, Release, Shape};
+use crate::proxy::Proxy;
+
+/// What one who waits is told.
+#[derive(Debug)]
+pub(crate) enum Grant {
+    Lease(Lease<Arc<Proxy>>),
+    CreateFailed(CreateError),
+    Refused { memory: u64, refusal: Refusal },
+}
+
+pub(crate) type Waiter = oneshot::Sender<Grant>;
+type ShellEffects = Effects<Arc<Proxy>, Waiter>;
+
+/// Docker's full share, which the containers of an invoker divide by their memory.
+const CPU_SHARES: u64 = 1024;
+/// Pauses between attempts to end a container.
+const DESTROY_RETRY: Duration = Duration::from_secs(1);
+const DESTROY_RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Everything the activations of one invoker share.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    pub(crate) config: InvokerConfig,
+    pool: Mutex<Pool<Arc<Proxy>, Waiter>>,
+    factory: Arc<dyn ContainerFactory>,
+    pub(crate) code: Arc<dyn CodeSource>,
+    pub(crate) records: Arc<dyn RecordSink>,
+    pub(crate) observer: Option<Arc<dyn StartedObserver>>,
+    pub(crate) metrics: Metrics,
+    /// Activations, from their dispatch to their last log line.
+    pub(crate) activations: TaskTracker,
+    /// Creations, suspensions and removals of containers.
+    chores: TaskTracker,
+    pub(crate) runtime: Handle,
+    /// The pool's next deadline came nearer.
+    rearm: Notify,
+    /// No new activations.
+    pub(crate) draining: AtomicBool,
+    /// Containers are being taken from running activations.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// What an invoker needs of the world.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) factory: Arc<dyn ContainerFactory>,
+    pub(crate) code: Arc<dyn CodeSource>,
+    pub(crate) records: Arc<dyn RecordSink>,
+    pub(crate) observer: Option<Arc<dyn StartedObserver>>,
+}
+
+impl Shell {
+    pub(crate) fn new(config: InvokerConfig, around: Surroundings) -> Arc<Self> {
+        let pool = Pool::new(&config, Instant::now());
+        Arc::new(Self {
+            config,
+            pool: Mutex::new(pool),
+            factory: around.factory,
+            code: around.code,
+            records: around.records,
+            observer: around.observer,
+            metrics: Metrics::default(),
+            activations: TaskTracker::new(),
+            chores: TaskTracker::new(),
+            runtime: Handle::current(),
+            rearm: Notify::new(),
+            draining: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// Never held over an await: every use is one call into the pool.
+    pub(crate) fn pool(&self) -> MutexGuard<'_, Pool<Arc<Proxy>, Waiter>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// A free slot of a warm container, without waiting.
+    pub(crate) fn try_acquire(self: &Arc<Self>, key: &ActionKey) -> Option<LeaseGuard> {
+        let lease = self.pool().try_acquire(key)?;
+        Some(self.guard(lease))
+    }
+
+    /// Gets in line for a container.
+    ///
+    /// # Errors
+    /// When the line is full, or the invoker too small.
+    pub(crate) fn enqueue(
+        self: &Arc<Self>,
+        key: &ActionKey,
+        since: Instant,
+    ) -> Result<oneshot::Receiver<Grant>, Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        let effects = self.pool().enqueue(key, sender, since, Instant::now())?;
+        self.perform(effects);
+        Ok(receiver)
+    }
+
+    pub(crate) fn guard(self: &Arc<Self>, lease: Lease<Arc<Proxy>>) -> LeaseGuard {
+        self.metrics.container_start(lease.start);
+        LeaseGuard { shell: Arc::clone(self), lease, released: false }
+    }
+
+    /// Does what the pool decided. Takes no time itself: what takes time becomes a task of its own.
+    pub(crate) fn perform(self: &Arc<Self>, effects: ShellEffects) {
+        for effect in effects {
+            match effect {
+                Effect::Grant { waiter, lease } => self.grant(waiter, lease),
+                Effect::Refuse { waiter, memory, refusal } => {
+                    // Whoever stopped waiting does not need to know.
+                    let _ = waiter.send(Grant::Refused { memory, refusal });
+                }
+                Effect::Create { container, shape } => self.spawn_chore(create(Arc::clone(self), container, shape)),
+                Effect::Suspend { container, handle } => {
+                    self.spawn_chore(suspend(Arc::clone(self), container, handle));
+                }
+                Effect::Destroy { container, handle } => {
+                    self.spawn_chore(destroy(Arc::clone(self), container, handle));
+                }
+                Effect::Rearm => self.rearm.notify_one(),
+            }
+        }
+    }
+
+    fn grant(self: &Arc<Self>, waiter: Waiter, lease: Lease<Arc<Proxy>>) {
+        if let Err(Grant::Lease(lease)) = waiter.send(Grant::Lease(lease)) {
+            // It stopped waiting: the next one gets the container.
+            self.release(lease.container, Release::Unused);
+        }
+    }
+
+    fn release(self: &Arc<Self>, container: ContainerId, how: Release) {
+        let effects = self.pool().release(container, how, Instant::now());
+        self.perform(effects);
+    }
+
+    fn spawn_chore(&self, chore: impl Future<Output = ()> + Send + 'static) {
+        self.chores.spawn_on(chore, &self.runtime);
+    }
+
+    /// Tells the pool the time when it asked for that, until the invoker stops.
+    pub(crate) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let deadline = self.pool().next_deadline();
+            let due = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = self.rearm.notified() => {}
+                () = due => {
+                    let effects = self.pool().tick(Instant::now());
+                    self.perform(effects);
+                }
+            }
+        }
+    }
+
+    /// Ends all containers and waits for that until `deadline`. Answers whether all are gone.
+    pub(crate) async fn end_containers(self: &Arc<Self>, deadline: Instant) -> bool {
+        let effects = self.pool().close(Instant::now());
+        self.perform(effects);
+        // Those in use are ended under their activations, which then release them.
+        for proxy in self.pool().handles() {
+            self.spawn_chore(async move {
+                if let Err(error) = proxy.destroy().await {
+                    tracing::warn!(container = proxy.name(), %error, "cannot end container");
+                }
+            });
+        }
+        self.activations.close();
+        let activations = tokio::time::timeout_at(deadline.into(), self.activations.wait()).await;
+        self.chores.close();
+        let chores = tokio::time::timeout_at(deadline.into(), self.chores.wait()).await;
+        if let Err(error) = self.factory.cleanup().await {
+            tracing::warn!(%error, "cannot clean up containers");
+            return false;
+        }
+        activations.is_ok() && chores.is_ok()
+    }
+
+    fn spec(&self, container: ContainerId, shape: &Shape) -> ContainerSpec {
+        let fitting = (self.config.user_memory / shape.memory.max(1)).max(1);
+        let mut env = vec![
+            ("__OW_API_HOST".to_owned(), self.config.api_host.clone()),
+            ("__OW_ALLOW_CONCURRENT".to_owned(), shape.concurrent.to_string()),
+        ];
+        env.extend(self.config.extra_environment.iter().cloned());
+        ContainerSpec {
+            name: container_name(self.config.id.0, container.serial, &shape.kind),
+            kind: shape.kind.clone(),
+            image: shape.image.to_string(),
+            user_provided_image: shape.user_provided_image,
+            memory: shape.memory << 20,
+            cpu_shares: u32::try_from((CPU_SHARES / fitting).max(2)).unwrap_or(2),
+            env,
+        }
+    }
+}
+
+/// `wsk0_17_nodejs_20`: legal for every factory, and telling for whoever lists processes.
+fn container_name(invoker: u32, serial: u64, kind: &str) -> String {
+    let kind: String = kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(24).collect();
+    format!("wsk{invoker}_{serial}_{kind}")
+}
+
+async fn create(shell: Arc<Shell>, id: ContainerId, shape: Arc<Shape>) {
+    let spec = shell.spec(id, &shape);
+    let name = spec.name.clone();
+    let limit = shell.config.create_timeout;
+    let created = match tokio::time::timeout(limit, shell.factory.create(spec)).await {
+        Ok(created) => created,
+        Err(_) => Err(CreateError::Platform(format!("it took longer than {} ms", limit.as_millis()))),
+    };
+    match created {
+        Ok(container) => hand_over(&shell, id, container),
+        Err(error) => {
+            tracing::warn!(container = name, kind = shape.kind, %error, "cannot create container");
+            increment(&shell.metrics.create_failures);
+            let (victim, effects) = shell.pool().create_failed(id, Instant::now());
+            if let Some(victim) = victim {
+                // Whoever stopped waiting does not need to know.
+                let _ = victim.send(Grant::CreateFailed(error));
+            }
+            shell.perform(effects);
+        }
+    }
+}
+
+fn hand_over(shell: &Arc<Shell>, id: ContainerId, container: Arc<dyn Container>) {
+    let proxy = Arc::new(Proxy::new(container));
+    let effects = shell.pool().created(id, proxy, Instant::now());
+    shell.perform(effects);
+}
+
+async fn suspend(shell: Arc<Shell>, id: ContainerId, proxy: Arc<Proxy>) {
+    let work = proxy.suspend(|| shell.pool().may_suspend(id));
+    match tokio::time::timeout(shell.config.suspend_timeout, work).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(container = proxy.name(), %error, "cannot suspend container"),
+        Err(_) => tracing::warn!(container = proxy.name(), "cannot suspend container in time"),
+    }
+}
+
+/// Repeats until the container is gone: until then its memory is not free.
+async fn destroy(shell: Arc<Shell>, id: ContainerId, proxy: Arc<Proxy>) {
+    let mut pause = DESTROY_RETRY;
+    loop {
+        match tokio::time::timeout(shell.config.destroy_timeout, proxy.destroy()).await {
+            Ok(Ok(())) => break,
+            Ok(Err(error)) => tracing::warn!(container = proxy.name(), %error, "cannot end container"),
+            Err(_) => tracing::warn!(container = proxy.name(), "cannot end container in time"),
+        }
+        increment(&shell.metrics.destroy_failures);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(DESTROY_RETRY_MAX),
+            () = shell.stopping.cancelled() => return,
+        }
+    }
+    let effects = shell.pool().removed(id, Instant::now());
+    shell.perform(effects);
+}
+
+/// A place in a container. Dropped without release, the container is ended: nobody knows what state it is in.
+#[derive(Debug)]
+pub(crate) struct LeaseGuard {
+    shell: Arc<Shell>,
+    lease: Lease<Arc<Proxy>>,
+    released: bool,
+}
+
+impl LeaseGuard {
+    pub(crate) fn lease(&self) -> &Lease<Arc<Proxy>> {
+        &self.lease
+    }
+
+    pub(crate) fn proxy(&self) -> &Arc<Proxy> {
+        &self.lease.handle
+    }
+
+    pub(crate) fn release(mut self, how: Release) {
+        self.released = true;
+        self.shell.release(self.lease.container, how);
+    }
+
+    /// The action's code is in it.
+    pub(crate) fn initialised(&self, init: Duration) {
+        let startup = self.lease.startup + init;
+        let effects = self.shell.pool().initialised(self.lease.container, startup, Instant::now());
+        self.shell.perform(effects);
+    }
+}
+
+impl Drop for LeaseGuard {
+    fn drop(&mut self) {
+        if !self.released {
+            self.shell.release(self.lease.container, Release::Destroy);
+        }
+    }
+}

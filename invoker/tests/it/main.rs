@@ -1,0 +1,11 @@
+//! The invoker against containers that are scripted servers in this process.
+
+mod cold;
+mod fixture;
+mod lifecycle;
+mod logs;
+mod outcomes;
+mod pooling;
+mod runtimes;
+mod server;
+mod containers;

@@ -1,0 +1,52 @@
+#!/bin/sh
+# `make test`: every check there is, each once. All steps run even if one fails; the last lines say how it went.
+# What the machine cannot do is said as `skipped: what: why`.
+set -u
+
+cd "$(dirname "$0")/.." || exit 1
+failed=
+passed=
+
+step() {
+    name=$1
+    shift
+    printf '\n== %s: %s\n' "$name" "$*"
+    if "$@"; then passed="$passed $name"; else failed="$failed $name"; fi
+}
+
+skip() { echo "skipped: $1: $2"; }
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+step format cargo fmt --all --check
+step clippy cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+# Builds every binary first, so that the end-to-end tests find the server beside them.
+step build cargo test --workspace --locked --quiet --no-run
+case $failed in
+*build*) skip cargo-tests 'the build failed' ;;
+*) step cargo-tests cargo test --workspace --locked --no-fail-fast ;;
+esac
+
+if has node; then step nodejs-runtime node --test runtimes/nodejs/test/; else skip nodejs-runtime 'no node on PATH'; fi
+if has python3; then
+    step python-runtime python3 -m unittest discover -s runtimes/python/test
+else
+    skip python-runtime 'no python3 on PATH'
+fi
+
+for script in scripts/*.sh; do step "syntax-of-$(basename "$script")" sh -n "$script"; done
+if has shellcheck; then step shellcheck shellcheck scripts/*.sh .ci/run; else skip shellcheck 'it is not installed'; fi
+
+# Advisories are left to `make advisories`: a test must not turn red because a day has passed.
+if has cargo-deny; then
+    step cargo-deny cargo deny --locked check bans licenses sources
+else
+    echo 'skipped: cargo-deny is not installed'
+fi
+
+printf '\npassed:%s\n' "$passed"
+if [ -n "$failed" ]; then
+    echo "make test: FAILED:$failed"
+    exit 1
+fi
+echo 'make test: ok'

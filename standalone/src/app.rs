@@ -1,0 +1,104 @@
+//! The whole server: put together, run until a signal, drained.
+
+mod build;
+mod stop;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use oxwhisk_controller::{Controller, Server};
+use oxwhisk_invoker::Invoker;
+use oxwhisk_messaging::Bus;
+use oxwhisk_sandbox::SandboxFactory;
+use oxwhisk_service::{Shutdown, StopSignals, Telemetry, signals};
+use tokio::net::TcpListener;
+
+use crate::cli::{self, Exit, Refusal, Start};
+use crate::config::{self, StandaloneConfig};
+
+/// Everything that runs.
+#[derive(Debug)]
+struct App {
+    server: Arc<Server>,
+    controller: Arc<Controller>,
+    invoker: Arc<Invoker>,
+    bus: Arc<dyn Bus>,
+    sandbox: Arc<SandboxFactory>,
+    listeners: Shutdown,
+}
+
+/// Threads that serve. The containers and their work need the processor, too: half of it, and at least one thread.
+#[must_use]
+pub fn worker_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores.div_ceil(2).max(1)
+}
+
+/// Runs the server until it is told to stop, and drains it.
+///
+/// # Errors
+/// When it cannot start: one line that says why, and the exit code.
+pub async fn run(start: Start) -> Result<ExitCode, Refusal> {
+    let Start { config, warnings } = start;
+    let telemetry = Telemetry::start(&config.log).map_err(|error| Refusal::new(Exit::Config, error))?;
+    oxwhisk_service::panic::log_panics();
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let mut stop_signals = StopSignals::install().map_err(|error| Refusal::new(Exit::Software, error))?;
+    // Before any work: a taken port is the commonest reason not to start.
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| Refusal::new(Exit::Unavailable, format!("cannot listen on {}: {error}", config.listen)))?;
+    let address = listener.local_addr().map_err(|error| Refusal::new(Exit::Unavailable, error))?;
+    config::prepare_data_dir(&config.data_dir, config.clean)
+        .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
+    let app = build::build(&config, address).await?;
+    let app = match app.listen(listener).await {
+        Ok(()) => app,
+        Err(refusal) => {
+            app.stop(config.shutdown_grace).await;
+            return Err(refusal);
+        }
+    };
+    announce(&config, &format!("http://{address}"))?;
+    let signal = stop_signals.recv().await;
+    tracing::info!("{signal}: finishing what runs, a second signal ends it at once");
+    let drained = signals::drain_or_force(app.stop(config.shutdown_grace), stop_signals.recv()).await;
+    drop(telemetry);
+    Ok(match drained {
+        Ok(()) => Exit::Stopped.into(),
+        Err(second) => ExitCode::from(second.exit_code()),
+    })
+}
+
+impl App {
+    /// Serves on `listener`, and on the address at which actions reach the API.
+    async fn listen(&self, listener: TcpListener) -> Result<(), Refusal> {
+        let unavailable = |error: std::io::Error| {
+            Refusal::new(Exit::Unavailable, format!("cannot serve the API to actions: {error}"))
+        };
+        let everywhere = listener.local_addr().is_ok_and(|address| address.ip().is_unspecified());
+        self.serve("api", listener);
+        // A server on every address is there already.
+        if !everywhere && let Some(listener) = self.sandbox.api_listener().await {
+            let listener = listener.and_then(TcpListener::from_std).map_err(unavailable)?;
+            self.serve("api for actions", listener);
+        }
+        Ok(())
+    }
+
+    fn serve(&self, name: &'static str, listener: TcpListener) {
+        let server = Arc::clone(&self.server);
+        self.listeners.spawn(name, async move { server.serve(listener).await });
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the banner is for the person who started the server")]
+fn announce(config: &StandaloneConfig, api: &str) -> Result<(), Refusal> {
+    print!("{}", cli::banner(api, config));
+    if let Some(path) = &config.ready_file {
+        cli::write_ready_file(path, api, std::process::id()).map_err(|error| {
+            Refusal::new(Exit::CannotCreate, format!("cannot write '{}': {error}", path.display()))
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Putting the services together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use oxwhisk_container::ContainerFactory;
+use oxwhisk_controller::{
+    ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
+};
+use oxwhisk_invoker::Invoker;
+use oxwhisk_invoker::config::{InvokerConfig, StemCellConfig};
+use oxwhisk_invoker_api::{CodeSource, InvokerClient, RecordSink};
+use oxwhisk_loadbalancer::HashPlacement;
+use oxwhisk_messaging::Bus;
+use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
+use oxwhisk_sandbox::{RuntimeSpec, SandboxConfig, SandboxFactory};
+use oxwhisk_service::Shutdown;
+use oxwhisk_store::sqlite::{SqliteOptions, SqliteStores};
+use oxwhisk_store::{StoreError, SubjectStore};
+
+use super::App;
+use crate::cli::{Exit, Refusal};
+use crate::config::{StandaloneConfig, Users};
+use crate::runtimes;
+
+/// Builds everything but the listeners.
+pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Result<App, Refusal> {
+    let data = &config.data_dir;
+    let options = SqliteOptions { retention: config.activation_retention, ..SqliteOptions::default() };
+    let stores = SqliteStores::open(data, &options).map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
+    let bus = EmbeddedBus::open(data, &EmbeddedOptions::default())
+        .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
+    let bus: Arc<dyn Bus> = Arc::new(bus);
+    let subjects = stores.subjects();
+    enrol(&config.users, subjects.as_ref()).await.map_err(|error| Refusal::new(Exit::Io, error))?;
+
+    let manifest = Arc::new(config.manifest.clone());
+    let code = Arc::new(StoredCode::new(
+        stores.attachments(),
+        stores.entities(),
+        Arc::clone(&manifest),
+        config.limits.clone(),
+    ));
+    let records = Arc::new(Records::new(Arc::clone(&bus), stores.activations()));
+    let available = runtimes::find();
+    available.missing.iter().for_each(|line| tracing::warn!("{line}"));
+    let invoker_config = invoker_config(config, &available.runtimes)?;
+    let sandbox = start_sandbox(data.join("sandbox"), available.runtimes, address.port()).await?;
+    let invoker_config = InvokerConfig { api_host: api_host(config, &sandbox, address), ..invoker_config };
+    let invoker = Invoker::start(
+        invoker_config,
+        Arc::clone(&sandbox) as Arc<dyn ContainerFactory>,
+        Arc::clone(&code) as Arc<dyn CodeSource>,
+        Arc::clone(&records) as Arc<dyn RecordSink>,
+        None,
+    )
+    .await
+    .map_err(|error| Refusal::new(Exit::System, error))?;
+
+    let fleet = Fleet::new(vec![Arc::clone(&invoker) as Arc<dyn InvokerClient>], Arc::new(HashPlacement));
+    let info = ApiInfo { build: config.build.date.clone(), build_number: config.build.number.clone() };
+    let controller_config = ControllerConfig {
+        limits: config.limits.clone(),
+        namespace_defaults: config.namespace_defaults.clone(),
+        ..ControllerConfig::new(manifest, info)
+    };
+    let backends = Backends {
+        entities: stores.entities(),
+        subjects,
+        activations: stores.activations(),
+        code,
+        records,
+        bus: Arc::clone(&bus),
+        fleet: Arc::new(fleet),
+    };
+    let controller =
+        Controller::start(controller_config, backends).await.map_err(|error| Refusal::new(Exit::Io, error))?;
+    let server = Arc::new(Server::new(Arc::clone(&controller), ServerConfig::default()));
+    Ok(App { server, controller, invoker, bus, sandbox, listeners: Shutdown::new() })
+}
+
+/// Stem cells only of kinds that this machine can start: others would be tried again and again.
+fn invoker_config(config: &StandaloneConfig, runtimes: &[RuntimeSpec]) -> Result<InvokerConfig, Refusal> {
+    let mut invoker = config.invoker.clone();
+    let cells =
+        StemCellConfig::of_manifest(&config.manifest).map_err(|error| Refusal::new(Exit::Config, error))?;
+    let serves = |kind: &str, served: &str| kind == served || kind.split(':').next() == Some(served);
+    let startable = |cell: &StemCellConfig| {
+        runtimes.iter().flat_map(|runtime| &runtime.kinds).any(|served| serves(&cell.kind, served))
+    };
+    invoker.prewarm.stem_cells = cells.into_iter().filter(startable).collect();
+    Ok(invoker)
+}
+
+async fn start_sandbox(
+    state_dir: PathBuf,
+    runtimes: Vec<RuntimeSpec>,
+    api_port: u16,
+) -> Result<Arc<SandboxFactory>, Refusal> {
+    let mut config = SandboxConfig::new(state_dir);
+    config.runtimes = runtimes;
+    config.network.api_port = api_port;
+    let sandbox = SandboxFactory::start(config).await.map_err(|error| Refusal::new(Exit::System, error))?;
+    for line in sandbox.report().lines() {
+        if line.warning { tracing::warn!("{line}") } else { tracing::info!("{line}") }
+    }
+    Ok(Arc::new(sandbox))
+}
+
+fn api_host(config: &StandaloneConfig, sandbox: &SandboxFactory, address: SocketAddr) -> String {
+    let configured = config.api_host.clone();
+    configured.or_else(|| sandbox.api_host_in_sandbox()).unwrap_or_else(|| format!("http://{address}"))
+}
+
+/// Makes the store know the configured users. Others, and limits of namespaces that the configuration does not limit,
+/// stay as they are.
+async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError> {
+    for subject in users.subjects() {
+        if store.subject(&subject.subject).await?.as_ref() != Some(&subject) {
+            store.put_subject(&subject).await?;
+        }
+    }
+    for (namespace, limits) in users.limits() {
+        if store.limits(namespace).await?.as_ref() != Some(limits) {
+            store.put_limits(namespace, Some(limits)).await?;
+        }
+    }
+    Ok(())
+}
