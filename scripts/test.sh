@@ -27,7 +27,7 @@ case $failed in
 *) step cargo-tests cargo test --workspace --locked --no-fail-fast ;;
 esac
 
-if has node; then step nodejs-runtime node --test runtimes/nodejs/test/; else skip nodejs-runtime 'no node on PATH'; fi
+if has node; then step nodejs-runtime node --test runtimes/nodejs/test/*.test.js; else skip nodejs-runtime 'no node on PATH'; fi
 if has python3; then
     step python-runtime python3 -m unittest discover -s runtimes/python/test
 else

@@ -125,14 +125,14 @@ impl Request {
         }
     }
 
-    /// Sends the request and closes the connection without reading.
+    /// Sends the request and reads nothing; dropping the connection hangs up.
     ///
     /// # Errors
     /// When the connection cannot be made or breaks.
-    pub fn send_and_hang_up(&self) -> std::io::Result<()> {
+    pub fn send_only(&self) -> std::io::Result<TcpStream> {
         let mut stream = self.connect()?;
         stream.write_all(&self.wire())?;
-        stream.shutdown(std::net::Shutdown::Both)
+        Ok(stream)
     }
 
     fn connect(&self) -> std::io::Result<TcpStream> {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::http::Api;
 use crate::process::{self, Logs, Reaper};
 use crate::tenant::Tenant;
-use crate::users::Roster;
+use crate::users::{Roster, Special};
 use crate::wait;
 
 /// How many plain users a local server knows; every test takes one.
@@ -173,6 +173,13 @@ impl Server {
     #[track_caller]
     pub fn tenant(&self, n: usize) -> Tenant {
         let user = self.roster.plain(n).expect("the roster has this user");
+        Tenant::new(self.api.clone(), user.clone(), Some(self.logs.clone()))
+    }
+
+    /// The namespace of a special user.
+    #[track_caller]
+    pub fn special(&self, which: Special) -> Tenant {
+        let user = self.roster.special(which).expect("the roster has this user");
         Tenant::new(self.api.clone(), user.clone(), Some(self.logs.clone()))
     }
 

@@ -161,18 +161,25 @@ impl StemCellConfig {
     /// # Errors
     /// The first that makes no sense.
     pub fn of_manifest(manifest: &Manifest) -> Result<Vec<Self>, StemCellError> {
-        manifest.kinds().flat_map(|kind| kind.stem_cells.iter().map(move |cell| Self::new(kind, cell))).collect()
+        manifest
+            .kinds()
+            .flat_map(|kind| kind.stem_cells.iter().map(move |cell| Self::new(kind, cell)))
+            .collect()
     }
 
     fn new(kind: &RuntimeKind, cell: &StemCell) -> Result<Self, StemCellError> {
         let reactive = match &cell.reactive {
             None => None,
-            Some(reactive) if reactive.threshold == 0 => return Err(StemCellError::Threshold(kind.kind.clone())),
+            Some(reactive) if reactive.threshold == 0 => {
+                return Err(StemCellError::Threshold(kind.kind.clone()));
+            }
             Some(reactive) => Some(ReactiveConfig {
                 min_count: reactive.min_count,
                 max_count: reactive.max_count,
-                ttl: interval::parse(&reactive.ttl)
-                    .ok_or_else(|| StemCellError::Ttl { kind: kind.kind.clone(), ttl: reactive.ttl.clone() })?,
+                ttl: interval::parse(&reactive.ttl).ok_or_else(|| StemCellError::Ttl {
+                    kind: kind.kind.clone(),
+                    ttl: reactive.ttl.clone(),
+                })?,
                 threshold: reactive.threshold,
                 increment: reactive.increment,
             }),

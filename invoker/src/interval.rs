@@ -27,7 +27,9 @@ mod tests {
 
     #[test]
     fn durations_have_a_number_and_a_unit() {
-        for (text, seconds) in [("2 minutes", 120), ("10s", 10), (" 1 Hour ", 3600), ("5000 ms", 5), ("1d", 86_400)] {
+        for (text, seconds) in
+            [("2 minutes", 120), ("10s", 10), (" 1 Hour ", 3600), ("5000 ms", 5), ("1d", 86_400)]
+        {
             assert_eq!(parse(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         for bad in ["", "2", "minutes", "-1 s", "1.5 s", "2 fortnights", "99999999999999999999 s"] {

@@ -10,7 +10,8 @@ use oxwhisk_container::{ContainerError, ContainerFactory};
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_invoker_api::{
-    CodeSource, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, RecordSink, StartedObserver,
+    CodeSource, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, RecordSink,
+    StartedObserver,
 };
 use tokio::task::JoinHandle;
 

@@ -47,7 +47,9 @@ pub(crate) fn of_run(answer: Answer<'_>, limits: ResponseLimits) -> Response {
             error_member(Status::ApplicationError, error)
         }
         (Some(Shape::Object { error: Some(error) }), _) => error_member(Status::DeveloperError, error),
-        (Some(Shape::Object { error: None } | Shape::Array), Some(raw)) if answer.status == OK => success(raw),
+        (Some(Shape::Object { error: None } | Shape::Array), Some(raw)) if answer.status == OK => {
+            success(raw)
+        }
         _ => Response::error(Status::DeveloperError, &followed_by(NOT_JSON, answer.body)),
     }
 }
@@ -57,7 +59,8 @@ pub(crate) fn of_init(answer: Answer<'_>) -> Option<Response> {
     if answer.status == OK {
         return None;
     }
-    let raw = std::str::from_utf8(answer.body).ok().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let raw =
+        std::str::from_utf8(answer.body).ok().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
     Some(match raw.map(shape) {
         Some(Shape::Object { error: Some(error) }) => error_member(Status::DeveloperError, error),
         _ => Response::error(Status::DeveloperError, &followed_by(INIT_FAILED, answer.body)),
@@ -74,7 +77,9 @@ pub(crate) fn run_timeout(limit: u64) -> Response {
 
 /// The same for `/init`.
 pub(crate) fn init_timeout(limit: u64) -> Response {
-    developer_error(&format!("The action exceeded its time limits of {limit} milliseconds during initialization."))
+    developer_error(&format!(
+        "The action exceeded its time limits of {limit} milliseconds during initialization."
+    ))
 }
 
 /// The connection broke during `/run`.
@@ -101,7 +106,11 @@ fn developer_error(message: &str) -> Response {
 
 /// `sentence: body`, or `sentence.` when there is none.
 fn followed_by(sentence: &str, body: &[u8]) -> String {
-    if body.is_empty() { format!("{sentence}.") } else { format!("{sentence}: {}", String::from_utf8_lossy(body)) }
+    if body.is_empty() {
+        format!("{sentence}.")
+    } else {
+        format!("{sentence}: {}", String::from_utf8_lossy(body))
+    }
 }
 
 fn too_long(answer: Answer<'_>, limits: ResponseLimits) -> String {

@@ -45,9 +45,9 @@ pub async fn run(start: Start) -> Result<ExitCode, Refusal> {
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut stop_signals = StopSignals::install().map_err(|error| Refusal::new(Exit::Software, error))?;
     // Before any work: a taken port is the commonest reason not to start.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| Refusal::new(Exit::Unavailable, format!("cannot listen on {}: {error}", config.listen)))?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        Refusal::new(Exit::Unavailable, format!("cannot listen on {}: {error}", config.listen))
+    })?;
     let address = listener.local_addr().map_err(|error| Refusal::new(Exit::Unavailable, error))?;
     config::prepare_data_dir(&config.data_dir, config.clean)
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;

@@ -39,15 +39,23 @@ pub fn find() -> Available {
     let mut available = Available { runtimes: Vec::new(), missing: Vec::new() };
     match on_path("node") {
         Some(node) => available.runtimes.push(script("nodejs", Interpreter::Node(node), NODEJS, "server.js")),
-        None => available.missing.push("no 'node' on PATH: Node.js actions cannot run (Debian package nodejs)".into()),
+        None => available
+            .missing
+            .push("no 'node' on PATH: Node.js actions cannot run (Debian package nodejs)".into()),
     }
     match on_path("python3") {
-        Some(python) => available.runtimes.push(script("python", Interpreter::Python(python), PYTHON, "server.py")),
-        None => available.missing.push("no 'python3' on PATH: Python actions cannot run (Debian package python3)".into()),
+        Some(python) => {
+            available.runtimes.push(script("python", Interpreter::Python(python), PYTHON, "server.py"))
+        }
+        None => available
+            .missing
+            .push("no 'python3' on PATH: Python actions cannot run (Debian package python3)".into()),
     }
     match native() {
         Ok(native) => available.runtimes.push(native),
-        Err(error) => available.missing.push(format!("cannot read the native proxy: {error}; native actions cannot run")),
+        Err(error) => available
+            .missing
+            .push(format!("cannot read the native proxy: {error}; native actions cannot run")),
     }
     available
 }

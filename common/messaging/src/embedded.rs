@@ -68,7 +68,6 @@ pub enum OpenError {
 pub struct EmbeddedBus {
     queue: Queue,
     spool: Arc<Spool>,
-    _lock: DirectoryLock,
 }
 
 impl EmbeddedBus {
@@ -78,11 +77,11 @@ impl EmbeddedBus {
     /// See [`OpenError`]; a second server on the same directory is refused.
     pub fn open(directory: &Path, options: &EmbeddedOptions) -> Result<Self, OpenError> {
         create_directory(directory)?;
-        let lock = DirectoryLock::acquire(directory, "queue.lock")?;
-        let queue = Queue::open(&directory.join("queue.db"), options)?;
+        let lock = Arc::new(DirectoryLock::acquire(directory, "queue.lock")?);
+        let queue = Queue::open(&directory.join("queue.db"), options, &lock)?;
         let path = directory.join("spool");
-        let spool = Spool::open(&path, options).map_err(|source| OpenError::Spool { path, source })?;
-        Ok(Self { queue, spool: Arc::new(spool), _lock: lock })
+        let spool = Spool::open(&path, options, lock).map_err(|source| OpenError::Spool { path, source })?;
+        Ok(Self { queue, spool: Arc::new(spool) })
     }
 }
 

@@ -62,7 +62,7 @@ impl Database {
     /// [`Settings::linger`]. A caller may have only one such work waiting, which bounds them.
     ///
     /// # Errors
-    /// [`DatabaseError::Closed`].
+    /// [`DatabaseError::Closed`], or [`DatabaseError::Unavailable`] when too many are waiting. Then nothing is done.
     pub fn write_behind<T, E, F, A>(&self, work: F, then: A) -> Result<(), DatabaseError>
     where
         T: Send + 'static,

@@ -91,6 +91,7 @@ fn configure(connection: &Connection, settings: &Settings) -> rusqlite::Result<(
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "cache_size", -i64::from(settings.cache_kib))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")
 }
 

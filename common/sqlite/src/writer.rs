@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,12 +17,15 @@ use crate::{DatabaseError, Failed, OpenError};
 /// Requests in one transaction at most.
 const GROUP: usize = 512;
 
+/// Writes that nobody waits for, in the queue at the same time; every caller has only one.
+const BEHIND: usize = 64;
+
 const STACK_BYTES: usize = 512 * 1024;
 
 pub(crate) struct Writer {
     file: Arc<str>,
-    /// Unbounded by its type; bounded by `places`, and by one request of each caller that writes behind.
-    jobs: Option<Sender<Job>>,
+    /// As long as all `places` and [`BEHIND`] together: sending never blocks.
+    jobs: Option<SyncSender<Job>>,
     places: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -90,7 +93,7 @@ impl Writer {
     ) -> Result<Self, OpenError> {
         let checkpointer = Checkpointer::attach(&mut connection, path.to_owned(), settings.checkpoint_pages)
             .map_err(|error| OpenError::sqlite(path, &error))?;
-        let (jobs, receiver) = channel();
+        let (jobs, receiver) = sync_channel(settings.queue + BEHIND);
         let turn = Turn {
             connection,
             jobs: receiver,
@@ -150,7 +153,15 @@ impl Writer {
         let file = Arc::clone(&self.file);
         let request = Box::new(Call { file, work: Some(work), outcome: None, answer });
         let jobs = self.jobs.as_ref().ok_or_else(|| self.closed())?;
-        jobs.send(Job { request, place }).map_err(|_| self.closed())
+        jobs.try_send(Job { request, place }).map_err(|error| match error {
+            TrySendError::Full(_) => self.crowded(),
+            TrySendError::Disconnected(_) => self.closed(),
+        })
+    }
+
+    fn crowded(&self) -> DatabaseError {
+        let detail = format!("more than {BEHIND} writes that nobody waits for are waiting");
+        DatabaseError::Unavailable { file: Arc::clone(&self.file), detail }
     }
 
     fn closed(&self) -> DatabaseError {

@@ -20,6 +20,9 @@ use crate::clock;
 
 /// Records written in one transaction at most.
 const BATCH: usize = 500;
+/// Pause after a transaction that was not full: a transaction costs as much as dozens of records, and until then
+/// records are safe on the bus and found in memory.
+const LINGER: Duration = Duration::from_millis(10);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LONGEST: Duration = Duration::from_secs(5);
 
@@ -133,6 +136,9 @@ impl Records {
             let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
             if let Err(error) = completer.complete(&ids).await {
                 tracing::warn!(%error, "cannot complete records; they are written once more after a restart");
+            }
+            if batch.len() < BATCH && left == 0 {
+                tokio::time::sleep(LINGER).await;
             }
         }
     }

@@ -30,11 +30,6 @@ impl Told {
     }
 }
 
-fn busy(server: &Server) -> Tenant {
-    let user = server.roster().special(Special::Busy).expect("in every generated roster");
-    Tenant::new(server.api().clone(), user.clone(), Some(server.logs().clone()))
-}
-
 /// Creates, updates and deletes actions until the server is gone.
 fn write_entities(tenant: &Tenant, told: &Told) {
     for n in 0.. {
@@ -101,12 +96,18 @@ fn a_crash_under_load_loses_nothing_that_was_answered() {
     let data = tempfile::tempdir().expect("a temporary directory");
     let options = ServerOptions::new(Roster::generate(1)).data_dir(data.path());
     let Some(server) = shared::own_server("a_crash_under_load", &options) else { return };
-    busy(&server).create("load", &action::nodejs(action::SLEEP));
+    server.special(Special::Busy).create("load", &action::nodejs(action::SLEEP));
 
     let told = Told::default();
     thread::scope(|scope| {
         let told = &told;
-        let tenants = [busy(&server), busy(&server), busy(&server), busy(&server), busy(&server)];
+        let tenants = [
+            server.special(Special::Busy),
+            server.special(Special::Busy),
+            server.special(Special::Busy),
+            server.special(Special::Busy),
+            server.special(Special::Busy),
+        ];
         for (tenant, work) in tenants.into_iter().zip([write_entities, fire, fire, call, call]) {
             scope.spawn(move || work(&tenant, told));
         }
@@ -123,7 +124,7 @@ fn a_crash_under_load_loses_nothing_that_was_answered() {
     });
 
     let server = Server::start(&options);
-    let tenant = busy(&server);
+    let tenant = server.special(Special::Busy);
     expect_entities(&tenant, &told);
     expect_records(&tenant, &told);
 }

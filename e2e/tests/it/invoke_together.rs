@@ -5,6 +5,8 @@ use std::thread;
 use oxwhisk_e2e::{Tenant, action, shared, wait};
 use serde_json::{Value, json};
 
+use crate::announcing;
+
 #[test]
 fn concurrent_callers_get_their_own_results() {
     const CALLERS: usize = 6;
@@ -32,13 +34,15 @@ fn records_of(tenant: &Tenant, name: &str) -> Vec<Value> {
 #[test]
 fn a_caller_who_hangs_up_does_not_cancel_the_invocation() {
     let tenant = shared::tenant();
-    tenant.create("a", &action::nodejs(action::SLEEP));
+    announcing::create(&tenant, "a");
     let request = tenant.request("POST", "actions/a?blocking=true&result=true").json(&json!({"ms": 300}));
-    request.send_and_hang_up().expect("the request was sent");
+    let connection = request.send_only().expect("the request is sent");
+    announcing::await_running(&tenant);
+    drop(connection);
     let record = wait::until("the record of the invocation", || {
         records_of(&tenant, "a").pop().ok_or_else(|| "no record yet".to_owned())
     });
-    assert_eq!(record["response"]["result"], json!({"slept": 300}));
+    assert_eq!(record["response"]["result"], json!({"status": 200}));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod action_exec;
 mod action_limits;
 mod action_update;
 mod activations;
+mod announcing;
 mod archive;
 mod cli_contract;
 mod durability;

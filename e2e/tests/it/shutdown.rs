@@ -3,41 +3,22 @@
 use std::thread;
 
 use nix::sys::signal::Signal;
-use oxwhisk_e2e::{Server, ServerOptions, action, shared, wait};
+use oxwhisk_e2e::{Server, ServerOptions, action, shared};
 use serde_json::json;
 
-/// Says that it runs by creating the action `running` through the API, then takes its time.
-const ANNOUNCE_AND_SLEEP: &str = "
-function main(args) {
-    const url = process.env.__OW_API_HOST + '/api/v1/namespaces/_/actions/running';
-    const key = 'Basic ' + Buffer.from(process.env.__OW_API_KEY).toString('base64');
-    const body = JSON.stringify({exec: {kind: 'nodejs:default', code: 'function main() {}'}});
-    const headers = {authorization: key, 'content-type': 'application/json'};
-    return fetch(url, {method: 'PUT', headers, body})
-        .then(r => new Promise(done => setTimeout(() => done({status: r.status}), args.ms)));
-}";
+use crate::announcing;
 
 fn begin(test: &str, options: &ServerOptions) -> Option<Server> {
     let server = shared::own_server(test, options)?;
-    let annotations = json!([{"key": "provide-api-key", "value": true}]);
-    let body = action::with(action::nodejs(ANNOUNCE_AND_SLEEP), "annotations", annotations);
-    server.tenant(0).create("slow", &body);
+    announcing::create(&server.tenant(0), "slow");
     Some(server)
-}
-
-fn await_running(server: &Server) {
-    let tenant = server.tenant(0);
-    wait::until("the action to say that it runs", || {
-        let response = tenant.get("actions/running");
-        if response.status == 200 { Ok(()) } else { Err(format!("{response:?}")) }
-    });
 }
 
 fn signal_lets_a_blocking_invocation_end(test: &str, signal: Signal) {
     let Some(mut server) = begin(test, &ServerOptions::default()) else { return };
     let tenant = server.tenant(0);
     let caller = thread::spawn(move || tenant.call_for_result("slow", &json!({"ms": 2_000})));
-    await_running(&server);
+    announcing::await_running(&server.tenant(0));
     server.signal(signal);
     let status = server.wait_exit();
     let response = caller.join().expect("the caller got an answer").expect(200);
@@ -63,7 +44,7 @@ fn sigterm_loses_no_accepted_invocation() {
     let Some(mut server) = begin("sigterm_loses_no_accepted_invocation", &options) else { return };
     let tenant = server.tenant(0);
     let mut ids = vec![tenant.fire("slow", &json!({"ms": 1_000}))];
-    await_running(&server);
+    announcing::await_running(&server.tenant(0));
     tenant.create("echo", &action::nodejs(action::ECHO));
     ids.extend((0..20).map(|n| tenant.fire("echo", &json!({"n": n}))));
     server.signal(Signal::SIGTERM);

@@ -82,6 +82,8 @@ pub(crate) struct SpawnSpec {
     pub(crate) working_dir: PathBuf,
     /// Uid (and gid) of the sandbox as the launcher counts.
     pub(crate) uid: u32,
+    /// The server is another unprivileged user, so the socket must be open to others; only the server has a path to it.
+    pub(crate) open_socket: bool,
     /// Size of `/tmp` and of `/dev/shm`, in bytes.
     pub(crate) tmp_size: u64,
     pub(crate) shm_size: u64,

@@ -59,6 +59,12 @@ impl Network {
         network.switch_forwarding_on()
     }
 
+    /// Whether another firewall of the host drops what it does not know: an accept of ours does not overrule it.
+    pub(crate) async fn forwarding_is_dropped_elsewhere(&self) -> Result<bool, SetupError> {
+        let chains = self.tools.nft_list(&["list", "chains"]).await?;
+        Ok(chains.lines().any(|line| line.contains("hook forward") && line.contains("policy drop")))
+    }
+
     pub(crate) fn gateway(&self) -> Ipv4Addr {
         self.subnet.gateway()
     }
@@ -77,20 +83,23 @@ impl Network {
         let (name, gateway, address) =
             (link_name(&self.instance, slot), self.gateway(), self.subnet.address(slot));
         let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd());
-        let outside = format!(
-            "link add {name} type veth peer name eth0 netns {path}\n\
-             addr add {gateway}/32 peer {address}/32 dev {name}\n\
-             link set {name} up\n"
-        );
+        // Made from the inside: a user namespace's root may not look at the server's descriptors, which is how the
+        // inside would have to be named from here.
+        let outside_pid = match self.tools.place() {
+            Where::Host => std::process::id(),
+            Where::Launcher(pid) => pid,
+        };
         let inside = format!(
-            "link set lo up\n\
+            "link add eth0 type veth peer name {name} netns {outside_pid}\n\
+             link set lo up\n\
              addr add {address}/32 dev eth0\n\
              link set eth0 up\n\
              route add {gateway}/32 dev eth0 scope link\n\
              route add default via {gateway} dev eth0\n"
         );
-        self.tools.ip_batch(&outside).await?;
-        self.tools.ip_batch_inside(&path, &inside).await
+        let outside = format!("addr add {gateway}/32 peer {address}/32 dev {name}\nlink set {name} up\n");
+        self.tools.ip_batch_inside(&path, &inside).await?;
+        self.tools.ip_batch(&outside).await
     }
 
     /// A veth pair of which both ends stay here: it needs no driver that the sandboxes' links do not need too. It

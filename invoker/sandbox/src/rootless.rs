@@ -48,6 +48,11 @@ impl IdRange {
     }
 }
 
+/// What a program says over several lines, as one.
+pub(crate) fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
 /// The first line of a `subuid` file that is this user's, as (first, count).
 fn subordinate_range(text: &str, name: &str, uid: u32) -> Option<(u32, u32)> {
     let uid = uid.to_string();
@@ -70,7 +75,7 @@ pub(crate) fn map_ids(pid: u32, ids: &IdRange) -> Result<(), SetupError> {
         })?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
-            return Err(SetupError::Missing(format!("{helper}: {}", text.trim())));
+            return Err(SetupError::Missing(format!("{helper}: {}", one_line(&text))));
         }
     }
     Ok(())
@@ -115,7 +120,7 @@ impl Pasta {
                 if let Some(mut stderr) = self.0.stderr.take() {
                     let _ = std::io::Read::read_to_string(&mut stderr, &mut text);
                 }
-                return Err(SetupError::Missing(format!("pasta ended ({status}): {}", text.trim())));
+                return Err(SetupError::Missing(format!("pasta ended ({status}): {}", one_line(&text))));
             }
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }

@@ -176,6 +176,7 @@ impl Starter {
             env: environment(&runtime.env, &spec.env),
             working_dir: runtime.working_dir.clone(),
             uid,
+            open_socket: !nix::unistd::geteuid().is_root(),
             tmp_size,
             // Docker's default, within the same bound.
             shm_size: tmp_size.min(64 << 20),

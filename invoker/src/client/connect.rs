@@ -28,7 +28,10 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<Connection> {
             // the path itself (the sandbox gives each container a folder that only its runtime writes).
             let kind = std::fs::symlink_metadata(path)?.file_type();
             if !kind.is_socket() {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the container's endpoint is not a socket"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "the container's endpoint is not a socket",
+                ));
             }
             Socket::Unix(UnixStream::connect(path).await?)
         }

@@ -10,7 +10,10 @@ pub(crate) const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
 /// What a stream says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    Line { time: SystemTime, text: String },
+    Line {
+        time: SystemTime,
+        text: String,
+    },
     /// The activation's output on this stream is complete.
     End,
 }

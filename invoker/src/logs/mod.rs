@@ -19,9 +19,13 @@ use std::time::{Duration, SystemTime};
 
 use oxwhisk_container::LogStream;
 use tokio::sync::Notify;
+use tokio::task::coop::unconstrained;
 
 pub(crate) use buffer::Ending;
 use buffer::LogBuffer;
+
+/// Chunks that are read at once when an activation ends, in case the container goes on writing.
+const READY_CHUNKS_MAX: usize = 256;
 
 /// Collects what one container writes.
 pub(crate) struct ContainerLogs {
@@ -68,10 +72,19 @@ impl ContainerLogs {
         }
         // If somebody else reads, that one will get it.
         if let Ok(mut stream) = self.stream.try_lock() {
-            let mut context = Context::from_waker(Waker::noop());
-            while !self.buffer().is_complete()
-                && self.poll_chunk(&mut stream, &mut context) == Poll::Ready(true)
-            {}
+            let read = poll_fn(|context| {
+                let mut left = READY_CHUNKS_MAX;
+                while left > 0
+                    && !self.buffer().is_complete()
+                    && self.poll_chunk(&mut stream, context) == Poll::Ready(true)
+                {
+                    left -= 1;
+                }
+                Poll::Ready(())
+            });
+            // Else the runtime may answer that there is nothing, to let other tasks run.
+            let mut read = pin!(unconstrained(read));
+            let _ready = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }
         self.buffer().is_complete()
     }

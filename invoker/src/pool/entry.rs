@@ -56,8 +56,8 @@ pub(super) struct Entry<H> {
     pub(super) stem_cell: Option<usize>,
     pub(super) ordered: Instant,
     pub(super) idle_since: Instant,
-    /// The heap of deadlines has an entry for it.
-    pub(super) timer_armed: bool,
+    /// Its deadline on the heap; entries of other times are left over.
+    pub(super) due: Option<Instant>,
     pub(super) startup: Duration,
     pub(super) rank: f64,
 }

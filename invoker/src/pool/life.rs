@@ -60,7 +60,7 @@ impl<H: Clone, W> Pool<H, W> {
             stem_cell,
             ordered: now,
             idle_since: now,
-            timer_armed: false,
+            due: None,
             startup: std::time::Duration::ZERO,
             rank: 0.0,
         });
@@ -140,7 +140,12 @@ impl<H: Clone, W> Pool<H, W> {
     }
 
     /// An activation gives a container back that it did not get its code into.
-    pub(super) fn return_uninitialised(&mut self, id: ContainerId, now: Instant, effects: &mut Effects<H, W>) {
+    pub(super) fn return_uninitialised(
+        &mut self,
+        id: ContainerId,
+        now: Instant,
+        effects: &mut Effects<H, W>,
+    ) {
         if self.entries[id.place].doomed {
             self.remove(id, effects);
         } else {
@@ -182,15 +187,17 @@ impl<H: Clone, W> Pool<H, W> {
             startup: entry.startup,
             memory: entry.shape.memory,
         });
-        // On a busy container the heap's entry of an earlier idle time is still there and will be put right when due.
-        if !entry.timer_armed {
-            self.arm(id, now + self.settings.pause_grace, effects);
+        // An entry of an earlier idle time is still there on a busy container, and is put right when it is due. Only
+        // after a suspension it stands for the far end of the idle time.
+        let pause = now + self.settings.pause_grace;
+        if entry.due.is_none_or(|due| due > pause) {
+            self.arm(id, pause, effects);
         }
     }
 
     /// Puts the container on the heap of deadlines.
     pub(super) fn arm(&mut self, id: ContainerId, due: Instant, effects: &mut Effects<H, W>) {
-        self.entries[id.place].timer_armed = true;
+        self.entries[id.place].due = Some(due);
         let first = self.timers.peek().is_none_or(|Reverse((first, _))| due < *first);
         self.timers.push(Reverse((due, id)));
         if first {

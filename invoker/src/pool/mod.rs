@@ -13,6 +13,7 @@
 //! request waits. One that had a container ordered may be served earlier by a warm one that becomes free: the new
 //! container then goes to the next who waits for such a one, or stays as a prewarmed one.
 
+mod effect;
 mod entry;
 mod group;
 mod key;
@@ -25,12 +26,12 @@ mod timers;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oxwhisk_core::name::FullyQualifiedName;
 use slab::Slab;
 
+pub(crate) use effect::{Effect, Effects, Lease, Memory, Refusal, Release, Start};
 pub(crate) use entry::ContainerId;
 use entry::{Entry, Phase};
 pub(crate) use group::GroupId;
@@ -40,82 +41,6 @@ use prewarm::StemCells;
 
 use crate::config::InvokerConfig;
 use crate::keep_alive::KeepAlivePolicy;
-
-/// How an activation came to its container; the labels of the `containerStart` metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Start {
-    Warmed,
-    Prewarmed,
-    Cold,
-    /// Cold, after others were evicted.
-    Recreated,
-    RecreatedPrewarm,
-}
-
-/// A place in a container. It must be given back through [`Pool::release`].
-#[derive(Debug)]
-pub(crate) struct Lease<H> {
-    pub(crate) container: ContainerId,
-    pub(crate) handle: H,
-    pub(crate) start: Start,
-    /// There is no code in it yet: initialise it, then call [`Pool::initialised`].
-    pub(crate) uninitialised: bool,
-    /// It was suspended: resume it first.
-    pub(crate) suspended: bool,
-    /// From the order to the running process.
-    pub(crate) startup: Duration,
-}
-
-/// Why a request did not get a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The invoker is too small for it.
-    TooLarge { total: u64 },
-    QueueFull { max: usize },
-    NamespaceQueueFull { max: usize },
-    WaitOver { limit: Duration },
-    /// The pool is being shut down.
-    Closed,
-}
-
-/// What the world has to do.
-#[derive(Debug)]
-pub(crate) enum Effect<H, W> {
-    /// Tell the one who waits.
-    Grant { waiter: W, lease: Lease<H> },
-    Refuse { waiter: W, memory: u64, refusal: Refusal },
-    /// Make a container, then call [`Pool::created`] or [`Pool::create_failed`].
-    Create { container: ContainerId, shape: Arc<Shape> },
-    /// Suspend it if [`Pool::may_suspend`] still says so when it is done.
-    Suspend { container: ContainerId, handle: H },
-    /// End it, then call [`Pool::removed`].
-    Destroy { container: ContainerId, handle: H },
-    /// [`Pool::next_deadline`] is earlier than before.
-    Rearm,
-}
-
-pub(crate) type Effects<H, W> = Vec<Effect<H, W>>;
-
-/// What becomes of a container that an activation is done with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Release {
-    Keep,
-    Destroy,
-    /// It was not used: the activation could not even begin.
-    Unused,
-}
-
-/// Megabytes by what they are used for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Memory {
-    pub(crate) total: u64,
-    /// Taken by containers in any state.
-    pub(crate) used: u64,
-    /// The part of `used` that can be evicted at once.
-    pub(crate) idle: u64,
-    /// The part of `used` that is about to be free.
-    pub(crate) removing: u64,
-}
 
 #[derive(Debug)]
 struct Settings {
@@ -343,7 +268,8 @@ impl<H: Clone, W> Pool<H, W> {
             entry.group.is_some_and(|group| groups.get(group).key.action.id == *action)
                 && matches!(entry.phase, Phase::Initialising | Phase::Warm)
         };
-        let stale: Vec<_> = self.entries.iter().filter(|(_, entry)| of_action(entry)).map(|(_, e)| e.id).collect();
+        let stale: Vec<_> =
+            self.entries.iter().filter(|(_, entry)| of_action(entry)).map(|(_, e)| e.id).collect();
         self.dismiss(stale, now)
     }
 

@@ -44,7 +44,8 @@ pub(super) struct StemCells {
 
 impl StemCells {
     pub(super) fn new(config: &PrewarmConfig, concurrent: bool, now: Instant) -> Self {
-        let list: Vec<_> = config.stem_cells.iter().map(|cell| StemCell::new(cell.clone(), concurrent)).collect();
+        let list: Vec<_> =
+            config.stem_cells.iter().map(|cell| StemCell::new(cell.clone(), concurrent)).collect();
         Self {
             next_check: (!list.is_empty()).then(|| now + config.check_interval),
             list,

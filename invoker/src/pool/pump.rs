@@ -205,7 +205,8 @@ impl<H: Clone, W> Pool<H, W> {
             .entries
             .iter()
             .filter(|(_, entry)| entry.phase == Phase::Prewarmed && !entry.doomed && entry.shape.fits(key));
-        match fitting.min_by_key(|(_, entry)| (entry.idle_since, entry.id.serial)).map(|(_, entry)| entry.id) {
+        match fitting.min_by_key(|(_, entry)| (entry.idle_since, entry.id.serial)).map(|(_, entry)| entry.id)
+        {
             None => false,
             Some(id) => {
                 self.grant_uninitialised(id, group_id, effects);
@@ -248,7 +249,10 @@ impl<H: Clone, W> Pool<H, W> {
 
     /// Starts stem cells that are missing, with memory that nobody waits for.
     pub(super) fn backfill(&mut self, now: Instant, effects: &mut Effects<H, W>) {
-        if self.closed || self.stem_cells.is_empty() || self.groups.iter().any(|(_, group)| group.uncovered() > 0) {
+        if self.closed
+            || self.stem_cells.is_empty()
+            || self.groups.iter().any(|(_, group)| group.uncovered() > 0)
+        {
             return;
         }
         while let Some((cell, shape)) = self.stem_cells.next_missing(self.memory.total - self.memory.used) {

@@ -1,7 +1,7 @@
 //! What happens because time passes: suspending, expiring, giving up.
 //!
-//! There is one heap of deadlines with at most one entry a container. An entry is not moved when its container is used;
-//! it is looked at when due and put back with the deadline that then holds. So a busy container costs the heap one
+//! There is one heap of deadlines with one valid entry a container. An entry is not moved when its container is used; it
+//! is looked at when due and put back with the deadline that then holds. So a busy container costs the heap one
 //! operation each grace period, whatever its rate of activations.
 
 use std::cmp::Reverse;
@@ -28,7 +28,9 @@ impl<H: Clone, W> Pool<H, W> {
                 break;
             }
             self.timers.pop();
-            self.idle_deadline(id, now, &mut effects);
+            if self.entry(id).is_some_and(|entry| entry.due == Some(due)) {
+                self.idle_deadline(id, now, &mut effects);
+            }
         }
         self.adjust_stem_cells(now, &mut effects);
         self.pump(now, &mut effects);
@@ -38,7 +40,7 @@ impl<H: Clone, W> Pool<H, W> {
     fn idle_deadline(&mut self, id: ContainerId, now: Instant, effects: &mut Effects<H, W>) {
         let (grace, expiry) = (self.settings.pause_grace, self.expiry_of(id));
         let Some(entry) = self.entry(id) else { return };
-        entry.timer_armed = false;
+        entry.due = None;
         if !entry.is_idle() || entry.doomed {
             return;
         }
@@ -114,7 +116,9 @@ impl<H: Clone, W> Pool<H, W> {
     fn adjust_stem_cells(&mut self, now: Instant, effects: &mut Effects<H, W>) {
         for (cell, ttl, surplus) in self.stem_cells.check(now) {
             let expired = self.entries.iter().filter(|(_, entry)| {
-                entry.stem_cell == Some(cell) && entry.phase == Phase::Prewarmed && now >= entry.idle_since + ttl
+                entry.stem_cell == Some(cell)
+                    && entry.phase == Phase::Prewarmed
+                    && now >= entry.idle_since + ttl
             });
             let mut expired: Vec<_> = expired.map(|(_, entry)| (entry.idle_since, entry.id)).collect();
             expired.sort_unstable();

@@ -74,7 +74,10 @@ fn the_table_of_init_answers() {
         init(502, "boom"),
         Some((2, r#"{"error":"The action failed during initialization: boom"}"#.to_owned()))
     );
-    assert_eq!(init(502, ""), Some((2, r#"{"error":"The action failed during initialization."}"#.to_owned())));
+    assert_eq!(
+        init(502, ""),
+        Some((2, r#"{"error":"The action failed during initialization."}"#.to_owned()))
+    );
 }
 
 #[test]

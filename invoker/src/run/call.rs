@@ -17,7 +17,11 @@ use crate::shell::{LeaseGuard, Shell};
 pub(super) enum Call<T> {
     Answered(T, u64),
     /// The activation ends with this, and its container with it.
-    Failed { response: Response, took: u64, timed_out: bool },
+    Failed {
+        response: Response,
+        took: u64,
+        timed_out: bool,
+    },
     /// The container was gone before it began.
     Gone,
 }

@@ -52,7 +52,10 @@ pub(crate) async fn activate(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Co
             Served::Ended(outcome) => return Ok(finish::finish(&shell, dispatch, lease, outcome, running)),
             Served::Again => {
                 increment(&shell.metrics.reschedules);
-                tracing::info!(container = lease.proxy().name(), "container is gone, activation is rescheduled");
+                tracing::info!(
+                    container = lease.proxy().name(),
+                    "container is gone, activation is rescheduled"
+                );
                 lease.release(Release::Destroy);
             }
         }

@@ -37,8 +37,9 @@ pub(crate) struct State {
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) together: Together,
     pub(crate) requests: Requests,
+    pub(crate) connections: AtomicUsize,
     suspended: watch::Sender<bool>,
-    logs: mpsc::UnboundedSender<LogChunk>,
+    logs: mpsc::Sender<LogChunk>,
 }
 
 impl State {
@@ -50,8 +51,10 @@ impl State {
         let logs = self.logs.clone();
         move |origin, text| {
             let bytes = text.as_bytes().to_vec().into();
+            let chunk = LogChunk { origin, time: SystemTime::now(), bytes };
             // Nobody reads the logs of a container that is gone.
-            let _ = logs.send(LogChunk { origin, time: SystemTime::now(), bytes });
+            let full = matches!(logs.try_send(chunk), Err(mpsc::error::TrySendError::Full(_)));
+            assert!(!full, "nobody reads the logs");
         }
     }
 
@@ -71,7 +74,7 @@ pub(crate) struct ScriptedContainer {
     pub(crate) state: Arc<State>,
     memory: u64,
     endpoint: Endpoint,
-    logs: Mutex<Option<mpsc::UnboundedReceiver<LogChunk>>>,
+    logs: Mutex<Option<mpsc::Receiver<LogChunk>>>,
     events: Events,
     used: Arc<AtomicU64>,
     fail_resume: bool,
@@ -199,7 +202,7 @@ impl ContainerFactory for ScriptedFactory {
         let used = self.used.fetch_add(spec.memory, Ordering::SeqCst) + spec.memory;
         self.most_used.fetch_max(used, Ordering::SeqCst);
         let path = self.folder.path().join(&spec.name);
-        let (logs, receiver) = mpsc::unbounded_channel();
+        let (logs, receiver) = mpsc::channel(4096);
         let state = Arc::new(State {
             name: spec.name.clone(),
             ended: CancellationToken::new(),
@@ -207,6 +210,7 @@ impl ContainerFactory for ScriptedFactory {
             gate: Arc::clone(&self.run_gate),
             together: Together::default(),
             requests: Requests::default(),
+            connections: AtomicUsize::new(0),
             suspended: watch::channel(false).0,
             logs,
         });

@@ -13,8 +13,8 @@ use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_core::version::Version;
 use oxwhisk_invoker::{Invoker, InvokerConfig};
 use oxwhisk_invoker_api::{
-    ActionDescriptor, Caller, CodeError, CodeSource, Completion, Delivery, Dispatch, DispatchError, InvokerClient,
-    RecordError, RecordSink, ResponseLimits,
+    ActionDescriptor, Caller, CodeError, CodeSource, Completion, Delivery, Dispatch, DispatchError,
+    InvokerClient, RecordError, RecordSink, ResponseLimits,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -105,7 +105,10 @@ impl Fixture {
     }
 
     /// Runs in the background.
-    pub(crate) fn spawn(&self, dispatch: Dispatch) -> tokio::task::JoinHandle<Result<Completion, DispatchError>> {
+    pub(crate) fn spawn(
+        &self,
+        dispatch: Dispatch,
+    ) -> tokio::task::JoinHandle<Result<Completion, DispatchError>> {
         let invoker = Arc::clone(&self.invoker);
         tokio::spawn(async move { invoker.dispatch(dispatch).await })
     }

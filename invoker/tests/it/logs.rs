@@ -1,1 +1,100 @@
-//! Placeholder
+//! Logs arrive with the record, or after it, and never with the next one.
+
+use serde_json::json;
+
+use crate::fixture::{Fixture, action, dispatch, eventually};
+
+fn texts(logs: &[String]) -> Vec<&str> {
+    logs.iter().map(|line| line.get(31..).unwrap_or(line)).collect()
+}
+
+#[tokio::test]
+async fn logs_that_are_complete_come_with_the_answer() {
+    let fixture = Fixture::new().await;
+    for number in 0..3 {
+        let arguments = json!({"stdout": format!("out {number}\n"), "stderr": "err\n"});
+        let completion = fixture.run(dispatch(&action("hello"), &arguments)).await;
+        let logs = &completion.activation.logs;
+        assert_eq!(texts(logs), [format!("stdout: out {number}").as_str(), "stderr: err"]);
+        assert_eq!(logs[0].find(" stdout: "), Some(30));
+        assert_eq!(fixture.records.of(completion.activation.activation_id).len(), 1);
+    }
+    assert_eq!(fixture.invoker.metrics().late_logs, 0);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn late_logs_do_not_delay_the_answer_and_reach_the_record() {
+    let fixture = Fixture::new().await;
+    let hello = action("hello");
+    let late = json!({"stdout": "early\n", "marks": "after"});
+    let completion = fixture.run(dispatch(&hello, &late)).await;
+    let id = completion.activation.activation_id;
+    assert!(completion.activation.logs.is_empty());
+    assert_eq!(fixture.records.of(id).len(), 1, "the answered record is kept before the answer");
+    eventually("the logs arrive", || fixture.records.of(id).len() == 2).await;
+    assert_eq!(texts(&fixture.records.of(id)[1].logs), ["stdout: early", "stdout: late"]);
+    // The container was kept for it meanwhile, and is free again.
+    let next = fixture.run(dispatch(&hello, &json!({"stdout": "next\n"}))).await;
+    assert_eq!(texts(&next.activation.logs), ["stdout: next"]);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn marks_that_never_come_are_given_up() {
+    let fixture = Fixture::new().await;
+    let silent = json!({"stdout": "only\n", "marks": "never"});
+    let id = fixture.run(dispatch(&action("hello"), &silent)).await.activation.activation_id;
+    eventually("it gives up", || fixture.records.of(id).len() == 2).await;
+    let expected =
+        ["stdout: only", "stderr: There was an issue while collecting your logs. Data might be missing."];
+    assert_eq!(texts(&fixture.records.of(id)[1].logs), expected);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_action_does_not_wait_for_marks() {
+    let fixture = Fixture::new().await;
+    let dying = json!({"do": "die", "stdout": "last words\n", "marks": "never"});
+    let completion = fixture.run(dispatch(&action("hello"), &dying)).await;
+    let warning = "stderr: The action did not initialize or run as expected. Log data might be missing.";
+    assert_eq!(texts(&completion.activation.logs), ["stdout: last words", warning]);
+    assert_eq!(fixture.records.of(completion.activation.activation_id).len(), 1);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn images_without_marks_are_not_waited_for() {
+    let fixture = Fixture::new().await;
+    let mut blackbox = action("blackbox");
+    blackbox.sentinelled_logs = false;
+    let arguments = json!({"stdout": "something\n", "marks": "never"});
+    let completion = fixture.run(dispatch(&blackbox, &arguments)).await;
+    assert_eq!(texts(&completion.activation.logs), ["stdout: something"]);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_limit_of_zero_keeps_none_and_waits_for_none() {
+    let fixture = Fixture::new().await;
+    let mut quiet = action("quiet");
+    quiet.limits.logs = 0;
+    let completion = fixture.run(dispatch(&quiet, &json!({"lines": 5, "marks": "never"}))).await;
+    assert!(completion.activation.logs.is_empty());
+    assert_eq!(fixture.records.of(completion.activation.activation_id).len(), 1);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn logs_over_the_limit_end_with_a_word_about_it() {
+    let fixture = Fixture::new().await;
+    let mut chatty = action("chatty");
+    chatty.limits.logs = 1;
+    let completion = fixture.run(dispatch(&chatty, &json!({"lines": 200_000}))).await;
+    let logs = texts(&completion.activation.logs);
+    let warning =
+        "stderr: Logs were truncated because the total bytes size exceeds the limit of 1048576 bytes.";
+    assert_eq!(logs.last(), Some(&warning));
+    assert!(logs.len() > 80_000 && logs.len() < 200_000, "{}", logs.len());
+    fixture.stop().await;
+}

@@ -1,6 +1,7 @@
 //! The invoker against containers that are scripted servers in this process.
 
 mod cold;
+mod containers;
 mod fixture;
 mod lifecycle;
 mod logs;
@@ -8,4 +9,3 @@ mod outcomes;
 mod pooling;
 mod runtimes;
 mod server;
-mod containers;

@@ -88,7 +88,10 @@ async fn failures_of_init() {
         ("init-oom", json!("The action exhausted its memory and was aborted.")),
         ("init-error", json!({"why": "syntax"})),
         ("init-text", json!("The action failed during initialization: boom")),
-        ("init-slow", json!("The action exceeded its time limits of 150 milliseconds during initialization.")),
+        (
+            "init-slow",
+            json!("The action exceeded its time limits of 150 milliseconds during initialization."),
+        ),
     ] {
         fixture.set_code("bad", Ok(code));
         let mut action = action("bad");

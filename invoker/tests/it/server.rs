@@ -3,6 +3,7 @@
 //! The code given to `/init` and the member `do` of the arguments given to `/run` say what to do.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub(crate) async fn serve(path: impl AsRef<Path>, state: Arc<State>, delay: Dura
 }
 
 async fn connection(mut stream: UnixStream, state: Arc<State>, ended: CancellationToken) {
+    state.connections.fetch_add(1, Ordering::SeqCst);
     let work = async {
         let mut input = Vec::new();
         while let Some((path, body)) = request(&mut stream, &mut input).await {
@@ -53,6 +55,8 @@ async fn connection(mut stream: UnixStream, state: Arc<State>, ended: Cancellati
         () = ended.cancelled() => {}
         () = work => {}
     }
+    drop(stream);
+    state.connections.fetch_sub(1, Ordering::SeqCst);
 }
 
 async fn request(stream: &mut UnixStream, input: &mut Vec<u8>) -> Option<(String, Value)> {
@@ -110,9 +114,8 @@ async fn init(state: &State, body: &Value) -> Option<Vec<u8>> {
 async fn run(state: &State, body: &Value) -> Option<Vec<u8>> {
     let value = &body["value"];
     if let Some(count) = value["lines"].as_u64() {
-        for number in 0..count {
-            state.log(LogOrigin::Stdout, &format!("line {number}\n"));
-        }
+        let lines: String = (0..count).map(|number| format!("line {number}\n")).collect();
+        state.log(LogOrigin::Stdout, &lines);
     }
     for (name, origin) in [("stdout", LogOrigin::Stdout), ("stderr", LogOrigin::Stderr)] {
         if let Some(text) = value[name].as_str() {
@@ -140,7 +143,9 @@ async fn run(state: &State, body: &Value) -> Option<Vec<u8>> {
 async fn act(state: &State, body: &Value) -> Option<Vec<u8>> {
     let value = &body["value"];
     match value["do"].as_str() {
-        Some("body") => answer(value["status"].as_u64().unwrap_or(200) as u16, value["body"].as_str().unwrap()),
+        Some("body") => {
+            answer(value["status"].as_u64().unwrap_or(200) as u16, value["body"].as_str().unwrap())
+        }
         Some("raw") => Some(value["raw"].as_str().unwrap().as_bytes().to_vec()),
         Some("large") => {
             answer(200, &format!("{{\"x\":\"{}\"}}", "x".repeat(value["size"].as_u64().unwrap() as usize)))
@@ -161,7 +166,8 @@ async fn act(state: &State, body: &Value) -> Option<Vec<u8>> {
             answer(200, &json!({"container": state.name, "together": together}).to_string())
         }
         Some("chunked") => Some(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n".to_vec(),
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n"
+                .to_vec(),
         ),
         _ => answer(200, &json!({"container": state.name, "message": body}).to_string()),
     }

@@ -28,7 +28,8 @@ use crate::runtimes;
 pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Result<App, Refusal> {
     let data = &config.data_dir;
     let options = SqliteOptions { retention: config.activation_retention, ..SqliteOptions::default() };
-    let stores = SqliteStores::open(data, &options).map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
+    let stores =
+        SqliteStores::open(data, &options).map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
     let bus = EmbeddedBus::open(data, &EmbeddedOptions::default())
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
     let bus: Arc<dyn Bus> = Arc::new(bus);
@@ -74,8 +75,9 @@ pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Res
         bus: Arc::clone(&bus),
         fleet: Arc::new(fleet),
     };
-    let controller =
-        Controller::start(controller_config, backends).await.map_err(|error| Refusal::new(Exit::Io, error))?;
+    let controller = Controller::start(controller_config, backends)
+        .await
+        .map_err(|error| Refusal::new(Exit::Io, error))?;
     let server = Arc::new(Server::new(Arc::clone(&controller), ServerConfig::default()));
     Ok(App { server, controller, invoker, bus, sandbox, listeners: Shutdown::new() })
 }

@@ -9,7 +9,7 @@ use crate::config::StandaloneConfig;
 pub fn banner(api: &str, config: &StandaloneConfig) -> String {
     let mut text = format!("oxwhisk is ready.\n\n  API host  {api}\n");
     // Writing to a string cannot fail.
-    drop(writeln!(text, "  data      {}", config.data_dir.display()));
+    let _ = writeln!(text, "  data      {}", config.data_dir.display());
     let first = config.users.of_namespace("guest").or_else(|| config.users.iter().find(|user| !user.blocked));
     let Some(user) = first else {
         text.push_str("  users     none\n");
@@ -19,7 +19,7 @@ pub fn banner(api: &str, config: &StandaloneConfig) -> String {
     let published = key == crate::config::GUEST_KEY;
     // A key somebody chose is a secret, and stdout often ends in a log.
     let shown = if published { key.as_str() } else { "<its key>" };
-    drop(write!(
+    let _ = write!(
         text,
         "  {namespace:<8}  {shown}\n\n\
          Point wsk at it:\n  wsk property set --apihost {api} --auth {shown}\n\n\
@@ -28,6 +28,6 @@ pub fn banner(api: &str, config: &StandaloneConfig) -> String {
          wsk action invoke hello --result --param name World\n\n\
          Stop it with Ctrl-C.\n",
         namespace = user.namespace.as_str(),
-    ));
+    );
     text
 }

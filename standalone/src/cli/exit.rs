@@ -27,13 +27,13 @@ impl Exit {
     /// Every code with its meaning, as `--help` shows it.
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::Stopped, "stopped on request; what was running has finished"),
-        (Self::Usage, "wrong use: an unknown flag, or a value a flag cannot have"),
+        (Self::Usage, "wrong use: an unknown flag, or a flag with a value or file that cannot be used"),
         (Self::Unavailable, "the address or port cannot be had"),
         (Self::Software, "an internal fault"),
         (Self::System, "actions cannot be isolated on this machine"),
         (Self::CannotCreate, "the data directory cannot be had"),
         (Self::Io, "data cannot be read or written"),
-        (Self::Config, "wrong configuration: file, environment, manifest or users"),
+        (Self::Config, "wrong configuration: a file or a variable of the environment"),
     ];
 
     #[must_use]

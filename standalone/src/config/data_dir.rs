@@ -1,6 +1,6 @@
 //! The directory that holds everything the server remembers.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -20,13 +20,14 @@ pub enum DataDirError {
         "data directory '{path}' is not emptied: it has files and none of them is '{MARKER}', so it is no server's"
     )]
     NotOurs { path: PathBuf },
+    #[error("data directory '{path}' is not emptied: a server uses it")]
+    InUse { path: PathBuf },
 }
 
-/// Makes `path` a usable data directory, for its owner only; `clean` empties it first. Call it when the directory is
-/// known not to be in use by another server.
+/// Makes `path` a usable data directory, for its owner only; `clean` empties it first.
 ///
 /// # Errors
-/// When there is no such directory to be had, or `clean` is asked for a directory that is not a server's.
+/// When there is no such directory to be had; with `clean`, when it is not a server's or a server runs on it.
 pub fn prepare(path: &Path, clean: bool) -> Result<(), DataDirError> {
     let in_use = |error| DataDirError::Use { path: path.to_owned(), error };
     if path.exists() && !path.is_dir() {
@@ -46,17 +47,37 @@ pub fn prepare(path: &Path, clean: bool) -> Result<(), DataDirError> {
 
 fn empty(path: &Path) -> Result<(), DataDirError> {
     let in_use = |error| DataDirError::Use { path: path.to_owned(), error };
-    let entries: Vec<fs::DirEntry> = fs::read_dir(path).and_then(Iterator::collect).map_err(in_use)?;
+    let entries: Vec<DirEntry> = fs::read_dir(path).and_then(Iterator::collect).map_err(in_use)?;
     if !entries.is_empty() && !path.join(MARKER).is_file() {
         return Err(DataDirError::NotOurs { path: path.to_owned() });
     }
-    // The marker goes last: an interrupted clean can be repeated.
-    for entry in entries.iter().filter(|entry| entry.file_name() != MARKER) {
+    let (locks, others): (Vec<DirEntry>, Vec<DirEntry>) = entries.into_iter().partition(is_lock);
+    // Held until everything is gone, so that no server starts on a directory that is half empty.
+    let _held: Vec<File> = locks.iter().map(|lock| take(path, lock)).collect::<Result<_, _>>()?;
+    // The marker stays: an interrupted clean can be repeated. Lock files stay, too: a lock on a file that is no
+    // longer there would keep nobody out.
+    for entry in others.iter().filter(|entry| entry.file_name() != MARKER) {
         let is_dir = entry.file_type().map_err(in_use)?.is_dir();
         let removed = if is_dir { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
         removed.map_err(in_use)?;
     }
     Ok(())
+}
+
+/// The stores keep other servers out by a locked file each.
+fn is_lock(entry: &DirEntry) -> bool {
+    let path = entry.path();
+    entry.file_name() == "lock" || path.extension().is_some_and(|extension| extension == "lock")
+}
+
+fn take(path: &Path, lock: &DirEntry) -> Result<File, DataDirError> {
+    let in_use = |error| DataDirError::Use { path: path.to_owned(), error };
+    let file = OpenOptions::new().write(true).open(lock.path()).map_err(in_use)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(in_use(error)),
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +114,22 @@ mod tests {
         let refused = prepare(&home, true).expect_err("it is somebody's");
         assert!(refused.to_string().contains("is not emptied"), "{refused}");
         assert!(home.join("thesis").exists());
+    }
+
+    #[test]
+    fn what_a_server_uses_is_not_emptied() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        prepare(dir.path(), false).expect("usable");
+        fs::write(dir.path().join("entities.db"), "x").expect("writable");
+        for name in ["lock", "queue.lock"] {
+            let lock = File::create(dir.path().join(name)).expect("writable");
+            lock.try_lock().expect("free");
+            let refused = prepare(dir.path(), true).expect_err("it is in use");
+            assert!(matches!(refused, DataDirError::InUse { .. }), "{refused}");
+        }
+        assert!(dir.path().join("entities.db").exists());
+        prepare(dir.path(), true).expect("free now");
+        assert!(!dir.path().join("entities.db").exists() && dir.path().join("lock").exists());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use oxwhisk_sqlite::{Database, DatabaseError, Schema, Settings, Synchronous};
+use oxwhisk_sqlite::{Database, DatabaseError, DirectoryLock, OpenError, Schema, Settings, Synchronous};
 use tokio::sync::Notify;
 
 use crate::embedded::EmbeddedOptions;
@@ -45,6 +45,8 @@ struct TopicQueue {
     table: Table,
     database: Arc<Database>,
     shared: Arc<Shared>,
+    /// Subscriptions may outlive the bus; the directory is in use as long as one of them is there.
+    _lock: Arc<DirectoryLock>,
 }
 
 /// What a topic shares with its subscription and the writer thread.
@@ -62,7 +64,11 @@ impl Shared {
 }
 
 impl Queue {
-    pub(super) fn open(path: &Path, options: &EmbeddedOptions) -> Result<Self, oxwhisk_sqlite::OpenError> {
+    pub(super) fn open(
+        path: &Path,
+        options: &EmbeddedOptions,
+        lock: &Arc<DirectoryLock>,
+    ) -> Result<Self, OpenError> {
         let settings = Settings {
             synchronous: Synchronous::Full,
             cache_kib: options.cache_kib,
@@ -76,7 +82,10 @@ impl Queue {
             pending_messages: options.pending_messages,
             pending_bytes: options.pending_bytes,
         };
-        let open = |topic| TopicQueue::open(topic, path, Arc::clone(&database), bounds).map(Arc::new);
+        let open = |topic| {
+            let files = (Arc::clone(&database), Arc::clone(lock));
+            TopicQueue::open(topic, path, files, bounds).map(Arc::new)
+        };
         let topics = [open(Topic::Activations)?, open(Topic::InFlight)?, open(Topic::DeadLetters)?];
         Ok(Self { topics, max_message: options.max_message })
     }
@@ -121,9 +130,9 @@ impl TopicQueue {
     fn open(
         topic: Topic,
         path: &Path,
-        database: Arc<Database>,
+        (database, lock): (Arc<Database>, Arc<DirectoryLock>),
         bounds: Bounds,
-    ) -> Result<Self, oxwhisk_sqlite::OpenError> {
+    ) -> Result<Self, OpenError> {
         let table = Table::of(topic);
         let extent = database.read_now(|connection| table.extent(connection));
         let (depth, last) = extent.map_err(|error: DatabaseError| {
@@ -131,7 +140,7 @@ impl TopicQueue {
         })?;
         let state = Mutex::new(State::new(bounds, depth, last));
         let shared = Arc::new(Shared { topic, state, arrived: Notify::new() });
-        Ok(Self { table, database, shared })
+        Ok(Self { table, database, shared, _lock: lock })
     }
 
     async fn produce(&self, key: &str, payload: Bytes) -> Result<(), BusError> {
@@ -176,7 +185,7 @@ impl TopicQueue {
         let taking = Arc::clone(&shared);
         let completions = Arc::new(Mutex::new(state::Completions::default()));
         let taken = Arc::clone(&completions);
-        self.database.write_behind(
+        let handed_in = self.database.write_behind(
             move |connection| {
                 let completions = taking.state().take_completions();
                 let deleted = table.delete(connection, &completions);
@@ -192,8 +201,11 @@ impl TopicQueue {
                     Err(_) => shared.state().put_back(completions),
                 }
             },
-        )?;
-        Ok(())
+        );
+        handed_in.map_err(|error| {
+            self.shared.state().flush_refused();
+            error.into()
+        })
     }
 
     async fn close(&self) {

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use oxwhisk_sqlite::DirectoryLock;
 use tokio::sync::Notify;
 
 use crate::embedded::EmbeddedOptions;
@@ -30,6 +31,8 @@ const TOPIC: Topic = Topic::Completed;
 pub(super) struct Spool {
     shared: Arc<Shared>,
     background: Background,
+    /// Subscriptions may outlive the bus; the directory is in use as long as one of them is there.
+    _lock: Arc<DirectoryLock>,
 }
 
 /// What the spool shares with its subscription and its thread.
@@ -50,7 +53,11 @@ impl Shared {
 }
 
 impl Spool {
-    pub(super) fn open(directory: &Path, options: &EmbeddedOptions) -> io::Result<Self> {
+    pub(super) fn open(
+        directory: &Path,
+        options: &EmbeddedOptions,
+        lock: Arc<DirectoryLock>,
+    ) -> io::Result<Self> {
         let (segments, found) = Segments::open(directory)?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(found, options.segment_bytes)),
@@ -60,7 +67,7 @@ impl Spool {
             max_bytes: options.spool_bytes,
         });
         let background = Background::start(Arc::clone(&shared), options.sync_interval)?;
-        Ok(Self { shared, background })
+        Ok(Self { shared, background, _lock: lock })
     }
 
     /// Appends a record. Does not wait for the disk.

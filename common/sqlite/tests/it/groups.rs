@@ -1,6 +1,6 @@
 //! Writes in groups.
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use oxwhisk_sqlite::{Database, DatabaseError, Failed, Schema, Settings};
@@ -36,11 +36,11 @@ fn all(connection: &Connection) -> Result<Vec<i64>, Failed<TestError>> {
 }
 
 /// Holds the writer until the other writes of a test have been handed in, so that they are one group.
-struct Gate(std::sync::mpsc::Sender<()>);
+struct Gate(SyncSender<()>);
 
 impl Gate {
     fn close(database: &Arc<Database>) -> Self {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = sync_channel(1);
         let held = Arc::clone(database);
         tokio::spawn(async move {
             held.write::<(), TestError, _>(move |_| {

@@ -32,7 +32,7 @@ impl Default for SqliteOptions {
 
 impl SqliteOptions {
     fn settings(&self, synchronous: Synchronous) -> Settings {
-        Settings { synchronous, cache_kib: std::env::var("CK").map_or(2048, |x| x.parse().unwrap()), readers: self.readers, page_bytes: std::env::var("PB").map_or(4096, |x| x.parse().unwrap()), checkpoint_pages: std::env::var("CP").map_or(1024, |x| x.parse().unwrap()), ..Settings::default() }
+        Settings { synchronous, cache_kib: self.cache_kib, readers: self.readers, ..Settings::default() }
     }
 }
 

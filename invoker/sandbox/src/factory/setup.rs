@@ -56,6 +56,13 @@ pub(super) async fn start(config: SandboxConfig) -> Result<SandboxFactory, Setup
         None
     };
     describe_network(outbound.as_ref(), pasta.is_some(), &mut report);
+    if let Some(outbound) = &outbound
+        && outbound.network.forwarding_is_dropped_elsewhere().await?
+    {
+        let text = "this host's own firewall drops forwarded packets by default (as Docker sets it): actions get out \
+                    only if it lets their subnet through";
+        report.warning("firewall", text);
+    }
     let runtimes =
         prepare_root(&launcher, &instance, &config, outbound.as_ref(), ids.is_some(), &mut report).await?;
     let stop = CancellationToken::new();

@@ -11,6 +11,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
     Gid, Uid, chdir, dup2_stderr, dup2_stdout, execve, fchown, setgroups, sethostname, setresgid, setresuid,
     setsid,
@@ -142,6 +143,9 @@ fn exec(
     dup2_stdout(&fds.stdout).step("connect standard output")?;
     dup2_stderr(&fds.stderr).step("connect standard error")?;
     sys::close_on_exec_from(3).step("close descriptors")?;
+    if spec.open_socket {
+        umask(Mode::empty());
+    }
     set_no_new_privs().step("renounce new privileges")?;
     filters.install().map_err(|error| Failure { step: "filter system calls".into(), error })?;
     execve(program, &argv, &env).step(&format!("execute {}", program.to_string_lossy()))

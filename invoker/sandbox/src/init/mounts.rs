@@ -74,9 +74,10 @@ pub(super) fn mount_private(spec: &SpawnSpec) -> Result<(), Failure> {
         plain,
         &tmpfs_options(spec.uid, 0o1777, spec.shm_size, inodes_for(spec.shm_size)),
     )?;
+    let socket_mode = if spec.open_socket { 0o711 } else { 0o700 };
     // The server connects through this one, so a link in it must lead nowhere, and there is no room to fill.
     let socket_flags = plain | MsFlags::MS_NOEXEC | NO_SYMLINKS;
-    mount_tmpfs(SOCKET_DIRECTORY, socket_flags, &tmpfs_options(spec.uid, 0o700, 64 << 10, 16))
+    mount_tmpfs(SOCKET_DIRECTORY, socket_flags, &tmpfs_options(spec.uid, socket_mode, 64 << 10, 16))
 }
 
 fn mount_proc() -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::error::SetupError;
-use crate::rootless::find_program;
+use crate::rootless::{find_program, one_line};
 
 /// Whose network namespace the sandboxes are linked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,14 @@ impl Tools {
         self.run(command, rules).await.map(drop)
     }
 
+    /// Asks `nft` and returns what it prints.
+    pub(crate) async fn nft_list(&self, arguments: &[&str]) -> Result<String, SetupError> {
+        let nft = self.nft.as_ref().ok_or_else(|| SetupError::Missing("nft was not looked for".into()))?;
+        let mut command = self.command(nft, None);
+        command.args(arguments);
+        self.run(command, "").await
+    }
+
     /// Gives `nft` a rule file, without a runtime and without hearing of errors: for [`Drop`].
     pub(crate) fn nft_blocking(&self, rules: &str) {
         let Some(nft) = &self.nft else { return };
@@ -131,7 +139,7 @@ impl Tools {
 
     async fn run(&self, mut command: Command, input: &str) -> Result<String, SetupError> {
         let shown = format!("{:?}", command.as_std());
-        let failed = |text: &str| SetupError::Missing(format!("{shown}: {}", text.trim()));
+        let failed = |text: &str| SetupError::Missing(format!("{shown}: {}", one_line(text)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let exchange = async {
             let mut child = command.spawn()?;

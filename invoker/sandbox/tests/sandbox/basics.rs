@@ -4,12 +4,40 @@ use crate::harness::{Outcome, Test};
 use crate::rig::{Rig, block_on};
 
 pub(crate) const TESTS: &[Test] = &[
+    ("basics::the_report_names_what_is_in_force", report),
     ("basics::a_script_runs_and_its_output_arrives", output),
     ("basics::a_server_is_reached_over_its_socket", server),
     ("basics::files_threads_and_children_work", everyday),
     ("basics::node_runs_with_threads_and_children", node),
     ("basics::user_identity_and_environment_are_the_sandboxes_own", identity),
 ];
+
+#[expect(clippy::print_stdout, reason = "it tells whoever runs the tests what they were run on")]
+fn report() -> Outcome {
+    block_on(async {
+        let rig = Rig::start().await?;
+        let report = rig.factory.report();
+        print!("{report}");
+        for topic in [
+            "memory",
+            "processes",
+            "cpu",
+            "suspend",
+            "system calls",
+            "namespaces",
+            "users",
+            "network",
+            "api",
+            "ipv6",
+            "names",
+            "runtime",
+        ] {
+            assert!(report.lines().iter().any(|line| line.topic == topic), "nothing on {topic}");
+        }
+        rig.end().await;
+        Ok(())
+    })
+}
 
 fn output() -> Outcome {
     block_on(async {

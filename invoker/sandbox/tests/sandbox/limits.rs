@@ -55,6 +55,12 @@ fn memory_bomb() -> Outcome {
         let rig = Rig::start().await?;
         let (bystander, bomb) = (rig.python("bystander").await, rig.python("bomb").await);
         let answer = bomb.try_run("x = bytearray(400 << 20); result = len(x)").await;
+        if rig.factory.report().to_string().contains("memory: WARNING") {
+            // Without a cgroup, one process runs into its own limit and lives on.
+            assert!(matches!(&answer, Ok(text) if text.contains("MemoryError")), "{answer:?}");
+            goes_on(&bystander).await;
+            return Ok(());
+        }
         assert!(!matches!(&answer, Ok(text) if text.contains("419430400")), "{answer:?}");
         assert_eq!(wait_for_end(&bomb).await, ExitReason::OutOfMemory);
         goes_on(&bystander).await;

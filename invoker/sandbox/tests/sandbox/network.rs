@@ -75,7 +75,7 @@ fn api_and_nothing_else() -> Outcome {
         let gateway = rig.factory.gateway().unwrap().to_string();
         let api = rig.factory.api_listener().await.unwrap().unwrap();
         // Another service of the host, on the same address and on loopback.
-        let other = std::net::TcpListener::bind((gateway.as_str(), 0)).unwrap();
+        let other = rig.factory.listener(3234).await.unwrap().unwrap();
         let loopback = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let serve = tokio::spawn(async move {
             let api = tokio::net::TcpListener::from_std(api).unwrap();

@@ -80,7 +80,8 @@ fn endings_without_sentinels() {
     assert_eq!(buffer(10).take(Ending::Incomplete, time()), [bare]);
     let mut logs = buffer(100);
     out(&mut logs, "part");
-    let expected = ["stdout: part".to_owned(), format!("stderr: {bare}")].map(|line| format!("{START} {line}"));
+    let expected =
+        ["stdout: part".to_owned(), format!("stderr: {bare}")].map(|line| format!("{START} {line}"));
     assert_eq!(logs.take(Ending::Incomplete, time())[1..], expected[1..]);
     let failed = "stderr: The action did not initialize or run as expected. Log data might be missing.";
     assert_eq!(logs.take(Ending::Failed, time()), [format!("{START} {failed}")]);

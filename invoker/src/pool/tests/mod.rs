@@ -188,7 +188,11 @@ impl World {
         for (number, lease) in &self.leases {
             let entry = &pool.entries[lease.container.place];
             assert_eq!(entry.id, lease.container);
-            assert_eq!(pool.groups.get(entry.group.unwrap()).key, self.keys[number], "a stranger's container");
+            assert_eq!(
+                pool.groups.get(entry.group.unwrap()).key,
+                self.keys[number],
+                "a stranger's container"
+            );
         }
         let waiting: usize = pool.groups.iter().map(|(_, group)| group.waiters.len()).sum();
         assert_eq!(waiting, pool.waiting());
@@ -211,11 +215,15 @@ impl World {
             if group.uncovered() == 0 {
                 continue;
             }
-            let prewarmed = pool.entries.iter().any(|(_, e)| e.phase == Phase::Prewarmed && e.shape.fits(&group.key));
+            let prewarmed =
+                pool.entries.iter().any(|(_, e)| e.phase == Phase::Prewarmed && e.shape.fits(&group.key));
             assert!(!prewarmed, "waits beside a prewarmed container: {group:?}");
             let needed = group.key.memory();
             // What is being removed may be promised to another.
-            assert!(needed > memory.total - memory.used + memory.idle || memory.removing > 0, "{group:?} {memory:?}");
+            assert!(
+                needed > memory.total - memory.used + memory.idle || memory.removing > 0,
+                "{group:?} {memory:?}"
+            );
         }
     }
 }

@@ -96,7 +96,11 @@ fn concurrent_activations_share_a_container() {
     let mut world = world(256);
     let shared = key("guest", "shared:256:3");
     let numbers: Vec<_> = (0..4).map(|_| world.arrive(&shared)).collect();
-    assert_eq!(world.creating.len(), 1, "one container is on its way for three of them, and a second does not fit");
+    assert_eq!(
+        world.creating.len(),
+        1,
+        "one container is on its way for three of them, and a second does not fit"
+    );
     world.create();
     assert!(world.has(numbers[0]) && !world.has(numbers[1]), "the first initialises it");
     world.initialise(numbers[0]);

@@ -30,6 +30,8 @@ fn use_puts_the_deadline_off() {
     world.pass(SECOND);
     assert_eq!(world.suspended, [id]);
     assert_eq!(world.pool.timers.len(), 1, "one entry a container");
+    world.pass(590 * SECOND);
+    assert_eq!(world.removing, [id]);
     world.check();
 }
 

@@ -34,6 +34,8 @@ pub(super) struct State {
     completions: Completions,
     /// Completed, and perhaps not deleted yet: not to be handed out when read from disk.
     completing: HashSet<u64>,
+    /// Deleted while a page was being read, in which they may therefore be.
+    gone_while_reading: Option<HashSet<u64>>,
     flush_scheduled: bool,
     subscribed: bool,
     closed: bool,
@@ -63,6 +65,7 @@ impl State {
             pending_bytes: 0,
             completions: Completions::default(),
             completing: HashSet::new(),
+            gone_while_reading: None,
             flush_scheduled: false,
             subscribed: false,
             closed: false,
@@ -113,10 +116,11 @@ impl State {
             return Err(BusError::Closed);
         }
         if self.pending.is_empty() {
-            return Ok(match self.cursor < self.last {
-                true => Next::Read { after: self.cursor, upto: self.last, bounds: self.bounds },
-                false => Next::Nothing,
-            });
+            if self.cursor == self.last {
+                return Ok(Next::Nothing);
+            }
+            self.gone_while_reading = Some(HashSet::new());
+            return Ok(Next::Read { after: self.cursor, upto: self.last, bounds: self.bounds });
         }
         let deliveries: Vec<Delivery> = self.pending.drain(..max.min(self.pending.len())).collect();
         self.pending_bytes -= deliveries.iter().map(|delivery| delivery.payload.len()).sum::<usize>();
@@ -131,8 +135,9 @@ impl State {
             Some(message) if cut_short => message.id.0,
             _ => upto,
         };
+        let gone = self.gone_while_reading.take().unwrap_or_default();
         for message in page {
-            if !self.completing.contains(&message.id.0) {
+            if !self.completing.contains(&message.id.0) && !gone.contains(&message.id.0) {
                 self.push(message);
             }
         }
@@ -153,6 +158,11 @@ impl State {
         !empty && !std::mem::replace(&mut self.flush_scheduled, true)
     }
 
+    /// The writer did not take them: the next completion tries again.
+    pub(super) fn flush_refused(&mut self) {
+        self.flush_scheduled = false;
+    }
+
     pub(super) fn take_completions(&mut self) -> Completions {
         self.flush_scheduled = false;
         std::mem::take(&mut self.completions)
@@ -160,6 +170,9 @@ impl State {
 
     pub(super) fn deleted(&mut self, completions: &Completions, deleted: &[u64]) {
         self.depth -= deleted.len() as u64;
+        if let Some(gone) = &mut self.gone_while_reading {
+            gone.extend(deleted);
+        }
         for id in &completions.ids {
             self.completing.remove(id);
         }
@@ -190,6 +203,7 @@ impl State {
     pub(super) fn unsubscribe(&mut self) {
         self.subscribed = false;
         self.cursor = 0;
+        self.gone_while_reading = None;
         self.pending.clear();
         self.pending_bytes = 0;
     }

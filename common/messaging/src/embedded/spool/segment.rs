@@ -19,6 +19,14 @@ pub(super) struct Found {
     pub(super) records: HashSet<u32>,
 }
 
+/// A record read from a file. All payloads of a file share its memory.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) offset: u32,
+    pub(super) key: String,
+    pub(super) payload: Bytes,
+}
+
 /// The directory of spool files.
 #[derive(Debug)]
 pub(super) struct Segments {
@@ -101,13 +109,14 @@ impl Segments {
         }
     }
 
-    /// Reads a file's records: offset, key, payload.
-    pub(super) fn read(&self, number: u32) -> io::Result<Vec<(u32, String, Bytes)>> {
+    /// Reads a file's records.
+    pub(super) fn read(&self, number: u32) -> io::Result<Vec<Record>> {
         let bytes = Bytes::from(std::fs::read(self.path(number))?);
         let frames = frame::scan(&bytes).unwrap_or_default().frames;
         let record = |frame: &frame::Frame| {
             let key = String::from_utf8_lossy(&bytes[frame.key.clone()]).into_owned();
-            Some((u32::try_from(frame.offset).ok()?, key, bytes.slice(frame.payload.clone())))
+            let offset = u32::try_from(frame.offset).ok()?;
+            Some(Record { offset, key, payload: bytes.slice(frame.payload.clone()) })
         };
         Ok(frames.iter().filter_map(record).collect())
     }

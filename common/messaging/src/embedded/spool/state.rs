@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::TOPIC;
-use super::segment::{Found, Segment, Segments};
+use super::segment::{Found, Record, Segment, Segments};
 use crate::{BusError, Delivery, DeliveryId};
 
 /// A file whose records are all completed is given up early from this size on, so that a restart does not hand out
@@ -43,7 +43,7 @@ pub(super) struct Chores {
 pub(super) enum Next {
     Deliveries(Vec<Delivery>),
     /// A file has to be read first.
-    Read(u32, HashSet<u32>),
+    Read(u32),
     Nothing,
 }
 
@@ -163,9 +163,11 @@ impl State {
         if self.closed {
             return Err(BusError::Closed);
         }
-        if let Some(number) = self.backlog.front() {
-            let outstanding = self.outstanding.get(number).cloned().unwrap_or_default();
-            return Ok(Next::Read(*number, outstanding));
+        while let Some(number) = self.backlog.front() {
+            if self.outstanding.contains_key(number) {
+                return Ok(Next::Read(*number));
+            }
+            self.backlog.pop_front();
         }
         if self.pending.is_empty() {
             return Ok(Next::Nothing);
@@ -175,9 +177,14 @@ impl State {
         Ok(Next::Deliveries(deliveries))
     }
 
-    /// A file of the backlog has been read, or cannot be.
-    pub(super) fn backlog_read(&mut self, number: u32) {
+    /// A file of the backlog has been read, or cannot be: then there are no records. Returns what is to be handed out.
+    pub(super) fn backlog_read(&mut self, number: u32, records: Vec<Record>) -> VecDeque<Delivery> {
         self.backlog.retain(|waiting| *waiting != number);
+        let Some(outstanding) = self.outstanding.get(&number) else { return VecDeque::new() };
+        let waiting = records.into_iter().filter(|record| outstanding.contains(&record.offset));
+        waiting
+            .map(|Record { offset, key, payload }| Delivery { id: delivery_id(number, offset), key, payload })
+            .collect()
     }
 
     pub(super) fn subscribe(&mut self) -> Result<(), BusError> {
@@ -215,8 +222,4 @@ impl State {
         chores.sync.extend(self.active.as_ref().map(|active| Arc::clone(&active.file)));
         chores
     }
-}
-
-pub(super) fn delivery(segment: u32, (offset, key, payload): (u32, String, Bytes)) -> Delivery {
-    Delivery { id: delivery_id(segment, offset), key, payload }
 }

@@ -1,12 +1,13 @@
 //! Handing records out.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::Spool;
-use super::state::{Next, delivery};
+use super::state::Next;
 use crate::{BusError, Completer, Delivery, DeliveryId, Subscription};
 
 #[derive(Debug)]
@@ -24,23 +25,17 @@ impl SpoolSubscription {
         Self { completer: Arc::new(SpoolCompleter(spool)), read: VecDeque::new() }
     }
 
-    async fn read(&mut self, number: u32, outstanding: HashSet<u32>) -> Result<(), BusError> {
+    /// Reads a file of the backlog. One that cannot be read is left out, so that it does not hold up what is behind it; its
+    /// records come again after a restart.
+    async fn read(&mut self, number: u32) {
         let shared = Arc::clone(&self.completer.0.shared);
         let read = tokio::task::spawn_blocking(move || shared.segments.read(number)).await;
-        let records = match read {
-            Ok(Ok(records)) => records,
-            Ok(Err(error)) => return Err(unreadable(number, &error)),
-            Err(error) => return Err(unreadable(number, &error)),
-        };
-        let waiting = records.into_iter().filter(|(offset, ..)| outstanding.contains(offset));
-        self.read = waiting.map(|record| delivery(number, record)).collect();
-        self.completer.0.shared.state().backlog_read(number);
-        Ok(())
+        let records = read.map_err(io::Error::other).flatten().unwrap_or_else(|error| {
+            tracing::error!(segment = number, %error, "a spool file cannot be read, its records are left out");
+            Vec::new()
+        });
+        self.read = self.completer.0.shared.state().backlog_read(number, records);
     }
-}
-
-fn unreadable(number: u32, error: &dyn std::error::Error) -> BusError {
-    BusError::Unavailable(format!("spool file {number} cannot be read: {error}"))
 }
 
 #[async_trait]
@@ -53,7 +48,7 @@ impl Subscription for SpoolSubscription {
             let next = self.completer.0.shared.state().next(max)?;
             match next {
                 Next::Deliveries(deliveries) => return Ok(deliveries),
-                Next::Read(number, outstanding) => self.read(number, outstanding).await?,
+                Next::Read(number) => self.read(number).await,
                 Next::Nothing => self.completer.0.shared.arrived.notified().await,
             }
         }

@@ -1,7 +1,7 @@
 //! Deleting records that are too old.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ const OUT_OF_ORDER: u64 = 1000;
 /// Deletes old records now and then, on a thread of its own, until it is dropped.
 #[derive(Debug)]
 pub(in super::super) struct Retention {
-    stop: Option<Sender<()>>,
+    stop: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -35,7 +35,7 @@ impl Retention {
         keep: Duration,
         interval: Duration,
     ) -> std::io::Result<Self> {
-        let (stop, stopped) = channel();
+        let (stop, stopped) = sync_channel(0);
         let thread = std::thread::Builder::new()
             .name("sqlite-retention".to_owned())
             .stack_size(STACK_BYTES)
@@ -75,11 +75,11 @@ fn oldest_kept(keep: Duration) -> i64 {
 }
 
 fn delete_batch(database: &Database, time: i64) -> Result<u64, StoreError> {
-    let (sender, outcome) = channel();
+    let (sender, outcome) = sync_channel(1);
     database.write_behind(
         move |connection| delete_before(connection, time, BATCH),
         // Nobody listens any more when the store is being closed.
-        move |deleted: Result<u64, StoreError>| drop(sender.send(deleted)),
+        move |deleted: Result<u64, StoreError>| drop(sender.try_send(deleted)),
     )?;
     outcome.recv().map_err(|_| StoreError::Unavailable("the store is being closed".to_owned()))?
 }

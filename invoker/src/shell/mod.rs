@@ -1,10 +1,13 @@
 //! The thin shell around the pool: its lock, and the tasks that do what it decides.
 
+mod chores;
+mod lease;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use oxwhisk_container::{Container, ContainerFactory, ContainerSpec, CreateError};
+use oxwhisk_container::{ContainerFactory, CreateError};
 use oxwhisk_invoker_api::{CodeSource, RecordSink, StartedObserver};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
@@ -12,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::InvokerConfig;
-use crate::metrics::{Metrics, increment};
-use crate::pool::{ActionKey, ContainerId, Effect, Effects, Lease, Pool, Refusal, Release, Shape};
+use crate::metrics::Metrics;
+use crate::pool::{ActionKey, ContainerId, Effect, Effects, Lease, Pool, Refusal, Release};
 use crate::proxy::Proxy;
+
+pub(crate) use lease::LeaseGuard;
 
 /// What one who waits is told.
 #[derive(Debug)]
@@ -26,12 +31,6 @@ pub(crate) enum Grant {
 
 pub(crate) type Waiter = oneshot::Sender<Grant>;
 type ShellEffects = Effects<Arc<Proxy>, Waiter>;
-
-/// Docker's full share, which the containers of an invoker divide by their memory.
-const CPU_SHARES: u64 = 1024;
-/// Pauses between attempts to end a container.
-const DESTROY_RETRY: Duration = Duration::from_secs(1);
-const DESTROY_RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// Everything the activations of one invoker share.
 #[derive(Debug)]
@@ -129,12 +128,14 @@ impl Shell {
                     // Whoever stopped waiting does not need to know.
                     let _ = waiter.send(Grant::Refused { memory, refusal });
                 }
-                Effect::Create { container, shape } => self.spawn_chore(create(Arc::clone(self), container, shape)),
+                Effect::Create { container, shape } => {
+                    self.spawn_chore(chores::create(Arc::clone(self), container, shape))
+                }
                 Effect::Suspend { container, handle } => {
-                    self.spawn_chore(suspend(Arc::clone(self), container, handle));
+                    self.spawn_chore(chores::suspend(Arc::clone(self), container, handle));
                 }
                 Effect::Destroy { container, handle } => {
-                    self.spawn_chore(destroy(Arc::clone(self), container, handle));
+                    self.spawn_chore(chores::destroy(Arc::clone(self), container, handle));
                 }
                 Effect::Rearm => self.rearm.notify_one(),
             }
@@ -199,124 +200,5 @@ impl Shell {
             return false;
         }
         activations.is_ok() && chores.is_ok()
-    }
-
-    fn spec(&self, container: ContainerId, shape: &Shape) -> ContainerSpec {
-        let fitting = (self.config.user_memory / shape.memory.max(1)).max(1);
-        let mut env = vec![
-            ("__OW_API_HOST".to_owned(), self.config.api_host.clone()),
-            ("__OW_ALLOW_CONCURRENT".to_owned(), shape.concurrent.to_string()),
-        ];
-        env.extend(self.config.extra_environment.iter().cloned());
-        ContainerSpec {
-            name: container_name(self.config.id.0, container.serial, &shape.kind),
-            kind: shape.kind.clone(),
-            image: shape.image.to_string(),
-            user_provided_image: shape.user_provided_image,
-            memory: shape.memory << 20,
-            cpu_shares: u32::try_from((CPU_SHARES / fitting).max(2)).unwrap_or(2),
-            env,
-        }
-    }
-}
-
-/// `wsk0_17_nodejs_20`: legal for every factory, and telling for whoever lists processes.
-fn container_name(invoker: u32, serial: u64, kind: &str) -> String {
-    let kind: String = kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(24).collect();
-    format!("wsk{invoker}_{serial}_{kind}")
-}
-
-async fn create(shell: Arc<Shell>, id: ContainerId, shape: Arc<Shape>) {
-    let spec = shell.spec(id, &shape);
-    let name = spec.name.clone();
-    let limit = shell.config.create_timeout;
-    let created = match tokio::time::timeout(limit, shell.factory.create(spec)).await {
-        Ok(created) => created,
-        Err(_) => Err(CreateError::Platform(format!("it took longer than {} ms", limit.as_millis()))),
-    };
-    match created {
-        Ok(container) => hand_over(&shell, id, container),
-        Err(error) => {
-            tracing::warn!(container = name, kind = shape.kind, %error, "cannot create container");
-            increment(&shell.metrics.create_failures);
-            let (victim, effects) = shell.pool().create_failed(id, Instant::now());
-            if let Some(victim) = victim {
-                // Whoever stopped waiting does not need to know.
-                let _ = victim.send(Grant::CreateFailed(error));
-            }
-            shell.perform(effects);
-        }
-    }
-}
-
-fn hand_over(shell: &Arc<Shell>, id: ContainerId, container: Arc<dyn Container>) {
-    let proxy = Arc::new(Proxy::new(container));
-    let effects = shell.pool().created(id, proxy, Instant::now());
-    shell.perform(effects);
-}
-
-async fn suspend(shell: Arc<Shell>, id: ContainerId, proxy: Arc<Proxy>) {
-    let work = proxy.suspend(|| shell.pool().may_suspend(id));
-    match tokio::time::timeout(shell.config.suspend_timeout, work).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(container = proxy.name(), %error, "cannot suspend container"),
-        Err(_) => tracing::warn!(container = proxy.name(), "cannot suspend container in time"),
-    }
-}
-
-/// Repeats until the container is gone: until then its memory is not free.
-async fn destroy(shell: Arc<Shell>, id: ContainerId, proxy: Arc<Proxy>) {
-    let mut pause = DESTROY_RETRY;
-    loop {
-        match tokio::time::timeout(shell.config.destroy_timeout, proxy.destroy()).await {
-            Ok(Ok(())) => break,
-            Ok(Err(error)) => tracing::warn!(container = proxy.name(), %error, "cannot end container"),
-            Err(_) => tracing::warn!(container = proxy.name(), "cannot end container in time"),
-        }
-        increment(&shell.metrics.destroy_failures);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(DESTROY_RETRY_MAX),
-            () = shell.stopping.cancelled() => return,
-        }
-    }
-    let effects = shell.pool().removed(id, Instant::now());
-    shell.perform(effects);
-}
-
-/// A place in a container. Dropped without release, the container is ended: nobody knows what state it is in.
-#[derive(Debug)]
-pub(crate) struct LeaseGuard {
-    shell: Arc<Shell>,
-    lease: Lease<Arc<Proxy>>,
-    released: bool,
-}
-
-impl LeaseGuard {
-    pub(crate) fn lease(&self) -> &Lease<Arc<Proxy>> {
-        &self.lease
-    }
-
-    pub(crate) fn proxy(&self) -> &Arc<Proxy> {
-        &self.lease.handle
-    }
-
-    pub(crate) fn release(mut self, how: Release) {
-        self.released = true;
-        self.shell.release(self.lease.container, how);
-    }
-
-    /// The action's code is in it.
-    pub(crate) fn initialised(&self, init: Duration) {
-        let startup = self.lease.startup + init;
-        let effects = self.shell.pool().initialised(self.lease.container, startup, Instant::now());
-        self.shell.perform(effects);
-    }
-}
-
-impl Drop for LeaseGuard {
-    fn drop(&mut self) {
-        if !self.released {
-            self.shell.release(self.lease.container, Release::Destroy);
-        }
     }
 }
