@@ -23,7 +23,7 @@ pub(crate) struct Proxy {
     /// One for each activation that may run at once, at most; the last one used is on top.
     kept: Mutex<Vec<(Instant, Connection)>>,
     logs: ContainerLogs,
-    /// Whether it is suspended. Held while that changes, so that a resume waits for the suspend before it.
+    /// Whether it may be suspended. Held while that changes, so that a resume waits for the suspend before it.
     frozen: tokio::sync::Mutex<bool>,
 }
 
@@ -100,8 +100,9 @@ impl Proxy {
     pub(crate) async fn suspend(&self, still_wanted: impl FnOnce() -> bool) -> Result<(), ContainerError> {
         let mut frozen = self.frozen.lock().await;
         if !*frozen && still_wanted() {
-            self.container.suspend().await?;
+            // Beforehand: one that fails or is given up half way may have suspended it all the same.
             *frozen = true;
+            self.container.suspend().await?;
         }
         Ok(())
     }

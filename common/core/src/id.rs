@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand::Rng;
 use rand::distr::Alphanumeric;
@@ -21,10 +22,13 @@ pub enum ActivationIdError {
 }
 
 impl ActivationId {
-    /// A new random id.
+    /// A new id: the time in milliseconds, then 74 random bits (a UUID of version 7). Ids that grow with time are
+    /// neighbours in a store's index, which makes writing them several times cheaper than random ones.
     #[must_use]
     pub fn generate() -> Self {
-        Self(uuid::Builder::from_random_bytes(rand::rng().random()).into_uuid())
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::rng().random()).into_uuid())
     }
 }
 

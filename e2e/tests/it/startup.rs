@@ -4,13 +4,21 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use oxwhisk_e2e::process::{self, Finished};
-use oxwhisk_e2e::{ServerOptions, server, shared};
+use oxwhisk_e2e::{ServerOptions, report, server, shared};
 use serde_json::json;
 
 fn oxwhisk(args: &[&str]) -> Command {
     let mut command = Command::new(server::binary().unwrap_or_else(|error| panic!("{error}")));
     command.args(args);
     command
+}
+
+/// Whether the binary of this machine is what is tested; says so when it is not.
+fn is_local(test: &str) -> bool {
+    if shared::is_remote() {
+        report::skipped(test, "is about the binary, and the tests run against a server somewhere else");
+    }
+    !shared::is_remote()
 }
 
 /// Checks that a start failed with one line on stderr that contains `names`.
@@ -53,6 +61,9 @@ impl Place {
 
 #[test]
 fn help_tells_the_flags() {
+    if !is_local("help_tells_the_flags") {
+        return;
+    }
     let finished = process::run(oxwhisk(&["--help"]));
     assert!(finished.status.success(), "{finished:?}");
     for flag in ["--port", "--data-dir", "--manifest", "--users", "--ready-file"] {
@@ -62,18 +73,27 @@ fn help_tells_the_flags() {
 
 #[test]
 fn version_is_told() {
+    if !is_local("version_is_told") {
+        return;
+    }
     let finished = process::run(oxwhisk(&["--version"]));
     assert!(finished.status.success() && finished.stdout.starts_with("oxwhisk "), "{finished:?}");
 }
 
 #[test]
 fn an_unknown_flag_is_refused() {
+    if !is_local("an_unknown_flag_is_refused") {
+        return;
+    }
     let finished = process::run(oxwhisk(&["--no-such-flag"]));
     assert!(!finished.status.success() && finished.stderr.contains("--no-such-flag"), "{finished:?}");
 }
 
 #[test]
 fn a_taken_port_is_refused() {
+    if !is_local("a_taken_port_is_refused") {
+        return;
+    }
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let port = listener.local_addr().expect("an address").port().to_string();
     let data = tempfile::tempdir().expect("a temporary directory");
@@ -84,6 +104,9 @@ fn a_taken_port_is_refused() {
 
 #[test]
 fn a_data_directory_that_is_none_is_refused() {
+    if !is_local("a_data_directory_that_is_none_is_refused") {
+        return;
+    }
     let place = Place::new();
     let file = place.file("data", "not a directory");
     expect_refusal(&place.start(&[]), &file);
@@ -102,6 +125,9 @@ fn a_data_directory_is_used_by_one_server_only() {
 
 #[test]
 fn a_manifest_that_is_no_json_is_refused() {
+    if !is_local("a_manifest_that_is_no_json_is_refused") {
+        return;
+    }
     let place = Place::new();
     let manifest = place.file("manifest.json", "{ not json");
     expect_refusal(&place.start(&["--manifest", &manifest]), &manifest);
@@ -109,6 +135,9 @@ fn a_manifest_that_is_no_json_is_refused() {
 
 #[test]
 fn a_manifest_without_a_default_kind_is_refused() {
+    if !is_local("a_manifest_without_a_default_kind_is_refused") {
+        return;
+    }
     let place = Place::new();
     let image = json!({"prefix": "openwhisk", "name": "action-nodejs-v20"});
     let kinds = json!([{"kind": "nodejs:18", "image": image}, {"kind": "nodejs:20", "image": image}]);
@@ -118,6 +147,9 @@ fn a_manifest_without_a_default_kind_is_refused() {
 
 #[test]
 fn a_missing_manifest_is_refused() {
+    if !is_local("a_missing_manifest_is_refused") {
+        return;
+    }
     let place = Place::new();
     let manifest = place.path("nowhere.json");
     expect_refusal(&place.start(&["--manifest", &manifest]), &manifest);
@@ -125,6 +157,9 @@ fn a_missing_manifest_is_refused() {
 
 #[test]
 fn a_broken_users_file_is_refused() {
+    if !is_local("a_broken_users_file_is_refused") {
+        return;
+    }
     let place = Place::new();
     let users = place.file("users.json", r#"[{"subject": "me"}]"#);
     expect_refusal(&place.start(&["--users", &users]), &users);
@@ -132,6 +167,9 @@ fn a_broken_users_file_is_refused() {
 
 #[test]
 fn an_unknown_key_of_the_configuration_is_refused() {
+    if !is_local("an_unknown_key_of_the_configuration_is_refused") {
+        return;
+    }
     let place = Place::new();
     let config = place.file("oxwhisk.toml", "no_such_key = 1\n");
     expect_refusal(&place.start(&["--config-file", &config]), "no_such_key");
@@ -139,6 +177,9 @@ fn an_unknown_key_of_the_configuration_is_refused() {
 
 #[test]
 fn a_limit_that_is_no_number_is_refused() {
+    if !is_local("a_limit_that_is_no_number_is_refused") {
+        return;
+    }
     let data = tempfile::tempdir().expect("a temporary directory");
     let mut command = oxwhisk(&["--port", "0", "--data-dir", &data.path().display().to_string()]);
     command.env("LIMITS_ACTIONS_INVOKES_PERMINUTE", "many");

@@ -43,7 +43,25 @@ fn all() -> io::Result<Vec<(Pid, Status)>> {
     Ok(found)
 }
 
-/// Memory in bytes of all processes of each uid.
+/// Memory in bytes of all processes of `uid`, what they share counted once. Takes longer to find out, so it is for
+/// those whose plain sum is too large: forked processes share most of what they have.
+pub(crate) fn proportional_memory(uid: u32) -> io::Result<u64> {
+    let share = |pid: Pid| {
+        // Processes end while the list is read.
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        proportional(&text)
+    };
+    Ok(of_uid(uid, |_| true)?.into_iter().map(share).sum())
+}
+
+/// Reads the text of `/proc/PID/smaps_rollup`: a process's part of its own and shared memory, without files.
+fn proportional(text: &str) -> u64 {
+    let is_ours = |line: &&str| line.starts_with("Pss_Anon:") || line.starts_with("Pss_Shmem:");
+    let kib = |line: &str| line.split_whitespace().nth(1)?.parse::<u64>().ok();
+    text.lines().filter(is_ours).filter_map(kib).sum::<u64>() << 10
+}
+
+/// Memory in bytes of all processes of each uid, what several share counted for each.
 pub(crate) fn memory_by_uid() -> io::Result<HashMap<u32, u64>> {
     let mut sums = HashMap::new();
     for (_, status) in all()? {
@@ -96,6 +114,13 @@ mod tests {
         assert_eq!(parse(text), Some(Status { uid: 7, memory: 128 << 10, stopped: true }));
         assert_eq!(parse("Name:\tkthread\nState:\tS\nUid:\t0\t0\t0\t0\n").unwrap().memory, 0);
         assert_eq!(parse(""), None);
+    }
+
+    #[test]
+    fn a_share_is_read() {
+        let text = "00400000-7ff rollup\nRss: 900 kB\nPss: 500 kB\nPss_Anon: 100 kB\nPss_File: 300 kB\nPss_Shmem: 28 kB\n";
+        assert_eq!(proportional(text), 128 << 10);
+        assert!(proportional_memory(nix::unistd::getuid().as_raw()).unwrap() > 0);
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl Watchdog {
         let used = processes::memory_by_uid()?;
         for (uid, sandbox) in watched.iter() {
             if used.get(uid).is_some_and(|bytes| *bytes > sandbox.limit)
+                && processes::proportional_memory(*uid)? > sandbox.limit
                 && let Some(life) = sandbox.life.upgrade()
             {
                 life.end_for_memory();

@@ -1,10 +1,13 @@
 //! Opening connections to containers.
 
+use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
 
 use oxwhisk_container::Endpoint;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::connection::Connection;
@@ -22,19 +25,7 @@ pub(super) enum Socket {
 /// When nothing listens there (yet), or what is there is no socket.
 pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<Connection> {
     let socket = match endpoint {
-        Endpoint::Unix(path) => {
-            // The folder is the container's to write: a link in the socket's place could lead to a service of the host.
-            // The kernel follows links on connect, so whoever shares the folder with strangers has to hold them off
-            // the path itself (the sandbox gives each container a folder that only its runtime writes).
-            let kind = std::fs::symlink_metadata(path)?.file_type();
-            if !kind.is_socket() {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "the container's endpoint is not a socket",
-                ));
-            }
-            Socket::Unix(UnixStream::connect(path).await?)
-        }
+        Endpoint::Unix(path) => Socket::Unix(connect_unix(path).await?),
         Endpoint::Tcp(address) => {
             let stream = TcpStream::connect(address).await?;
             // The request is one write, so there is nothing to gather.
@@ -43,6 +34,16 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<Connection> {
         }
     };
     Ok(Connection::new(socket))
+}
+
+/// The socket's folder is the container's to write: a link in the socket's place could lead to a service of the host.
+/// So the file is opened without following a link, looked at, and connected to as what was opened.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path)?;
+    if !file.metadata()?.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the container's endpoint is not a socket"));
+    }
+    UnixStream::connect(format!("/proc/self/fd/{}", file.as_raw_fd())).await
 }
 
 impl Socket {
@@ -62,10 +63,33 @@ impl Socket {
     }
 
     pub(super) async fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        use tokio::io::AsyncWriteExt;
         match self {
             Self::Unix(stream) => stream.write_vectored(slices).await,
             Self::Tcp(stream) => stream.write_vectored(slices).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_sockets_are_connected_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let unix = |path: &Path| Endpoint::Unix(path.to_owned());
+        let kind = async |endpoint| connect(&endpoint).await.unwrap_err().kind();
+        assert_eq!(kind(unix(&path)).await, io::ErrorKind::NotFound);
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        connect(&unix(&path)).await.unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(kind(unix(&link)).await, io::ErrorKind::InvalidInput);
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(kind(unix(&file)).await, io::ErrorKind::InvalidInput);
+        drop(listener);
+        assert_eq!(kind(unix(&path)).await, io::ErrorKind::ConnectionRefused);
     }
 }

@@ -24,6 +24,8 @@ use tokio::task::coop::unconstrained;
 pub(crate) use buffer::Ending;
 use buffer::LogBuffer;
 
+/// Turns the driver gets to notice what was written before the answer.
+const DRIVER_TURNS: u32 = 8;
 /// Chunks that are read at once when an activation ends, in case the container goes on writing.
 const READY_CHUNKS_MAX: usize = 256;
 
@@ -65,8 +67,22 @@ impl ContainerLogs {
         }
     }
 
-    /// Reads what is there already. Answers whether an activation's logs are complete.
-    pub(crate) fn drain_ready(&self) -> bool {
+    /// Reads what the container wrote before it answered. Answers whether an activation's logs are complete.
+    ///
+    /// What is in the pipes is read without waiting. But tokio knows of it only when its driver has looked, which may
+    /// have seen the answer first; so the driver gets a few turns. None is needed as a rule, and the time that all of
+    /// them take is a few microseconds.
+    pub(crate) async fn drain(&self) -> bool {
+        for _ in 0..DRIVER_TURNS {
+            if self.drain_ready() {
+                return true;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.drain_ready()
+    }
+
+    fn drain_ready(&self) -> bool {
         if self.buffer().is_complete() {
             return true;
         }

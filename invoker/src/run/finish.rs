@@ -28,7 +28,7 @@ pub(super) fn without_container(shell: &Shell, dispatch: &Dispatch, record: Acti
 }
 
 /// Keeps the record of an activation that ran, and gives its container back.
-pub(super) fn finish(
+pub(super) async fn finish(
     shell: &Arc<Shell>,
     dispatch: Dispatch,
     lease: LeaseGuard,
@@ -36,7 +36,7 @@ pub(super) fn finish(
     running: TaskTrackerToken,
 ) -> Completion {
     let release = release_after(outcome.response.status, outcome.timed_out);
-    let complete = lease.proxy().logs().drain_ready();
+    let complete = lease.proxy().logs().drain().await;
     let marked = dispatch.action.sentinelled_logs && dispatch.action.limits.logs > 0;
     let ending = match (complete || !marked, release) {
         (true, _) => Ending::Complete,

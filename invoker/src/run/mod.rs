@@ -49,7 +49,9 @@ pub(crate) async fn activate(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Co
             },
         };
         match serve(&shell, &dispatch, &lease, code).await {
-            Served::Ended(outcome) => return Ok(finish::finish(&shell, dispatch, lease, outcome, running)),
+            Served::Ended(outcome) => {
+                return Ok(finish::finish(&shell, dispatch, lease, outcome, running).await);
+            }
             Served::Again => {
                 increment(&shell.metrics.reschedules);
                 tracing::info!(

@@ -184,7 +184,8 @@ impl Shell {
         let effects = self.pool().close(Instant::now());
         self.perform(effects);
         // Those in use are ended under their activations, which then release them.
-        for proxy in self.pool().handles() {
+        let handles = self.pool().handles();
+        for proxy in handles {
             self.spawn_chore(async move {
                 if let Err(error) = proxy.destroy().await {
                     tracing::warn!(container = proxy.name(), %error, "cannot end container");

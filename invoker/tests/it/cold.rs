@@ -103,3 +103,18 @@ async fn a_runtime_that_shuts_down_loses_its_run_to_another() {
     fixture.stop().await;
     bounded.stop().await;
 }
+
+#[tokio::test]
+async fn large_arguments_and_answers_pass() {
+    let fixture = Fixture::new().await;
+    let text = "é\n".repeat(300_000);
+    for _ in 0..2 {
+        let mut large = dispatch(&action("hello"), &json!({"text": text}));
+        large.response_limits.max = 4 << 20;
+        let (code, body) = result(&fixture.run(large).await);
+        assert_eq!(code, 0);
+        assert!(body["message"]["value"]["text"] == text);
+    }
+    assert_eq!(fixture.factory.count("create"), 1);
+    fixture.stop().await;
+}

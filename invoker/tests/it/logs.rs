@@ -98,3 +98,25 @@ async fn logs_over_the_limit_end_with_a_word_about_it() {
     assert!(logs.len() > 80_000 && logs.len() < 200_000, "{}", logs.len());
     fixture.stop().await;
 }
+
+#[tokio::test]
+async fn activations_that_share_a_container_take_turns_at_reading() {
+    let fixture = Fixture::new().await;
+    let mut shared = action("shared");
+    shared.limits.concurrency = 2;
+    let wait = |text: &str| json!({"do": "wait", "stdout": format!("{text}\n")});
+    let running =
+        [fixture.spawn(dispatch(&shared, &wait("a"))), fixture.spawn(dispatch(&shared, &wait("b")))];
+    let started = || fixture.factory.containers.lock().unwrap().first().map(|c| c.state.requests.clone());
+    eventually("both run", || started().is_some_and(|requests| requests.lock().unwrap().len() == 3)).await;
+    fixture.factory.run_gate.add_permits(2);
+    let mut logs = Vec::new();
+    for task in running {
+        let id = task.await.unwrap().unwrap().activation.activation_id;
+        logs.extend(fixture.records.of(id).last().unwrap().logs.clone());
+    }
+    let mut texts = texts(&logs);
+    texts.sort_unstable();
+    assert_eq!(texts, ["stdout: a", "stdout: b"], "no line is lost or given twice");
+    fixture.stop().await;
+}

@@ -128,6 +128,7 @@ const NODEJS: Runtime = Runtime {
     code: "function main(args) {
         console.log('hello', args.name);
         console.error('careful');
+        if (args.chatty) for (let n = 0; n < 20000; n++) console.log('a line to fill the pipe');
         if (args.die) process.exit(3);
         if (args.loop) while (true) {}
         if (args.fail) return {error: 'asked for'};
@@ -143,6 +144,8 @@ const PYTHON: Runtime = Runtime {
 def main(args):
     print('hello', args['name'])
     print('careful', file=sys.stderr)
+    if args.get('chatty'):
+        for n in range(20000): print('a line to fill the pipe')
     if args.get('die'): os._exit(3)
     while args.get('loop'): pass
     if args.get('fail'): return {'error': 'asked for'}
@@ -177,18 +180,23 @@ async fn conforms(runtime: Runtime) {
     let factory = ProcessFactory { folder: tempfile::tempdir().unwrap(), program: runtime.program, server };
     let (codes, records) = (Arc::new(Codes::default()), Arc::new(Records::default()));
     codes.0.lock().unwrap().insert("hello".to_owned(), Ok(runtime.code.to_owned()));
-    let invoker = Invoker::start(config(), Arc::new(factory), codes, records.clone(), None).await.unwrap();
-    let run = async |arguments| invoker.dispatch(dispatch(&runtime.action(), &arguments)).await.unwrap();
+    let invoker = Invoker::start(config(), Arc::new(factory), codes, records, None).await.unwrap();
+    // On a worker, as in the server.
+    let run = async |arguments| {
+        let (invoker, dispatch) = (Arc::clone(&invoker), dispatch(&runtime.action(), &arguments));
+        tokio::spawn(async move { invoker.dispatch(dispatch).await }).await.unwrap().unwrap()
+    };
 
     for cold in [true, false, false] {
         let completion = run(json!({"name": "World"})).await;
         assert_eq!(result(&completion), (0, json!({"greeting": "Hello World", "attempt": "1"})));
         assert_eq!(has_init_time(&completion), cold);
-        let record = records.of(completion.activation.activation_id).last().unwrap().clone();
-        let mut logs: Vec<_> = record.logs.iter().map(|line| &line[31..]).collect();
+        let mut logs: Vec<_> = completion.activation.logs.iter().map(|line| &line[31..]).collect();
         logs.sort_unstable();
         assert_eq!(logs, ["stderr: careful", "stdout: hello World"]);
     }
+    let chatty = run(json!({"name": "x", "chatty": true})).await;
+    assert_eq!((result(&chatty).0, chatty.activation.logs.len()), (0, 20_002), "read while it runs");
     assert_eq!(invoker.metrics().late_logs, 0, "both sentinels precede the answer");
     assert_eq!(result(&run(json!({"name": "x", "fail": true})).await), (1, json!({"error": "asked for"})));
     assert!(!has_init_time(&run(json!({"name": "x"})).await));

@@ -35,7 +35,7 @@ fn files() -> Outcome {
             ("open('/proc/self/root/../../etc/shadow').read()", absent),
             ("import os; os.listdir('/root/.ssh')", absent),
             ("import os; os.listdir('/sys')", absent),
-            ("import os; os.listdir('/work')", absent),
+            ("import os; os.listdir('/boot')", absent),
             ("open('/usr/bin/evil', 'w')", read_only),
             ("open('/opt/test/server.py', 'a')", read_only),
             ("open('/etc/passwd', 'a')", read_only),

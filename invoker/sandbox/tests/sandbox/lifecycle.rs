@@ -285,31 +285,38 @@ fn server_killed() -> Outcome {
 #[expect(clippy::print_stdout, reason = "the figures are for whoever runs the tests")]
 fn cold_starts() -> Outcome {
     block_on(async {
-        let rig = Rig::with(|config| config.spare_slots = 16).await?;
-        let mut times = Vec::new();
-        for number in 0..50 {
-            let begin = Instant::now();
-            let container = rig.script(&format!("cold{number}"), ":").await.unwrap();
-            let started = begin.elapsed();
-            rig::read_to_end(&*container).await;
-            let done = begin.elapsed();
-            let end = Instant::now();
-            container.destroy().await.unwrap();
-            times.push((started, done, end.elapsed()));
+        for cgroups in [true, false] {
+            let rig = Rig::with(|config| (config.spare_slots, config.cgroups) = (16, cgroups)).await?;
+            let mut times = Vec::new();
+            for number in 0..50 {
+                times.push(time_one(&rig, &format!("cold{number}")).await);
+            }
+            let median = |index: usize| {
+                let mut all: Vec<_> = times.iter().map(|time| time[index]).collect();
+                all.sort();
+                all[all.len() / 2]
+            };
+            println!(
+                "cold start, cgroups {cgroups}, median of {}: {:?} to exec, {:?} to the end of `sh -c :`; destroy {:?}",
+                times.len(),
+                median(0),
+                median(1),
+                median(2)
+            );
+            rig.end().await;
         }
-        let median = |pick: fn(&(Duration, Duration, Duration)) -> Duration| {
-            let mut all: Vec<_> = times.iter().map(pick).collect();
-            all.sort();
-            all[all.len() / 2]
-        };
-        println!(
-            "cold start, median of {}: {:?} to exec, {:?} to the end of `sh -c :`; destroy {:?}",
-            times.len(),
-            median(|time| time.0),
-            median(|time| time.1),
-            median(|time| time.2)
-        );
-        rig.end().await;
         Ok(())
     })
+}
+
+/// Times from the request to `exec` and to the end of an empty script, and of destroying it.
+async fn time_one(rig: &Rig, name: &str) -> [Duration; 3] {
+    let begin = Instant::now();
+    let container = rig.script(name, ":").await.unwrap();
+    let started = begin.elapsed();
+    rig::read_to_end(&*container).await;
+    let done = begin.elapsed();
+    let end = Instant::now();
+    container.destroy().await.unwrap();
+    [started, done, end.elapsed()]
 }

@@ -138,7 +138,7 @@ proptest! {
             if turn == 20 {
                 large = Some(world.arrive(&key("large", &format!("l:{}", memory * 256))));
             }
-            if world.pool.waiting() < 10 {
+            while world.pool.waiting() < 10 {
                 world.arrive(&small);
             }
             while !world.removing.is_empty() {
