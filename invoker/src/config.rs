@@ -25,6 +25,8 @@ pub struct InvokerConfig {
     pub pause_grace: Duration,
     /// Longest time from the order of a container until its process runs.
     pub create_timeout: Duration,
+    /// Longest wait for the code of an action.
+    pub code_timeout: Duration,
     /// Longest wait for the end of a container before the attempt is repeated.
     pub destroy_timeout: Duration,
     /// Longest wait of a suspend or resume.
@@ -115,6 +117,7 @@ impl Default for InvokerConfig {
             idle_timeout: Duration::from_secs(600),
             pause_grace: Duration::from_secs(10),
             create_timeout: Duration::from_secs(60),
+            code_timeout: Duration::from_secs(30),
             destroy_timeout: Duration::from_secs(30),
             suspend_timeout: Duration::from_secs(10),
             queue: QueueConfig::default(),

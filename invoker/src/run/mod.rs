@@ -89,6 +89,7 @@ async fn serve(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard, code: Cod
     } else {
         None
     };
+    // How long that may take is the observer's to bound: whether to run untold depends on the delivery it keeps.
     if let Some(observer) = &shell.observer {
         observer.started(dispatch.activation_id).await;
     }

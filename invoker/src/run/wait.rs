@@ -1,17 +1,16 @@
 //! Getting a container that is not there yet. The code is fetched meanwhile.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_invoker_api::{CodeError, Dispatch, DispatchError};
-use tokio::sync::oneshot;
 
 use super::{epoch_ms, refused};
 use crate::metrics::increment;
-use crate::pool::{ActionKey, Lease, Release};
-use crate::proxy::Proxy;
+use crate::pool::{ActionKey, Release};
 use crate::record::{self, Outcome, Timing};
 use crate::shell::{Grant, LeaseGuard, Shell};
 
@@ -38,10 +37,25 @@ pub(super) async fn obtain(
         increment(&shell.metrics.refusals);
         refused(memory, refusal)
     };
-    let granted = shell.enqueue(key, since).map_err(|refusal| refused(key.memory(), refusal))?;
-    let (grant, code) = wait_and_fetch(shell, dispatch, granted).await;
+    let mut granted = shell.enqueue(key, since).map_err(|refusal| refused(key.memory(), refusal))?;
+    let mut fetch = pin!(fetch(shell, dispatch));
+    let (grant, fetched) = tokio::select! {
+        biased;
+        grant = &mut granted => (grant, None),
+        fetched = &mut fetch => (granted.await, Some(fetched)),
+    };
     match grant {
-        Ok(Grant::Lease(lease)) => Ok(with_code(shell, dispatch, lease, code).await),
+        Ok(Grant::Lease(lease)) => {
+            let lease = shell.guard(lease);
+            if !lease.lease().uninitialised {
+                return Ok(Obtained::Lease(lease, None));
+            }
+            let fetched = match fetched {
+                Some(fetched) => fetched,
+                None => fetch.await,
+            };
+            Ok(with_code(dispatch, lease, fetched))
+        }
         Ok(Grant::CreateFailed(error)) => {
             let response = record::of_create_error(&error, dispatch);
             let timing = Timing { begun: epoch_ms(), init: None, run: 0 };
@@ -56,38 +70,16 @@ pub(super) async fn obtain(
 
 type Fetched = Result<Code, CodeError>;
 
-/// The grant, and the code if that came first.
-async fn wait_and_fetch(
-    shell: &Shell,
-    dispatch: &Dispatch,
-    mut granted: oneshot::Receiver<Grant>,
-) -> (Result<Grant, oneshot::error::RecvError>, Option<Fetched>) {
-    tokio::select! {
-        biased;
-        grant = &mut granted => (grant, None),
-        code = fetch(shell, dispatch) => (granted.await, Some(code)),
-    }
-}
-
 async fn fetch(shell: &Shell, dispatch: &Dispatch) -> Fetched {
-    if dispatch.action.has_code { shell.code.code(&dispatch.action).await } else { Ok(None) }
+    if !dispatch.action.has_code {
+        return Ok(None);
+    }
+    let code = tokio::time::timeout(shell.config.code_timeout, shell.code.code(&dispatch.action));
+    code.await.unwrap_or(Err(CodeError::Unavailable))
 }
 
-/// A warm container needs no code; a new one is given back if there is none.
-async fn with_code(
-    shell: &Arc<Shell>,
-    dispatch: &Dispatch,
-    lease: Lease<Arc<Proxy>>,
-    fetched: Option<Fetched>,
-) -> Obtained {
-    let lease = shell.guard(lease);
-    if !lease.lease().uninitialised {
-        return Obtained::Lease(lease, None);
-    }
-    let fetched = match fetched {
-        Some(fetched) => fetched,
-        None => fetch(shell, dispatch).await,
-    };
+/// Without code the container is given back, for the next whom it fits.
+fn with_code(dispatch: &Dispatch, lease: LeaseGuard, fetched: Fetched) -> Obtained {
     match fetched {
         Ok(code) => Obtained::Lease(lease, code),
         Err(error) => {

@@ -196,10 +196,12 @@ impl Shell {
         let activations = tokio::time::timeout_at(deadline.into(), self.activations.wait()).await;
         self.chores.close();
         let chores = tokio::time::timeout_at(deadline.into(), self.chores.wait()).await;
-        if let Err(error) = self.factory.cleanup().await {
-            tracing::warn!(%error, "cannot clean up containers");
-            return false;
+        let cleanup = tokio::time::timeout(self.config.destroy_timeout, self.factory.cleanup()).await;
+        match &cleanup {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "cannot clean up containers"),
+            Err(_) => tracing::warn!("cannot clean up containers in time"),
         }
-        activations.is_ok() && chores.is_ok()
+        activations.is_ok() && chores.is_ok() && matches!(cleanup, Ok(Ok(())))
     }
 }
