@@ -31,13 +31,9 @@ fn compare(cli: &Cli, subject: &Subject, connections: usize) -> anyhow::Result<(
     let plain = request("POST", "/", None, br#"{"a":1}"#);
     // One runtime serves one call at a time, so the direct floor has one connection.
     let subjects = [
-        ("direct /run", 1, Target { endpoint: runtime.endpoint.clone(), request: direct, expected: 200 }),
-        (
-            "oxwhisk",
-            connections,
-            Target { endpoint: server.endpoint.clone(), request: invoke, expected: 200 },
-        ),
-        ("nginx", connections, Target { endpoint: nginx.endpoint.clone(), request: plain, expected: 200 }),
+        ("direct /run", 1, Target { endpoint: runtime.endpoint, request: direct, expected: 200 }),
+        ("oxwhisk", connections, Target { endpoint: server.endpoint, request: invoke, expected: 200 }),
+        ("nginx", connections, Target { endpoint: nginx.endpoint, request: plain, expected: 200 }),
     ];
     let mut taken: Vec<Vec<Measured>> = subjects.iter().map(|_| Vec::new()).collect();
     for round in 1..=cli.rounds {

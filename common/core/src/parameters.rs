@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::Malformed;
@@ -102,7 +103,7 @@ impl Parameters {
     /// Size in bytes of the compact JSON form, which is what limits count.
     #[must_use]
     pub fn size(&self) -> u64 {
-        if self.0.is_empty() { 0 } else { self.to_json().to_string().len() as u64 }
+        if self.0.is_empty() { 0 } else { serde_json::to_string(self).map_or(0, |text| text.len() as u64) }
     }
 
     /// `key` is present and neither `false`, `0`, `""` nor `null`; `default` when absent.
@@ -131,6 +132,28 @@ impl<'a> IntoIterator for &'a Parameters {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+impl Serialize for Parameters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.0)
+    }
+}
+
+impl Serialize for Parameter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let members = 2 + usize::from(self.init) + usize::from(self.encryption.is_some());
+        let mut element = serializer.serialize_struct("Parameter", members)?;
+        element.serialize_field("key", &self.key)?;
+        element.serialize_field("value", &self.value)?;
+        if self.init {
+            element.serialize_field("init", &true)?;
+        }
+        if let Some(id) = &self.encryption {
+            element.serialize_field("encryption", id)?;
+        }
+        element.end()
     }
 }
 
@@ -179,10 +202,9 @@ mod tests {
         ]));
         let read = read.unwrap();
         assert_eq!(read.get("a"), Some(&json!(2)));
-        assert_eq!(
-            read.to_json(),
-            json!([{"key": "a", "value": 2}, {"key": "b", "value": null, "init": true}])
-        );
+        let expected = json!([{"key": "a", "value": 2}, {"key": "b", "value": null, "init": true}]);
+        assert_eq!(read.to_json(), expected);
+        assert_eq!(serde_json::to_value(&read).unwrap(), expected);
     }
 
     #[test]

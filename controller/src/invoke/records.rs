@@ -47,11 +47,11 @@ struct Pending {
 
 impl RecordSink for Records {
     fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError> {
-        let document = RecordDocument::from_activation(record, clock::now_ms());
+        let document = RecordDocument::encode_activation(record, clock::now_ms());
         let key = record.activation_id.to_string();
         // Before producing: the writer may have stored it before `produce` returns.
         self.add(record);
-        self.bus.produce_now(Topic::Completed, &key, document.encode()).map_err(|error| {
+        self.bus.produce_now(Topic::Completed, &key, document).map_err(|error| {
             Self::subtract(&mut self.lock(), record.activation_id);
             RecordError(error.to_string())
         })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::id::ActivationId;
 use crate::name::EntityName;
@@ -131,12 +131,33 @@ struct Form<'a, R: Serialize> {
     cause: Option<ActivationId>,
     response: R,
     logs: &'a [String],
-    annotations: Value,
+    annotations: &'a Parameters,
     publish: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     entity_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated: Option<i64>,
+}
+
+/// Members of a list entry.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'a> {
+    namespace: &'a EntityName,
+    name: &'a EntityName,
+    version: Version,
+    publish: bool,
+    annotations: &'a Parameters,
+    activation_id: ActivationId,
+    start: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_code: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<ActivationId>,
 }
 
 #[derive(Serialize)]
@@ -251,27 +272,23 @@ impl Activation {
         })
     }
 
-    /// One entry of a list.
+    /// One entry of a list, as JSON.
     #[must_use]
-    pub fn summary(&self) -> Value {
-        let mut summary = Map::new();
-        let mut put = |name: &str, value: Value| summary.insert(name.to_owned(), value);
-        put("namespace", json!(self.namespace));
-        put("name", json!(self.name));
-        put("version", json!(self.version));
-        put("publish", self.publish.into());
-        put("annotations", self.annotations.to_json());
-        put("activationId", json!(self.activation_id));
-        put("start", self.start.into());
-        if self.end != 0 {
-            put("end", self.end.into());
-            put("duration", (self.end - self.start).into());
-            put("statusCode", self.response.status.code().into());
-        }
-        if let Some(cause) = self.cause {
-            put("cause", json!(cause));
-        }
-        Value::Object(summary)
+    pub fn summary(&self) -> String {
+        let ended = self.end != 0;
+        to_text(&Summary {
+            namespace: &self.namespace,
+            name: &self.name,
+            version: self.version,
+            publish: self.publish,
+            annotations: &self.annotations,
+            activation_id: self.activation_id,
+            start: self.start,
+            end: ended.then_some(self.end),
+            duration: ended.then_some(self.end - self.start),
+            status_code: ended.then_some(self.response.status),
+            cause: self.cause,
+        })
     }
 
     /// The name that `?name=` filters by: the record's name, with its package where it ran from one
@@ -316,7 +333,7 @@ impl Activation {
             cause: self.cause,
             response,
             logs,
-            annotations: self.annotations.to_json(),
+            annotations: &self.annotations,
             publish: self.publish,
             entity_type: stored.then_some("activation"),
             updated,
@@ -332,6 +349,7 @@ fn to_text(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn record(end: i64) -> Activation {
         let mut annotations = Parameters::new();
@@ -372,7 +390,7 @@ mod tests {
     fn a_trigger_record_never_ends() {
         let record = record(0);
         let api: Value = serde_json::from_str(&record.to_api()).unwrap();
-        let summary = record.summary();
+        let summary: Value = serde_json::from_str(&record.summary()).unwrap();
         for member in ["end", "duration", "statusCode"] {
             assert!(api.get(member).is_none() && summary.get(member).is_none(), "{member}");
         }

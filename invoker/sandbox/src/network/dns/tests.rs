@@ -6,11 +6,21 @@ fn loopback() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
+/// The same free port for both protocols: one that is free for UDP may be taken for TCP, so another is tried then.
+async fn sockets() -> (UdpSocket, TcpListener, SocketAddr) {
+    for _ in 0..100 {
+        let udp = UdpSocket::bind(loopback()).await.unwrap();
+        let address = udp.local_addr().unwrap();
+        if let Ok(tcp) = TcpListener::bind(address).await {
+            return (udp, tcp, address);
+        }
+    }
+    panic!("no port is free for UDP and TCP");
+}
+
 /// An upstream that answers over both protocols with the question and `!`.
 async fn upstream(tasks: &mut tokio::task::JoinSet<()>) -> SocketAddr {
-    let udp = UdpSocket::bind(loopback()).await.unwrap();
-    let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).await.unwrap();
+    let (udp, tcp, address) = sockets().await;
     tasks.spawn(async move {
         let mut buffer = [0; 512];
         while let Ok((length, client)) = udp.recv_from(&mut buffer).await {
@@ -29,9 +39,7 @@ async fn upstream(tasks: &mut tokio::task::JoinSet<()>) -> SocketAddr {
 }
 
 async fn forwarder(upstreams: Vec<SocketAddr>) -> (Forwarder, SocketAddr) {
-    let udp = UdpSocket::bind(loopback()).await.unwrap();
-    let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).await.unwrap();
+    let (udp, tcp, address) = sockets().await;
     (Forwarder::start(udp, tcp, upstreams, Duration::from_millis(200)), address)
 }
 
