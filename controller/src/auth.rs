@@ -53,15 +53,12 @@ impl Authenticator {
     /// # Errors
     /// 401 without credentials, or with ones that open nothing.
     pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Fault> {
-        let header = headers.get(AUTHORIZATION).ok_or_else(Fault::credentials_missing)?.as_bytes();
+        let header = headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii());
+        let header = header.filter(|value| !value.is_empty()).ok_or_else(Fault::credentials_missing)?;
         if let Some(known) = self.by_header.get(header) {
             return known.ok_or_else(Fault::credentials_wrong);
         }
-        let key = match credentials(header) {
-            Credentials::Key(key) => key,
-            Credentials::Malformed => return Err(Fault::credentials_wrong()),
-            Credentials::OtherScheme => return Err(Fault::credentials_missing()),
-        };
+        let key = basic_key(header).ok_or_else(Fault::credentials_wrong)?;
         let token = self.by_header.begin_read();
         let caller =
             self.subjects.identity_by_key(&key).await.map_err(internal)?.map(|found| self.caller(found));
@@ -104,29 +101,39 @@ impl Authenticator {
     }
 }
 
-enum Credentials {
-    Key(AuthKey),
-    /// Basic credentials that cannot be anybody's.
-    Malformed,
-    OtherScheme,
-}
-
-fn credentials(header: &[u8]) -> Credentials {
-    let Some((scheme, encoded)) = std::str::from_utf8(header).ok().and_then(|text| text.split_once(' '))
-    else {
-        return Credentials::OtherScheme;
-    };
+/// The key in a `Basic` header. Other schemes and what cannot be anybody's key open nothing, as a wrong key does.
+fn basic_key(header: &[u8]) -> Option<AuthKey> {
+    let (scheme, encoded) = std::str::from_utf8(header).ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Credentials::OtherScheme;
+        return None;
     }
-    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    match decoded.as_deref().and_then(AuthKey::parse) {
-        Some(key) => Credentials::Key(key),
-        None => Credentials::Malformed,
-    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    AuthKey::parse(&decoded)
 }
 
 fn internal(error: StoreError) -> Fault {
     tracing::error!(%error, "cannot look an identity up");
     Fault::status(http::StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_basic_credentials_of_the_right_form_are_a_key() {
+        let uuid = "11111111-1111-4111-8111-111111111111";
+        let encoded = STANDARD.encode(format!("{uuid}:{}", "k".repeat(64)));
+        for scheme in ["Basic", "basic", "BASIC"] {
+            let key = basic_key(format!("{scheme} {encoded}").as_bytes()).expect(scheme);
+            assert_eq!(key.uuid, uuid);
+        }
+        let short = STANDARD.encode(format!("{uuid}:k"));
+        for header in
+            ["Basic", &format!("Bearer {encoded}"), &encoded, "Basic !", &format!("Basic {short}"), "Basic 77+9"]
+        {
+            assert!(basic_key(header.as_bytes()).is_none(), "{header}");
+        }
+        assert!(basic_key(b"Basic \xff").is_none());
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ::http::{HeaderMap, Method, Request, Response, StatusCode};
+use ::http::header::CONNECTION;
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -20,8 +21,9 @@ use crate::config::ControllerConfig;
 use crate::entities::{Actions, StoredCode};
 use crate::http::accept;
 use crate::http::fault::Fault;
+use crate::http::head;
 use crate::http::path::{self, Target};
-use crate::http::reply::{Cors, REQUEST_ID, Reply};
+use crate::http::reply::{Cors, Reply};
 use crate::invoke::{Dispatcher, Fleet, Invocations, Records, recover};
 use crate::throttle::Throttles;
 
@@ -79,14 +81,14 @@ impl Controller {
         let actions = Arc::new(Actions::new(
             Arc::clone(&backends.entities),
             Arc::clone(&backends.code),
-            Arc::clone(&config.manifest),
-            config.limits.clone(),
-            config.cache_ttl,
+            &config,
         ));
         let throttles = Arc::new(Throttles::default());
         let detached = TaskTracker::new();
         let invocations = Arc::new(Invocations {
             actions: Arc::clone(&actions),
+            ciphers: config.parameters.clone(),
+            storing: config.storing,
             fleet: Arc::clone(&backends.fleet),
             bus: Arc::clone(&backends.bus),
             records: Arc::clone(&backends.records),
@@ -154,14 +156,29 @@ impl Controller {
         tokio::time::timeout(grace, self.writers.wait()).await.is_ok()
     }
 
-    /// Answers one request.
-    pub async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
-        let id = head.headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    /// Answers one request, after `limit` with 503.
+    pub async fn handle(&self, request: Request<Incoming>, limit: Duration) -> Response<Full<Bytes>> {
+        let header = &self.config.transaction_header;
+        let id = request.headers().get(header.name()).and_then(|value| value.to_str().ok());
         let transaction = TransactionId::from_client(id);
+        let closes = head::ends_connection(request.headers());
+        let answered = tokio::time::timeout(limit, self.answer(request, &transaction)).await;
+        let reply = answered.unwrap_or_else(|_elapsed| Reply::timed_out());
+        let mut response = reply.into_response(&transaction, header);
+        if closes {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn answer(&self, request: Request<Incoming>, transaction: &TransactionId) -> Reply {
+        let (head, body) = request.into_parts();
+        if let Err(fault) = head::check(&head) {
+            return Reply::fault(&fault, transaction);
+        }
         let target = path::parse(head.uri.path());
         if head.method == Method::OPTIONS && path::is_api(head.uri.path()) {
-            return Reply::text("OK").into_response(&transaction);
+            return Reply::text("OK");
         }
         let accept = head.headers.get(::http::header::ACCEPT).and_then(|value| value.to_str().ok());
         let admits_json = accept::admits_json(accept);
@@ -174,15 +191,14 @@ impl Controller {
         };
         let reply = match self.route(target, call).await {
             Ok(reply) => reply,
-            Err(fault) => Reply::fault(&fault, &transaction),
+            Err(fault) => Reply::fault(&fault, transaction),
         };
         // What the application answers is negotiated, its errors included; rejections of routing are not.
-        let reply = if reply.is_json() && reply.cors != Cors::None && !admits_json {
-            Reply::fault(&Fault::not_acceptable(), &transaction)
+        if reply.is_json() && reply.cors != Cors::None && !admits_json {
+            Reply::fault(&Fault::not_acceptable(), transaction)
         } else {
             reply
-        };
-        reply.into_response(&transaction)
+        }
     }
 
     async fn route(&self, target: Target, call: Call) -> Result<Reply, Fault> {

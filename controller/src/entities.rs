@@ -2,6 +2,9 @@
 
 mod actions;
 mod code;
+mod encryption;
 
 pub(crate) use actions::{Actions, KnownAction, check_put, put_fault, store_fault};
 pub use code::StoredCode;
+pub(crate) use encryption::UnlockError;
+pub use encryption::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError};

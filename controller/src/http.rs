@@ -6,10 +6,12 @@
 pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod fault;
+pub(crate) mod head;
 pub(crate) mod json_fault;
 pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod reply;
 mod server;
+mod stall;
 
 pub use server::{Server, ServerConfig};

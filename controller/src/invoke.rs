@@ -1,7 +1,7 @@
 //! Invocations: what an action gets, who runs it, what becomes of it.
 
 pub(crate) mod arguments;
-mod detach;
+mod dispatch;
 mod dispatcher;
 mod fair_queue;
 mod fleet;

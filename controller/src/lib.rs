@@ -20,8 +20,8 @@ mod http;
 mod invoke;
 mod throttle;
 
-pub use config::{ApiInfo, ControllerConfig};
+pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHeader};
 pub use controller::{Backends, Controller, StartError};
-pub use entities::StoredCode;
+pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode};
 pub use http::{Server, ServerConfig};
 pub use invoke::{Fleet, Records};

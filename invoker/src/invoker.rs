@@ -10,13 +10,12 @@ use oxwhisk_container::{ContainerError, ContainerFactory};
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_invoker_api::{
-    CodeSource, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, RecordSink,
-    StartedObserver,
+    CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError, InvokerCapacity, InvokerClient,
+    RecordSink, StartedObserver,
 };
 use tokio::task::JoinHandle;
 
 use crate::config::InvokerConfig;
-use crate::detach::DetachOnDrop;
 use crate::metrics::Snapshot;
 use crate::run;
 use crate::shell::{Shell, Surroundings};

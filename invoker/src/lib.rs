@@ -13,7 +13,6 @@
 
 mod client;
 pub mod config;
-mod detach;
 mod interval;
 mod invoker;
 pub mod keep_alive;

@@ -1,10 +1,13 @@
 //! The configuration of the standalone server: what each key means here.
 
+mod api;
 mod data_dir;
 mod limits;
 mod log;
 mod machine;
+mod parameter_storage;
 mod pool;
+mod records;
 mod users;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use oxwhisk_config::{Faults, Layers, Loaded, Setting, Settings, setting};
+use oxwhisk_controller::{FeatureFlags, ParameterCiphers, Storing, TransactionHeader};
 use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
 use oxwhisk_invoker::config::InvokerConfig;
@@ -59,6 +63,12 @@ pub struct StandaloneConfig {
     /// `__OW_API_HOST` of actions as configured, a URL; `None` leaves it to the sandbox.
     pub api_host: Option<String>,
     pub users: Users,
+    /// How parameters of actions are encrypted in the store.
+    pub parameters: ParameterCiphers,
+    /// Which activation records are kept.
+    pub storing: Storing,
+    pub features: FeatureFlags,
+    pub transaction_header: TransactionHeader,
     pub log: LogConfig,
     pub build: BuildInfo,
     /// How long activation records are kept; `None` is for ever.
@@ -113,6 +123,10 @@ fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> Option<Stand
     let invoker = pool::read(settings, machine, &limits);
     let users = users::read(settings);
     warn_of_published_keys(settings, listen, &users);
+    let parameters = parameter_storage::read(settings);
+    let storing = records::read(settings);
+    let features = api::read_features(settings);
+    let transaction_header = api::read_transaction_header(settings);
     let log = log::read(settings, machine.stderr_is_terminal);
     let build = BuildInfo {
         date: settings.value("whisk.info.date", "unknown".to_owned()),
@@ -132,6 +146,10 @@ fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> Option<Stand
         invoker,
         api_host,
         users,
+        parameters,
+        storing,
+        features,
+        transaction_header,
         log,
         build,
         activation_retention,

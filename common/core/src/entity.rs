@@ -2,6 +2,8 @@
 
 mod action;
 mod activation;
+mod store_level;
 
-pub use action::{Action, ActionPut, PutError};
+pub use action::{Action, ActionPut, NewActionDefaults, PutError};
 pub use activation::{Activation, Response, Status};
+pub use store_level::{StoreLevel, StoreLevelError};

@@ -7,13 +7,14 @@
 //! - [`name`], [`id`], [`version`]: what things are called;
 //! - [`entity`]: actions and activation records; [`exec`]: what an action runs; [`parameters`];
 //! - [`limits`], [`size`]: what is allowed; [`manifest`]: which kinds exist;
-//! - [`subject`]: who calls; [`message`]: what a controller sends to an invoker.
+//! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker.
 
 pub mod entity;
 pub mod error;
 pub mod exec;
 pub mod id;
 pub mod image;
+pub mod json;
 pub mod limits;
 pub mod manifest;
 pub mod message;

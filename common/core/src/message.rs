@@ -3,6 +3,8 @@
 //! A message names what is to run and who asked; it carries no API key and no code. Whoever dispatches it looks the
 //! identity and the action up again, so a key that was revoked while the message waited is not used.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -32,6 +34,13 @@ pub struct ActivationMessage {
     /// Names of the arguments that go to `/init` as environment instead of to `/run`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub init_arguments: Vec<String>,
+    /// Arguments that are encrypted parameters of the action, with the scheme of each. They stay so until dispatch: a
+    /// message may lie on a disk for a while.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub locked_arguments: BTreeMap<String, String>,
+    /// The client asked to wait for the result, whether or not it still does.
+    #[serde(default)]
+    pub blocking: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<ActivationId>,
     /// Milliseconds since the epoch at which the request was received.

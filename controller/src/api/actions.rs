@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use oxwhisk_core::entity::ActionPut;
+use oxwhisk_core::exec::Exec;
+use oxwhisk_core::json;
 use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
 use oxwhisk_store::Collection;
 use serde_json::Value;
@@ -79,15 +81,26 @@ async fn put(
     let put = ActionPut::from_json(&json, &controller.config.manifest, &id.path.namespace)
         .map_err(Fault::malformed_content)?;
     drop(json);
+    if matches!(put.exec, Some(Exec::Sequence { .. })) {
+        // Stored, it could be neither run nor read: this release knows no sequences.
+        let text = "actions of kind 'sequence' are not supported by this release";
+        return Err(Fault::terminate(StatusCode::BAD_REQUEST, text));
+    }
     check_put(&put, &caller.limits, &controller.config.limits)?;
     let action = controller.actions.put(id.clone(), put, overwrite).await?;
     controller.backends.fleet.invalidate(&id).await;
+    if !controller.config.features.require_response_payload {
+        return Ok(Reply::text("OK"));
+    }
     Ok(Reply::json(StatusCode::OK, &action.to_api(true)))
 }
 
 async fn delete(controller: &Controller, id: &FullyQualifiedName) -> Result<Reply, Fault> {
     let action = controller.actions.delete(id).await?;
     controller.backends.fleet.invalidate(id).await;
+    if !controller.config.features.require_response_payload {
+        return Ok(Reply::no_content());
+    }
     Ok(Reply::json(StatusCode::OK, &action.to_api(true)))
 }
 
@@ -116,6 +129,7 @@ async fn invoke(
     if payload.len() as u64 > payload_limit {
         return Err(too_large(payload.len() as u64));
     }
+    json::check_depth(&payload).map_err(Fault::malformed_content)?;
     let invocation = Invocation {
         transaction: call.transaction,
         caller,

@@ -1,10 +1,9 @@
 //! Actions: read through a cache, written with their code beside them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::StatusCode;
-use oxwhisk_core::entity::{Action, ActionPut, PutError};
+use oxwhisk_core::entity::{Action, ActionPut, NewActionDefaults, PutError};
 use oxwhisk_core::exec::{Code, Exec};
 use oxwhisk_core::id::Revision;
 use oxwhisk_core::limits::{EffectiveLimits, SystemLimits};
@@ -15,7 +14,9 @@ use oxwhisk_store::{Collection, EntityDocument, EntityStore, StoreError, Stored}
 
 use crate::cache::ExpiringCache;
 use crate::clock;
+use crate::config::ControllerConfig;
 use crate::entities::code::StoredCode;
+use crate::entities::encryption::ParameterCiphers;
 use crate::http::fault::Fault;
 
 /// One revision of an action, ready to be invoked. Large code stays in its store.
@@ -32,6 +33,8 @@ pub(crate) struct Actions {
     code: Arc<StoredCode>,
     manifest: Arc<Manifest>,
     limits: SystemLimits,
+    ciphers: ParameterCiphers,
+    withhold_api_key: bool,
     cache: ExpiringCache<FullyQualifiedName, Arc<KnownAction>>,
 }
 
@@ -42,11 +45,17 @@ impl Actions {
     pub(crate) fn new(
         store: Arc<dyn EntityStore>,
         code: Arc<StoredCode>,
-        manifest: Arc<Manifest>,
-        limits: SystemLimits,
-        ttl: Duration,
+        config: &ControllerConfig,
     ) -> Self {
-        Self { store, code, manifest, limits, cache: ExpiringCache::new(CACHED_ACTIONS, ttl) }
+        Self {
+            store,
+            code,
+            manifest: Arc::clone(&config.manifest),
+            limits: config.limits.clone(),
+            ciphers: config.parameters.clone(),
+            withhold_api_key: config.features.require_api_key_annotation,
+            cache: ExpiringCache::new(CACHED_ACTIONS, config.cache_ttl),
+        }
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -76,7 +85,8 @@ impl Actions {
         self.inline(&known.action).await
     }
 
-    /// Creates or updates an action; answers it as stored, code included.
+    /// Creates or updates an action; answers it as it was given, code included. What is stored and what later readings
+    /// answer has its parameters encrypted, where the deployment encrypts them.
     pub(crate) async fn put(
         &self,
         id: FullyQualifiedName,
@@ -87,7 +97,10 @@ impl Actions {
         let replaces_code = put.exec.is_some();
         let (mut action, expected) = match stored {
             None => {
-                let defaults = self.limits.default_action_limits();
+                let defaults = NewActionDefaults {
+                    limits: self.limits.default_action_limits(),
+                    withhold_api_key: self.withhold_api_key,
+                };
                 let action = put.create(id.clone(), clock::now_ms(), defaults, &self.manifest);
                 (action.map_err(put_fault)?, None)
             }
@@ -108,6 +121,10 @@ impl Actions {
         } else {
             self.inline(&action).await?
         };
+        action.parameters = self.ciphers.lock(&action.parameters).map_err(|_| {
+            tracing::error!(%id, "cannot encrypt the parameters of an action");
+            Fault::status(StatusCode::INTERNAL_SERVER_ERROR)
+        })?;
         let document = EntityDocument {
             id: id.clone(),
             collection: Collection::Actions,

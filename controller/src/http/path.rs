@@ -1,5 +1,7 @@
 //! Which resource a path names. Pure: no authentication, no lookups, no validation of names.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 /// A collection of a namespace, as it stands in the path.
@@ -131,13 +133,10 @@ fn parse_open(path: &str) -> Option<Open> {
 
 /// `rest` is what follows `/api/v1`, with its leading slash.
 fn parse_resource(rest: &str) -> Option<Resource> {
-    let segments: Vec<String> = rest
-        .split('/')
-        .skip(1)
-        .map(|segment| percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned))
-        .collect::<Result<_, _>>()
-        .ok()?;
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    // What is no UTF-8 becomes a replacement character, which no name may have.
+    let segments: Vec<Cow<'_, str>> =
+        rest.split('/').skip(1).map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let (first, tail) = segments.split_first()?;
     if *first != "namespaces" {
         return None;
@@ -201,6 +200,8 @@ mod tests {
         };
         assert_eq!(resource("/_/actions/a%20b"), entity(CollectionName::Actions, "a b"));
         assert_eq!(resource("/_/activations/1/"), entity(CollectionName::Activations, "1"));
+        assert_eq!(resource("/_/actions/a%2Fb"), entity(CollectionName::Actions, "a/b"));
+        assert_eq!(resource("/_/actions/%ff"), entity(CollectionName::Actions, "\u{fffd}"));
         assert_eq!(resource("/_/triggers/t/"), None);
         assert_eq!(
             resource("/_/actions/p/"),
@@ -217,7 +218,6 @@ mod tests {
             "/_/actions//",
             "/_/actions/a/b/c",
             "/_/activations/1/foo",
-            "/_/actions/%ff",
         ] {
             let found = resource(path);
             assert!(found.is_none() || path == "/_/actions//", "{path}: {found:?}");

@@ -10,9 +10,9 @@ use http_body_util::Full;
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use serde_json::{Value, json};
 
+use crate::config::TransactionHeader;
 use crate::http::fault::{Fault, Origin};
 
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ACTIVATION_ID: HeaderName = HeaderName::from_static("x-openwhisk-activation-id");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -53,6 +53,12 @@ impl Reply {
     pub(crate) fn text(text: &'static str) -> Self {
         let body = Bytes::from_static(text.as_bytes());
         Self { status: StatusCode::OK, content_type: Some(TEXT), body, cors: Cors::Api, extra: None }
+    }
+
+    /// Done, and there is nothing to say.
+    pub(crate) fn no_content() -> Self {
+        let status = StatusCode::NO_CONTENT;
+        Self { status, content_type: None, body: Bytes::new(), cors: Cors::Api, extra: None }
     }
 
     pub(crate) fn html(text: &'static str) -> Self {
@@ -99,7 +105,21 @@ impl Reply {
         reply.with_cors(Cors::None)
     }
 
-    pub(crate) fn into_response(self, transaction: &TransactionId) -> Response<Full<Bytes>> {
+    /// The answer of a request that took too long. Text, as every answer that does not come from a route.
+    pub(crate) fn timed_out() -> Self {
+        let mut reply = Self::text(
+            "The server was not able to produce a timely response to your request.\r\nPlease try again in a short while!",
+        );
+        reply.status = StatusCode::SERVICE_UNAVAILABLE;
+        reply.with_cors(Cors::None)
+    }
+
+    /// `header` is the one that carries the id of the transaction.
+    pub(crate) fn into_response(
+        self,
+        transaction: &TransactionId,
+        header: &TransactionHeader,
+    ) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -108,7 +128,7 @@ impl Reply {
             headers.insert(CONTENT_TYPE, content_type);
         }
         if let Ok(id) = HeaderValue::from_str(transaction.as_str()) {
-            headers.insert(REQUEST_ID, id);
+            headers.insert(header.name(), id);
         }
         add_cors(headers, self.cors);
         if let Some((name, value)) = self.extra {

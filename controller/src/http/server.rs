@@ -17,18 +17,27 @@ use tokio_util::task::TaskTracker;
 
 use crate::Controller;
 use crate::http::reply::Reply;
+use crate::http::stall::StallGuard;
 
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Connections served at once; more wait in the kernel's queue.
     pub max_connections: usize,
-    /// A connection without a request, and a request without its whole head, end after this.
+    /// A connection without a request, a request without its whole head, and an answer that the client does not take
+    /// end after this.
     pub idle_timeout: Duration,
+    /// What a request may take beside the longest wait of a blocking invocation. A request that takes longer than both
+    /// is answered with 503, whatever holds it up: most often a client that sends its body too slowly.
+    pub answer_margin: Duration,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { max_connections: 8192, idle_timeout: Duration::from_secs(70) }
+        Self {
+            max_connections: 8192,
+            idle_timeout: Duration::from_secs(70),
+            answer_margin: Duration::from_secs(5),
+        }
     }
 }
 
@@ -36,7 +45,7 @@ impl Default for ServerConfig {
 #[derive(Debug)]
 pub struct Server {
     controller: Arc<Controller>,
-    config: ServerConfig,
+    timeouts: Timeouts,
     connections: TaskTracker,
     permits: Arc<Semaphore>,
     closing: CancellationToken,
@@ -45,10 +54,14 @@ pub struct Server {
 impl Server {
     #[must_use]
     pub fn new(controller: Arc<Controller>, config: ServerConfig) -> Self {
+        let timeouts = Timeouts {
+            idle: config.idle_timeout,
+            request: controller.config.limits.blocking_wait.saturating_add(config.answer_margin),
+        };
         let permits = Arc::new(Semaphore::new(config.max_connections));
         Self {
             controller,
-            config,
+            timeouts,
             connections: TaskTracker::new(),
             permits,
             closing: CancellationToken::new(),
@@ -69,7 +82,7 @@ impl Server {
                         Arc::clone(&self.controller),
                         stream,
                         peer,
-                        self.config.idle_timeout,
+                        self.timeouts,
                         self.closing.clone(),
                     );
                     self.connections.spawn(async move {
@@ -94,11 +107,17 @@ impl Server {
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Timeouts {
+    idle: Duration,
+    request: Duration,
+}
+
 async fn serve_connection(
     controller: Arc<Controller>,
     stream: TcpStream,
     peer: SocketAddr,
-    idle_timeout: Duration,
+    timeouts: Timeouts,
     closing: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -108,18 +127,18 @@ async fn serve_connection(
         let controller = Arc::clone(&controller);
         async move {
             // A defect in one request must not take others on the connection down with it.
-            let answer = AssertUnwindSafe(controller.handle(request)).catch_unwind().await;
-            let answer =
-                answer.unwrap_or_else(|_| Reply::internal_error().into_response(&TransactionId::generate()));
+            let answer = AssertUnwindSafe(controller.handle(request, timeouts.request)).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|_| {
+                let header = &controller.config.transaction_header;
+                Reply::internal_error().into_response(&TransactionId::generate(), header)
+            });
             Ok::<_, std::convert::Infallible>(answer)
         }
     });
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(idle_timeout)
-        .max_buf_size(64 * 1024)
-        .pipeline_flush(true);
+    // No `pipeline_flush`: with it hyper closes the connection without the answer to a request that it cannot parse.
+    builder.timer(TokioTimer::new()).header_read_timeout(timeouts.idle).max_buf_size(64 * 1024);
+    let stream = StallGuard::new(stream, timeouts.idle);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let result = tokio::select! {

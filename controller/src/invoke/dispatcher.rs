@@ -22,7 +22,8 @@ use crate::auth::{Authenticator, Caller};
 use crate::entities::KnownAction;
 use crate::invoke::arguments::Arguments;
 use crate::invoke::fair_queue::FairQueue;
-use crate::invoke::service::{Invocations, Origin, delivery, dispatch, fallback_record};
+use crate::invoke::dispatch::{Origin, delivery, dispatch};
+use crate::invoke::service::{Invocations, fallback_record};
 
 /// Messages taken off the bus at once.
 const BATCH: usize = 256;
@@ -244,29 +245,33 @@ impl Dispatcher {
         again: bool,
         closing: &CancellationToken,
     ) -> Ended {
-        let arguments =
-            Arguments { merged: Arc::from(message.arguments.clone()), init: message.init_arguments.clone() };
+        let arguments = Arguments {
+            merged: Arc::from(message.arguments.clone()),
+            init: message.init_arguments.clone(),
+            locked: message.locked_arguments.clone(),
+        };
+        let ciphers = &self.invocations.ciphers;
+        let store = self.invocations.store_policy(caller, &message);
         let mut pause = RETRY_FIRST;
         loop {
             let origin = Origin {
                 transaction: message.transaction.clone(),
                 received: message.received,
                 attempt: message.attempt + u32::from(again),
-                extra_logging: message.extra_logging,
+                store,
             };
-            let dispatch = match dispatch(caller, known, &arguments, message.activation_id, origin) {
+            let dispatch = match dispatch(caller, known, &arguments, ciphers, message.activation_id, origin) {
                 Ok(dispatch) => dispatch,
-                Err(fault) => {
-                    return self.record_instead(
-                        caller,
-                        &message,
-                        Response::error(Status::WhiskError, &fault.message),
-                    );
+                Err(error) => {
+                    tracing::error!(activation_id = %message.activation_id, %error, "cannot dispatch an activation");
+                    let response = Response::error(Status::WhiskError, &error.to_string());
+                    return self.record_instead(caller, &message, response);
                 }
             };
-            let recorded = dispatch.store_record;
             match self.invocations.fleet.run(dispatch).await {
-                Ok(_) if recorded => return Ended::Recorded,
+                Ok(completion) if store.stores(completion.activation.response.status) => {
+                    return Ended::Recorded;
+                }
                 Ok(_) => return Ended::Unrecorded,
                 Err(DispatchError::Draining) => return Ended::Left,
                 Err(error) => {
@@ -282,9 +287,8 @@ impl Dispatcher {
     fn record_instead(&self, caller: &Caller, message: &ActivationMessage, response: Response) -> Ended {
         let record =
             fallback_record(caller, &message.action, message.activation_id, message.received, response);
-        let store = caller.limits.store_activations || message.extra_logging;
-        self.invocations.keep(&Arc::new(record), store);
-        if store { Ended::Recorded } else { Ended::Unrecorded }
+        let kept = self.invocations.keep(&Arc::new(record), self.invocations.store_policy(caller, message));
+        if kept { Ended::Recorded } else { Ended::Unrecorded }
     }
 
     /// A message that nobody can read goes where a person can look at it.

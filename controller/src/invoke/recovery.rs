@@ -9,7 +9,8 @@ use oxwhisk_messaging::{BusError, Topic};
 use oxwhisk_store::ActivationStore;
 
 use crate::auth::Authenticator;
-use crate::invoke::service::{Invocations, delivery, fallback_record};
+use crate::invoke::dispatch::delivery;
+use crate::invoke::service::{Invocations, fallback_record};
 
 /// Invocations that were running when the process died, and whose ids clients know: each is run again as a new
 /// attempt, or, where its action wants it at most once, recorded as lost.
@@ -68,8 +69,7 @@ async fn recover_one(
         let text = "The activation was interrupted and is not run again.";
         let response = Response::error(Status::WhiskError, text);
         let record = fallback_record(&caller, &message.action, id, message.received, response);
-        if caller.limits.store_activations || message.extra_logging {
-            invocations.keep(&Arc::new(record), true);
+        if invocations.keep(&Arc::new(record), invocations.store_policy(&caller, &message)) {
             invocations.records.settled(id).await;
         }
     }

@@ -10,19 +10,19 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
-use oxwhisk_invoker_api::{
-    ApiKey, Completion, Delivery, Dispatch, DispatchError, RecordSink, ResponseLimits,
-};
+use oxwhisk_invoker_api::{Completion, DetachOnDrop, DispatchError, RecordSink, StorePolicy};
 use oxwhisk_messaging::{Bus, BusError, Topic};
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Caller;
 use crate::clock;
-use crate::entities::{Actions, KnownAction};
+use crate::config::Storing;
+use crate::entities::{Actions, KnownAction, ParameterCiphers};
 use crate::http::fault::Fault;
 use crate::http::reply::Reply;
-use crate::invoke::arguments::{Arguments, merge, split_init};
-use crate::invoke::detach::DetachOnDrop;
+use crate::invoke::arguments::{Arguments, ArgumentsError, merge};
+use crate::invoke::dispatch::{Origin, dispatch, message};
 use crate::invoke::{Fleet, Records, outcome};
 use crate::throttle::{InFlight, Throttles};
 
@@ -47,6 +47,8 @@ pub(crate) struct Invocation {
 #[derive(Debug)]
 pub(crate) struct Invocations {
     pub(crate) actions: Arc<Actions>,
+    pub(crate) ciphers: ParameterCiphers,
+    pub(crate) storing: Storing,
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) records: Arc<Records>,
@@ -61,7 +63,7 @@ impl Invocations {
     pub(crate) async fn invoke(self: &Arc<Self>, invocation: Invocation) -> Result<Reply, Fault> {
         let known = self.actions.get(&invocation.action).await?;
         known.action.check_invocable(self.actions.manifest()).map_err(crate::entities::put_fault)?;
-        let arguments = merge(&known.action, &invocation.payload)?;
+        let arguments = merge(&known.action, &invocation.payload, &self.ciphers)?;
         let id = ActivationId::generate();
         match invocation.wait {
             None => self.queue(invocation, &known, arguments, id).await,
@@ -106,19 +108,30 @@ impl Invocations {
         id: ActivationId,
         wait: Duration,
     ) -> Result<Reply, Fault> {
-        if let Err(violation) = known.action.limits.check(&invocation.caller.limits) {
-            let response = Response::error(Status::ApplicationError, &violation.to_string());
+        let stores = invocation.caller.limits.store_activations;
+        let store = self.storing.policy(true, stores, invocation.extra_logging);
+        let end_with = |response: Response| {
             let activation = self.fallback(&invocation.caller, &known, id, invocation.received, response);
-            self.keep(&activation, invocation.caller.limits.store_activations);
-            return Ok(outcome::ended(&activation, invocation.result_only));
+            self.keep(&activation, store);
+            Ok(outcome::ended(&activation, invocation.result_only))
+        };
+        if let Err(violation) = known.action.limits.check(&invocation.caller.limits) {
+            return end_with(Response::error(Status::ApplicationError, &violation.to_string()));
         }
         let origin = Origin {
             transaction: invocation.transaction.clone(),
             received: invocation.received,
             attempt: 1,
-            extra_logging: invocation.extra_logging,
+            store,
         };
-        let dispatch = dispatch(&invocation.caller, &known, &arguments, id, origin)?;
+        let dispatch = match dispatch(&invocation.caller, &known, &arguments, &self.ciphers, id, origin) {
+            Ok(dispatch) => dispatch,
+            Err(ArgumentsError::Malformed(error)) => return Err(Fault::malformed_content(error)),
+            Err(error) => {
+                tracing::error!(action = %known.action.id(), %error, "cannot dispatch an activation");
+                return end_with(Response::error(Status::WhiskError, &error.to_string()));
+            }
+        };
         let late = message(&invocation, &known, &arguments, id);
         let (this, slot) = (Arc::clone(self), invocation.slot);
         let run = async move {
@@ -126,7 +139,7 @@ impl Invocations {
             drop(slot);
             ended
         };
-        let mut run = DetachOnDrop::new(run, &self.tasks);
+        let mut run = DetachOnDrop::new(Box::pin(run), self.tasks.clone(), Handle::current());
         match tokio::time::timeout(wait, &mut run).await {
             Ok(Ok(Completion { activation })) => Ok(outcome::ended(&activation, invocation.result_only)),
             Ok(Err(error)) => Err(refusal(&error)),
@@ -190,14 +203,29 @@ impl Invocations {
         Arc::new(activation)
     }
 
-    /// Hands a record over to be stored, if the namespace keeps records.
-    pub(crate) fn keep(&self, activation: &Arc<Activation>, store: bool) {
-        if !store {
-            return;
+    /// Whether the record of a message's activation is kept.
+    pub(crate) fn store_policy(&self, caller: &Caller, message: &ActivationMessage) -> StorePolicy {
+        self.storing.policy(message.blocking, caller.limits.store_activations, message.extra_logging)
+    }
+
+    /// Hands a record over to be stored, if `policy` wants it. Says whether it does.
+    pub(crate) fn keep(&self, activation: &Arc<Activation>, policy: StorePolicy) -> bool {
+        if !policy.stores(activation.response.status) {
+            if policy.log_unstored {
+                tracing::info!(
+                    activation_id = %activation.activation_id,
+                    namespace = %activation.namespace,
+                    action = %activation.name,
+                    status = activation.response.status.word(),
+                    "record is not stored"
+                );
+            }
+            return false;
         }
         if let Err(error) = self.records.accept(activation) {
             tracing::error!(activation_id = %activation.activation_id, %error, "cannot keep a record");
         }
+        true
     }
 }
 
@@ -227,80 +255,6 @@ pub(crate) fn fallback_record(
         logs: Vec::new(),
         annotations,
         publish: false,
-    }
-}
-
-/// Where an activation comes from.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) transaction: TransactionId,
-    pub(crate) received: i64,
-    pub(crate) attempt: u32,
-    pub(crate) extra_logging: bool,
-}
-
-/// What goes to an invoker.
-pub(crate) fn dispatch(
-    caller: &Caller,
-    known: &KnownAction,
-    arguments: &Arguments,
-    id: ActivationId,
-    origin: Origin,
-) -> Result<Dispatch, Fault> {
-    let split = split_init(&arguments.merged, &arguments.init).map_err(Fault::malformed_content)?;
-    let api_key = known.action.provides_api_key().then(|| ApiKey(caller.identity.auth.compact()));
-    let bytes = |size: oxwhisk_core::size::ByteSize| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX);
-    Ok(Dispatch {
-        transaction: origin.transaction,
-        activation_id: id,
-        action: Arc::clone(&known.descriptor),
-        caller: caller.dispatched.clone(),
-        api_key,
-        arguments: split.run,
-        init_environment: split.environment,
-        cause: None,
-        binding: None,
-        received: origin.received,
-        attempt: origin.attempt,
-        delivery: delivery(known),
-        response_limits: ResponseLimits {
-            max: bytes(caller.limits.payload),
-            truncation: bytes(caller.limits.truncation),
-        },
-        store_record: caller.limits.store_activations || origin.extra_logging,
-    })
-}
-
-/// What the action's author asked for with the annotation `delivery`.
-pub(crate) fn delivery(known: &KnownAction) -> Delivery {
-    match known.action.annotations.get("delivery").and_then(serde_json::Value::as_str) {
-        Some("at-most-once") => Delivery::AtMostOnce,
-        _ => Delivery::AtLeastOnce,
-    }
-}
-
-fn message(
-    invocation: &Invocation,
-    known: &KnownAction,
-    arguments: &Arguments,
-    id: ActivationId,
-) -> ActivationMessage {
-    let identity = &invocation.caller.identity;
-    ActivationMessage {
-        transaction: invocation.transaction.clone(),
-        activation_id: id,
-        action: invocation.action.clone(),
-        revision: Some(known.revision.clone()),
-        binding: None,
-        subject: identity.subject.to_string(),
-        namespace: identity.namespace.clone(),
-        namespace_uuid: identity.auth.uuid.clone(),
-        arguments: serde_json::value::RawValue::to_owned(&arguments.merged),
-        init_arguments: arguments.init.clone(),
-        cause: None,
-        received: invocation.received,
-        attempt: 1,
-        extra_logging: invocation.extra_logging,
     }
 }
 

@@ -6,7 +6,7 @@
 //! | lines | need |
 //! |---|---|
 //! | 37-43, 77, 81, 122-127, 157, 158 | packages and bindings |
-//! | 49-55 | tests of the throttles |
+//! | 51, 54 | triggers and web actions |
 //! | 65, 66, 79, 80, 286 | triggers and rules |
 //! | 76, 147, 283 | done for actions and activations; the rest needs the other collections and packages |
 //! | 164 | an encrypted parameter store |
@@ -23,14 +23,17 @@ mod activations;
 mod announcing;
 mod archive;
 mod cli_contract;
+mod credentials;
 mod durability;
 mod http_basics;
+mod http_wire;
 mod invoke;
 mod invoke_archives;
 mod invoke_failures;
 mod invoke_request;
 mod invoke_together;
 mod js_client;
+mod json_texts;
 mod lists;
 mod logs;
 mod manifest;
@@ -38,6 +41,8 @@ mod names;
 mod records;
 mod shutdown;
 mod startup;
+mod throttles;
+mod wire;
 mod wsk;
 
 /// The text of a rejected request body.

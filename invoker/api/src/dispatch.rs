@@ -11,6 +11,8 @@ use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_core::version::Version;
 use serde_json::value::RawValue;
 
+use crate::StorePolicy;
+
 /// One revision of an action as the invoker needs to know it; made once for each revision and shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionDescriptor {
@@ -86,8 +88,8 @@ pub struct Dispatch {
     pub attempt: u32,
     pub delivery: Delivery,
     pub response_limits: ResponseLimits,
-    /// Whether a record is kept at all.
-    pub store_record: bool,
+    /// Whether its record is kept, which also depends on how it ends.
+    pub store: StorePolicy,
 }
 
 /// An activation that has ended.

@@ -2,12 +2,16 @@
 //!
 //! A controller holds an [`InvokerClient`]; in the standalone server it is the invoker itself, between services it is a
 //! gRPC stream. The invoker fetches code through a [`CodeSource`] and hands finished records to a [`RecordSink`]: it
-//! holds no store of its own.
+//! holds no store of its own. Both sides run activations under [`DetachOnDrop`]: they outlive whoever waits.
 
+mod detach;
 mod dispatch;
+mod store_policy;
 mod traits;
 
+pub use detach::DetachOnDrop;
 pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
+pub use store_policy::StorePolicy;
 pub use traits::{
     CodeError, CodeSource, DispatchError, InvokerCapacity, InvokerClient, RecordError, RecordSink,
     StartedObserver,

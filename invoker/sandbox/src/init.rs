@@ -3,6 +3,7 @@
 //! nothing worth stealing.
 
 mod child;
+mod chroot;
 mod launcher;
 mod mounts;
 pub(crate) mod seccomp;

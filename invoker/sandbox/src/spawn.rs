@@ -9,7 +9,6 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use oxwhisk_container::{ContainerSpec, CreateError};
 use tokio::io::Interest;
-use tokio::net::unix::pipe::Receiver;
 
 use crate::cgroup::{Cgroups, Group, GroupLimits};
 use crate::channel;
@@ -203,11 +202,11 @@ fn environment(runtime: &[(String, String)], pool: &[(String, String)]) -> Vec<S
     merged.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-fn output_pipe() -> io::Result<(Receiver, OwnedFd)> {
+fn output_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     // Only this end: programs expect their standard output to block.
     set_nonblocking(&read)?;
-    Ok((Receiver::from_owned_fd(read)?, write))
+    Ok((read, write))
 }
 
 fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_core::entity::{Activation, Status};
-use oxwhisk_invoker_api::{Completion, Dispatch};
+use oxwhisk_invoker_api::{Completion, Dispatch, StorePolicy};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Outcome, record};
@@ -23,7 +23,7 @@ const LOG_WAIT_MB_MIN: u64 = 5;
 /// Keeps the record of an activation that got no container.
 pub(super) fn without_container(shell: &Shell, dispatch: &Dispatch, record: Activation) -> Completion {
     let activation = Arc::new(record);
-    keep_record(shell, dispatch.store_record, &activation);
+    keep_record(shell, dispatch.store, &activation);
     Completion { activation }
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn finish(
     };
     let logs = lease.proxy().logs().take(ending);
     let activation = Arc::new(record::activation(&dispatch, outcome, logs));
-    keep_record(shell, dispatch.store_record, &activation);
+    keep_record(shell, dispatch.store, &activation);
     lease.release(release);
     Completion { activation }
 }
@@ -67,7 +67,7 @@ fn finish_later(
 ) -> Completion {
     increment(&shell.metrics.late_logs);
     let activation = Arc::new(record::activation(&dispatch, outcome, Vec::new()));
-    keep_record(shell, dispatch.store_record, &activation);
+    keep_record(shell, dispatch.store, &activation);
     let completion = Completion { activation: Arc::clone(&activation) };
     let shell = Arc::clone(shell);
     let runtime = shell.runtime.clone();
@@ -82,7 +82,10 @@ fn finish_later(
         lease.release(Release::Keep);
         let mut record = Arc::unwrap_or_clone(activation);
         record.logs = logs;
-        keep_record(&shell, dispatch.store_record, &Arc::new(record));
+        // One that is not stored was left out, and logged if wanted, with the answer.
+        if dispatch.store.stores(record.response.status) {
+            keep_record(&shell, dispatch.store, &Arc::new(record));
+        }
         drop(running);
     };
     tracker.spawn_on(collection, &runtime);
@@ -97,12 +100,27 @@ fn log_wait(shell: &Shell, limit_mb: u64) -> (Duration, Duration) {
 
 /// Hands a record over before the answer goes out. If it cannot be kept, the answer is all that is left of it, and
 /// goes out all the same: a caller who waits is better served by a result without record than by neither.
-fn keep_record(shell: &Shell, wanted: bool, activation: &Arc<Activation>) {
-    if !wanted {
+fn keep_record(shell: &Shell, policy: StorePolicy, activation: &Arc<Activation>) {
+    if !policy.stores(activation.response.status) {
+        if policy.log_unstored {
+            log_unstored(activation);
+        }
         return;
     }
     if let Err(error) = shell.records.accept(activation) {
         increment(&shell.metrics.records_not_kept);
         tracing::error!(activation_id = %activation.activation_id, %error, "record is lost");
     }
+}
+
+/// What is left of an activation whose record is not stored, where the operator wants that much.
+fn log_unstored(activation: &Activation) {
+    tracing::info!(
+        activation_id = %activation.activation_id,
+        namespace = %activation.namespace,
+        action = %activation.name,
+        status = activation.response.status.word(),
+        response_size = activation.response.size.unwrap_or(0),
+        "record is not stored"
+    );
 }

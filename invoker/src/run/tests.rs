@@ -6,7 +6,7 @@ use oxwhisk_core::id::{ActivationId, Revision, TransactionId};
 use oxwhisk_core::limits::ActionLimits;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_core::version::Version;
-use oxwhisk_invoker_api::{ActionDescriptor, Caller, Delivery, Dispatch, ResponseLimits};
+use oxwhisk_invoker_api::{ActionDescriptor, Caller, Delivery, Dispatch, ResponseLimits, StorePolicy};
 use serde_json::value::RawValue;
 
 pub(crate) fn action(name: &str, memory: u64, concurrency: u64) -> ActionDescriptor {
@@ -45,6 +45,6 @@ pub(crate) fn dispatch(arguments: &str) -> Dispatch {
         attempt: 1,
         delivery: Delivery::AtLeastOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
-        store_record: true,
+        store: StorePolicy::ALWAYS,
     }
 }

@@ -14,7 +14,7 @@ use oxwhisk_core::version::Version;
 use oxwhisk_invoker::{Invoker, InvokerConfig};
 use oxwhisk_invoker_api::{
     ActionDescriptor, Caller, CodeError, CodeSource, Completion, Delivery, Dispatch, DispatchError,
-    InvokerClient, RecordError, RecordSink, ResponseLimits,
+    InvokerClient, RecordError, RecordSink, ResponseLimits, StorePolicy,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -165,7 +165,7 @@ pub(crate) fn dispatch(action: &ActionDescriptor, arguments: &Value) -> Dispatch
         attempt: 1,
         delivery: Delivery::AtLeastOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
-        store_record: true,
+        store: StorePolicy::ALWAYS,
     }
 }
 

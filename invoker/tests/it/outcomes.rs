@@ -1,7 +1,10 @@
 //! Each row of the table of container outcomes.
 
+use std::time::{Duration, Instant};
+
 use oxwhisk_container::CreateError;
-use oxwhisk_invoker_api::CodeError;
+use oxwhisk_core::entity::StoreLevel;
+use oxwhisk_invoker_api::{CodeError, StorePolicy};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, action, dispatch, eventually, result};
@@ -169,8 +172,39 @@ async fn a_record_that_cannot_be_kept_does_not_take_the_answer_away() {
 async fn a_record_that_is_not_wanted_is_not_kept() {
     let fixture = Fixture::new().await;
     let mut quiet = dispatch(&action("hello"), &json!({}));
-    quiet.store_record = false;
+    quiet.store = StorePolicy::NEVER;
     let completion = fixture.run(quiet).await;
     assert!(fixture.records.of(completion.activation.activation_id).is_empty());
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn how_an_activation_ended_decides_whether_its_record_is_kept() {
+    let fixture = Fixture::new().await;
+    let error = json!({"do": "body", "body": "{\"error\": 1}"});
+    for (level, arguments, kept) in [
+        (StoreLevel::Failures, json!({}), false),
+        (StoreLevel::Failures, error.clone(), true),
+        (StoreLevel::FailuresNotApplicationErrors, error, false),
+        (StoreLevel::FailuresNotApplicationErrors, json!({"do": "body", "body": "no"}), true),
+    ] {
+        let mut choosy = dispatch(&action("hello"), &arguments);
+        choosy.store = StorePolicy { level: Some(level), log_unstored: true };
+        let id = fixture.run(choosy).await.activation.activation_id;
+        assert_eq!(!fixture.records.of(id).is_empty(), kept, "{level} {arguments}");
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn late_logs_do_not_bring_back_a_record_that_is_not_kept() {
+    let fixture = Fixture::new().await;
+    let mut choosy = dispatch(&action("hello"), &json!({"stdout": "early\n", "marks": "after"}));
+    choosy.store = StorePolicy { level: Some(StoreLevel::Failures), log_unstored: false };
+    let id = fixture.run(choosy).await.activation.activation_id;
+    assert_eq!(fixture.invoker.metrics().late_logs, 1);
+    // Ends when the logs are collected.
+    assert!(fixture.invoker.drain(Instant::now() + Duration::from_secs(30)).await);
+    assert!(fixture.records.of(id).is_empty());
     fixture.stop().await;
 }

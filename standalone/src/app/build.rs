@@ -22,7 +22,7 @@ use oxwhisk_store::{StoreError, SubjectStore};
 use super::App;
 use crate::cli::{Exit, Refusal};
 use crate::config::{StandaloneConfig, Users};
-use crate::runtimes;
+use crate::{open_files, runtimes};
 
 /// Builds everything but the listeners.
 pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Result<App, Refusal> {
@@ -64,6 +64,10 @@ pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Res
     let controller_config = ControllerConfig {
         limits: config.limits.clone(),
         namespace_defaults: config.namespace_defaults.clone(),
+        parameters: config.parameters.clone(),
+        storing: config.storing,
+        features: config.features,
+        transaction_header: config.transaction_header.clone(),
         ..ControllerConfig::new(manifest, info)
     };
     let backends = Backends {
@@ -78,8 +82,19 @@ pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Res
     let controller = Controller::start(controller_config, backends)
         .await
         .map_err(|error| Refusal::new(Exit::Io, error))?;
-    let server = Arc::new(Server::new(Arc::clone(&controller), ServerConfig::default()));
+    let server = Arc::new(Server::new(Arc::clone(&controller), server_config()));
     Ok(App { server, controller, invoker, bus, sandbox, listeners: Shutdown::new() })
+}
+
+fn server_config() -> ServerConfig {
+    let default = ServerConfig::default();
+    match open_files::raise_limit() {
+        Ok(files) => ServerConfig { max_connections: open_files::connections(files), ..default },
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files, many connections may exhaust it");
+            default
+        }
+    }
 }
 
 /// Stem cells only of kinds that this machine can start: others would be tried again and again.

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod configuration;
+mod deployment;
 mod workspace_rules;
 
 use std::ffi::OsString;

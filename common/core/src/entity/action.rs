@@ -37,6 +37,14 @@ pub struct ActionPut {
     pub publish: Option<bool>,
 }
 
+/// What a new action gets of which its `PUT` says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewActionDefaults {
+    pub limits: ActionLimits,
+    /// Annotate that the API key stays out of the container, which gets it where nothing is annotated.
+    pub withhold_api_key: bool,
+}
+
 /// Why a well-formed `PUT` cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
@@ -87,13 +95,13 @@ impl ActionPut {
         self,
         id: FullyQualifiedName,
         now: i64,
-        defaults: ActionLimits,
+        defaults: NewActionDefaults,
         manifest: &Manifest,
     ) -> Result<Action, PutError> {
         let exec = self.exec.ok_or(PutError::ExecUndefined)?;
         check_not_deprecated(&exec, manifest)?;
         let mut annotations = self.annotations.unwrap_or_default();
-        if annotations.get(PROVIDE_API_KEY).is_none() {
+        if defaults.withhold_api_key && annotations.get(PROVIDE_API_KEY).is_none() {
             annotations.set(PROVIDE_API_KEY, false);
         }
         annotations.set(EXEC, exec.kind());
@@ -104,7 +112,7 @@ impl ActionPut {
             publish: self.publish.unwrap_or(false),
             annotations,
             parameters: parameters_of(&exec, self.parameters, Parameters::new()),
-            limits: self.limits.unwrap_or_default().over(defaults),
+            limits: self.limits.unwrap_or_default().over(defaults.limits),
             exec,
             updated: now,
         })
@@ -262,7 +270,12 @@ mod tests {
     }
 
     fn create(body: Value) -> Result<Action, PutError> {
-        put(body).create(id(), 1, SystemLimits::default().default_action_limits(), &manifest())
+        create_with(body, true)
+    }
+
+    fn create_with(body: Value, withhold_api_key: bool) -> Result<Action, PutError> {
+        let limits = SystemLimits::default().default_action_limits();
+        put(body).create(id(), 1, NewActionDefaults { limits, withhold_api_key }, &manifest())
     }
 
     #[test]
@@ -275,6 +288,15 @@ mod tests {
         assert_eq!(create(json!({})), Err(PutError::ExecUndefined));
         let old = create(json!({"exec": {"kind": "nodejs:6", "code": "x"}}));
         assert_eq!(old, Err(PutError::Deprecated("nodejs:6".to_owned())));
+    }
+
+    #[test]
+    fn the_api_key_is_withheld_only_where_the_deployment_wants_it() {
+        let body = || json!({"exec": {"kind": "nodejs:20", "code": "x"}});
+        assert!(!create_with(body(), true).unwrap().provides_api_key());
+        let free = create_with(body(), false).unwrap();
+        assert_eq!(free.annotations.get("provide-api-key"), None);
+        assert!(free.provides_api_key());
     }
 
     #[test]

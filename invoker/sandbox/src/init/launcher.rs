@@ -189,6 +189,15 @@ fn become_namespace_root() -> Result<(), Failure> {
 
 fn enter_root(layout: &RootLayout) -> Result<(), Failure> {
     unshare(CloneFlags::CLONE_NEWNS).step("make a mount namespace")?;
+    if mounts::keep_to_ourselves().is_ok() {
+        return live_in(layout);
+    }
+    let outside = super::chroot::leave(layout)?;
+    mounts::keep_to_ourselves().step("make mounts private")?;
+    live_in(&outside)
+}
+
+fn live_in(layout: &RootLayout) -> Result<(), Failure> {
     mounts::build_root(layout)?;
     mounts::pivot(Path::new(&layout.directory))
 }

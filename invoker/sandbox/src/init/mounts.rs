@@ -34,10 +34,17 @@ const NONE: Option<&str> = None;
 /// `nosymfollow`, which the `nix` crate does not name.
 const NO_SYMLINKS: MsFlags = MsFlags::from_bits_retain(libc::MS_NOSYMFOLLOW);
 
+/// Keeps what is mounted from now on out of every other mount namespace.
+///
+/// # Errors
+/// `EINVAL` in a `chroot`, where the root directory is no mount.
+pub(super) fn keep_to_ourselves() -> io::Result<()> {
+    Ok(mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)?)
+}
+
 /// Mounts the shared part on the layout's directory.
 pub(super) fn build_root(layout: &RootLayout) -> Result<(), Failure> {
     let root = &layout.directory;
-    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).step("make mounts private")?;
     mount(Some(root), root, NONE, MsFlags::MS_BIND, NONE).step("mount the root directory")?;
     let read_only = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
     for bind in &layout.binds {

@@ -1,0 +1,31 @@
+//! What the API does differently where a deployment asks for it.
+
+use oxwhisk_config::{Setting, Settings, setting};
+use oxwhisk_controller::{FeatureFlags, TransactionHeader};
+
+struct Header(TransactionHeader);
+
+impl Setting for Header {
+    fn read(text: &str) -> Result<Self, String> {
+        TransactionHeader::parse(text).map(Self)
+    }
+
+    fn literal(&self) -> String {
+        setting::quoted(&self.0.to_string())
+    }
+}
+
+pub(super) fn read_features(settings: &mut Settings) -> FeatureFlags {
+    let default = FeatureFlags::default();
+    FeatureFlags {
+        require_api_key_annotation: settings
+            .value("whisk.feature-flags.require-api-key-annotation", default.require_api_key_annotation),
+        require_response_payload: settings
+            .value("whisk.feature-flags.require-response-payload", default.require_response_payload),
+    }
+}
+
+/// The header of a transaction's id.
+pub(super) fn read_transaction_header(settings: &mut Settings) -> TransactionHeader {
+    settings.value("whisk.transactions.header", Header(TransactionHeader::default())).0
+}
