@@ -129,9 +129,14 @@ mod tests {
             assert_eq!(key.uuid, uuid);
         }
         let short = STANDARD.encode(format!("{uuid}:k"));
-        for header in
-            ["Basic", &format!("Bearer {encoded}"), &encoded, "Basic !", &format!("Basic {short}"), "Basic 77+9"]
-        {
+        for header in [
+            "Basic",
+            &format!("Bearer {encoded}"),
+            &encoded,
+            "Basic !",
+            &format!("Basic {short}"),
+            "Basic 77+9",
+        ] {
             assert!(basic_key(header.as_bytes()).is_none(), "{header}");
         }
         assert!(basic_key(b"Basic \xff").is_none());

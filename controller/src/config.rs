@@ -167,7 +167,10 @@ mod tests {
     fn a_transaction_header_does_not_take_anothers_place() {
         assert_eq!(TransactionHeader::parse("X-My-Id").unwrap().to_string(), "x-my-id");
         assert_eq!(TransactionHeader::parse("X My").unwrap_err(), "'X My' is not the name of a header");
-        assert_eq!(TransactionHeader::parse("Authorization").unwrap_err(), "'Authorization' has another meaning");
+        assert_eq!(
+            TransactionHeader::parse("Authorization").unwrap_err(),
+            "'Authorization' has another meaning"
+        );
         assert!(TAKEN_HEADERS.iter().all(|taken| TransactionHeader::parse(taken).is_err()));
     }
 }

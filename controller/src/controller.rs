@@ -78,11 +78,8 @@ impl Controller {
     /// When the bus cannot be read.
     pub async fn start(config: ControllerConfig, backends: Backends) -> Result<Arc<Self>, StartError> {
         let authenticator = Arc::new(Authenticator::new(Arc::clone(&backends.subjects), &config));
-        let actions = Arc::new(Actions::new(
-            Arc::clone(&backends.entities),
-            Arc::clone(&backends.code),
-            &config,
-        ));
+        let actions =
+            Arc::new(Actions::new(Arc::clone(&backends.entities), Arc::clone(&backends.code), &config));
         let throttles = Arc::new(Throttles::default());
         let detached = TaskTracker::new();
         let invocations = Arc::new(Invocations {

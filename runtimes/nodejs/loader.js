@@ -28,6 +28,23 @@ async function loadAction({ main, code, binary }) {
   return entry;
 }
 
+/**
+ * Loads an action that does nothing and forgets it: what Node compiles and opens on the way is then there for the real
+ * one. Changes nothing an action could see.
+ */
+function rehearse() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ow-rehearsal-'));
+  const file = path.join(folder, 'index.cjs');
+  try {
+    fs.writeFileSync(file, 'function main() { return {}; }' + localMainLookup('main'));
+    require(file);
+    delete require.cache[file];
+    module.children.pop();
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 // The source goes through a file so that Node's own loader gives it everything a module has: `require`,
 // `import()`, and stack traces that name file and line.
 async function loadSource(folder, code, main) {
@@ -134,4 +151,4 @@ function moduleMember(namespace, dottedName) {
   return exported === undefined ? member(namespace.default, dottedName) : exported;
 }
 
-module.exports = { loadAction };
+module.exports = { loadAction, rehearse };

@@ -14,6 +14,8 @@ const { ActionService } = require('./service.js');
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** More than any invoker opens; keeps a runaway client from exhausting descriptors. */
 const MAX_CONNECTIONS = 256;
+/** A process that is not initialised by then was started ahead of need, and has time to prepare. */
+const PREPARE_AFTER_MS = 100;
 const DEFAULT_LISTEN = 'tcp:0.0.0.0:8080';
 
 /**
@@ -99,6 +101,16 @@ function fail(message) {
   process.exit(1);
 }
 
+/** Goes the way of a first request once, so that the real one finds everything compiled and opened. */
+function prepare(service, address) {
+  if (!service.prepare()) return;
+  const probe = net.connect(typeof address === 'string' ? address.replace(/~$/, '') : address);
+  // Whoever cannot connect to itself loses some milliseconds of its first call and nothing else.
+  probe.on('error', () => {});
+  probe.end('POST /rehearsal HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}');
+  probe.resume();
+}
+
 function start() {
   const listen = process.env.OW_LISTEN || DEFAULT_LISTEN;
   const allowConcurrent = process.env.__OW_ALLOW_CONCURRENT === 'true';
@@ -125,6 +137,7 @@ function start() {
   server.listen(address.path === undefined ? address : { path: `${address.path}~` }, () => {
     // Only now under its name: whoever sees the socket can connect to it.
     if (address.path !== undefined) fs.renameSync(`${address.path}~`, address.path);
+    setTimeout(() => prepare(service, server.address()), PREPARE_AFTER_MS).unref();
   });
 }
 

@@ -42,11 +42,7 @@ pub(crate) struct Actions {
 const CACHED_ACTIONS: usize = 10_000;
 
 impl Actions {
-    pub(crate) fn new(
-        store: Arc<dyn EntityStore>,
-        code: Arc<StoredCode>,
-        config: &ControllerConfig,
-    ) -> Self {
+    pub(crate) fn new(store: Arc<dyn EntityStore>, code: Arc<StoredCode>, config: &ControllerConfig) -> Self {
         Self {
             store,
             code,

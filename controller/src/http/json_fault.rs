@@ -85,7 +85,9 @@ mod tests {
     fn of_a_long_line_only_the_part_around_the_place_is_shown() {
         let text = format!("{{\"a\": \"{}\", \"b\": x, \"c\": \"{0}\"}}", "y".repeat(1_000_000));
         let fault = fault(&text);
-        assert!(fault.starts_with("Unexpected character 'x' at input index 1000015 (line 1, position 1000016)"));
+        assert!(
+            fault.starts_with("Unexpected character 'x' at input index 1000015 (line 1, position 1000016)")
+        );
         assert!(fault.len() < 2_000, "{}", fault.len());
         let lines: Vec<&str> = fault.lines().collect();
         assert_eq!(lines[1].as_bytes()[lines[2].find('^').unwrap()], b'x');
@@ -93,7 +95,15 @@ mod tests {
 
     #[test]
     fn no_bytes_whatever_break_it() {
-        for text in [&b"\xff"[..], b"{\"a\xff\": 1}", b"\xef\xbb\xbf{}", b"\n\n\n", b"\r\n", b"{\"\xc3", b"\"\\ud800\""] {
+        for text in [
+            &b"\xff"[..],
+            b"{\"a\xff\": 1}",
+            b"\xef\xbb\xbf{}",
+            b"\n\n\n",
+            b"\r\n",
+            b"{\"\xc3",
+            b"\"\\ud800\"",
+        ] {
             let error = serde_json::from_slice::<serde_json::Value>(text).unwrap_err();
             assert!(describe(text, &error).starts_with("Unexpected "), "{text:?}");
         }

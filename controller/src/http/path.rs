@@ -211,14 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_not_served_is_not_found() {
-        for path in [
-            "/_",
-            "/_/",
-            "/_/nosuch",
-            "/_/actions//",
-            "/_/actions/a/b/c",
-            "/_/activations/1/foo",
-        ] {
+        for path in ["/_", "/_/", "/_/nosuch", "/_/actions//", "/_/actions/a/b/c", "/_/activations/1/foo"] {
             let found = resource(path);
             assert!(found.is_none() || path == "/_/actions//", "{path}: {found:?}");
         }

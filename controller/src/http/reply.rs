@@ -7,6 +7,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use hyper::ext::ReasonPhrase;
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use serde_json::{Value, json};
 
@@ -122,6 +123,10 @@ impl Reply {
     ) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
+            // As the current HTTP specification calls it, and OpenWhisk.
+            response.extensions_mut().insert(ReasonPhrase::from_static(b"Content Too Large"));
+        }
         let headers = response.headers_mut();
         headers.reserve(6);
         if let Some(content_type) = self.content_type {

@@ -50,11 +50,7 @@ type Members<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
 ///
 /// # Errors
 /// When the payload is no JSON object, or names a parameter that the action has made final.
-pub(crate) fn merge(
-    action: &Action,
-    payload: &[u8],
-    ciphers: &ParameterCiphers,
-) -> Result<Arguments, Fault> {
+pub(crate) fn merge(action: &Action, payload: &[u8], ciphers: &ParameterCiphers) -> Result<Arguments, Fault> {
     let payload = read_payload(payload)?;
     let init =
         action.parameters.iter().filter(|parameter| parameter.init).map(|parameter| parameter.key.clone());
@@ -122,8 +118,8 @@ fn unlock(
         .map_err(|reason| ArgumentsError::Locked { name: name.to_owned(), reason })?;
     if let Some(text) = opened {
         // What the text is must not be told, so the parser's own error is dropped.
-        let json = RawValue::from_string(text)
-            .map_err(|_| ArgumentsError::NotJson { name: name.to_owned() })?;
+        let json =
+            RawValue::from_string(text).map_err(|_| ArgumentsError::NotJson { name: name.to_owned() })?;
         *value = Cow::Owned(json);
     }
     Ok(())

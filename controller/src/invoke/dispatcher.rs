@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Authenticator, Caller};
 use crate::entities::KnownAction;
 use crate::invoke::arguments::Arguments;
-use crate::invoke::fair_queue::FairQueue;
 use crate::invoke::dispatch::{Origin, delivery, dispatch};
+use crate::invoke::fair_queue::FairQueue;
 use crate::invoke::service::{Invocations, fallback_record};
 
 /// Messages taken off the bus at once.

@@ -24,7 +24,7 @@ fn what_is_no_key_is_as_invalid_as_a_wrong_key() {
     for header in [
         format!("Bearer {key}"),
         format!("Digest username=\"{key}\""),
-        key.clone(),
+        key,
         "Basic".to_owned(),
         "Basic !!!".to_owned(),
         format!("Basic {no_text}"),
@@ -35,8 +35,10 @@ fn what_is_no_key_is_as_invalid_as_a_wrong_key() {
             .expect_error(401, "The supplied authentication is invalid")
             .expect_header("www-authenticate", r#"Basic realm="OpenWhisk secure realm""#);
     }
-    tenant.api().get(NAMESPACES).header("Authorization", "").send().expect_error(
-        401,
-        "The resource requires authentication, which was not supplied with the request",
-    );
+    tenant
+        .api()
+        .get(NAMESPACES)
+        .header("Authorization", "")
+        .send()
+        .expect_error(401, "The resource requires authentication, which was not supplied with the request");
 }

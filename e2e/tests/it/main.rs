@@ -9,7 +9,6 @@
 //! | 51, 54 | triggers and web actions |
 //! | 65, 66, 79, 80, 286 | triggers and rules |
 //! | 76, 147, 283 | done for actions and activations; the rest needs the other collections and packages |
-//! | 164 | an encrypted parameter store |
 //! | 172-200 | sequences and compositions |
 //! | 201-246 | web actions |
 //! | 247-280 | triggers, rules, packages |
@@ -25,6 +24,8 @@ mod archive;
 mod cli_contract;
 mod credentials;
 mod durability;
+mod encryption;
+mod feature_flags;
 mod http_basics;
 mod http_wire;
 mod invoke;
@@ -41,6 +42,7 @@ mod names;
 mod records;
 mod shutdown;
 mod startup;
+mod storing;
 mod throttles;
 mod wire;
 mod wsk;

@@ -27,8 +27,7 @@ fn c049_more_invocations_a_minute_than_allowed() {
     tenant.create("a", &action::nodejs(action::ECHO));
     let (before, refusal) = send_until_refused(|| tenant.call("a", &json!({})));
     assert!(before.len() >= PER_MINUTE && before.iter().all(|response| response.status == 200), "{before:?}");
-    let refusal =
-        refusal.expect_error(429, "Too many requests in the last minute (count: 61, allowed: 60).");
+    let refusal = refusal.expect_error(429, "Too many requests in the last minute (count: 61, allowed: 60).");
     refusal.expect_header("access-control-allow-origin", "*");
     refusal.check(refusal.header("retry-after").is_none(), "no such header");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oxwhisk_config::{Setting, Settings, setting};
 use oxwhisk_controller::{EncryptionScheme, ParameterCiphers};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 const TABLE: &str = "whisk.parameter-storage";
 const CURRENT: &str = "whisk.parameter-storage.current";
@@ -37,13 +37,12 @@ pub(super) fn read(settings: &mut Settings) -> ParameterCiphers {
     let mut ciphers = ParameterCiphers::default();
     let mut faulty = false;
     for scheme in EncryptionScheme::ALL {
-        for (member, key) in take_keys(&mut keys, scheme) {
-            match ciphers.clone().with_key(scheme, &key) {
-                Ok(more) => ciphers = more,
-                Err(error) => {
-                    faulty = true;
-                    settings.fault(&format!("{TABLE}.{member}"), error.to_string());
-                }
+        let Some((key_name, key)) = take_key(settings, &mut keys, scheme) else { continue };
+        match ciphers.clone().with_key(scheme, &key) {
+            Ok(more) => ciphers = more,
+            Err(error) => {
+                faulty = true;
+                settings.fault(&key_name, error.to_string());
             }
         }
     }
@@ -61,14 +60,24 @@ pub(super) fn read(settings: &mut Settings) -> ParameterCiphers {
     }
 }
 
-/// The key of a scheme: variables cannot have a dash, and `CONFIG_whisk_parameterStorage_aes256` is what is left of it.
-/// An empty one is none, as OpenWhisk's own files have it.
-fn take_keys(
+/// The key of a scheme with its place. It has two spellings: variables cannot have a dash, and
+/// `CONFIG_whisk_parameterStorage_aes256` is what is left of it. An empty one is none.
+fn take_key(
+    settings: &mut Settings,
     keys: &mut BTreeMap<String, SecretString>,
     scheme: EncryptionScheme,
-) -> Vec<(String, SecretString)> {
-    use secrecy::ExposeSecret as _;
-    let members = [scheme.name().to_owned(), scheme.name().replace('-', "")];
-    let taken = members.into_iter().filter_map(|member| Some((member.clone(), keys.remove(&member)?)));
-    taken.filter(|(_, key)| !key.expose_secret().is_empty()).collect()
+) -> Option<(String, SecretString)> {
+    let spellings = [scheme.name().to_owned(), scheme.name().replace('-', "")];
+    let mut given: Vec<(String, SecretString)> = spellings
+        .into_iter()
+        .filter_map(|member| Some((format!("{TABLE}.{member}"), keys.remove(&member)?)))
+        .collect();
+    given.sort_by_key(|(place, _)| settings.origin(place));
+    if let [(first, _), (second, _)] = given.as_slice()
+        && settings.origin(first) == settings.origin(second)
+    {
+        settings.fault(second, format!("is the same key as {first}"));
+    }
+    // The later layer wins, as everywhere.
+    given.pop().filter(|(_, key)| !key.expose_secret().is_empty())
 }

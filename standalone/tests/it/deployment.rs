@@ -76,6 +76,24 @@ fn keys_nothing_can_work_with_are_refused() {
 }
 
 #[test]
+fn the_two_spellings_of_a_key_are_one() {
+    let text = format!("[whisk.parameter-storage]\naes-128 = '{KEY_32}'\n");
+    let (_dir, path) = file("c.toml", &text);
+    // What is wrong in the file does not matter where a variable wins.
+    let environment = [
+        ("CONFIG_whisk_parameterStorage_current", "aes-128"),
+        ("CONFIG_whisk_parameterStorage_aes128", KEY_16),
+    ];
+    let config = start(&["-c", &path], &environment).config;
+    assert_eq!(config.parameters.current(), Some(EncryptionScheme::Aes128));
+
+    let text = format!("[whisk.parameter-storage]\naes-128 = '{KEY_16}'\naes128 = '{KEY_16}'\n");
+    let (_dir, path) = file("c.toml", &text);
+    let refusal = refused(&["-c", &path], &[]).to_string();
+    assert!(refusal.contains("is the same key as whisk.parameter-storage.aes"), "{refusal}");
+}
+
+#[test]
 fn records_are_kept_by_level() {
     assert_eq!(start(&[], &[]).config.storing, Storing::default());
     let environment = [

@@ -41,11 +41,9 @@ fn without_parameters_the_payload_passes_untouched() {
 #[test]
 fn only_objects_are_arguments() {
     let action = action(&json!([]), false);
-    for (payload, part) in [
-        ("[1]", "JSON object expected"),
-        ("{", "Unexpected end-of-input"),
-        ("x", "Unexpected character 'x'"),
-    ] {
+    for (payload, part) in
+        [("[1]", "JSON object expected"), ("{", "Unexpected end-of-input"), ("x", "Unexpected character 'x'")]
+    {
         assert!(merge_plain(&action, payload.as_bytes()).unwrap_err().message.contains(part), "{payload}");
     }
 }

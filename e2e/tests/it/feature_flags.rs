@@ -1,0 +1,55 @@
+//! What deployments may have otherwise: answers without entities, no annotation for the API key, the id's header.
+
+use oxwhisk_e2e::users::Roster;
+use oxwhisk_e2e::{ServerOptions, action, shared};
+use serde_json::json;
+
+fn options(variable: &str, value: &str) -> ServerOptions {
+    ServerOptions::new(Roster::generate(1)).env(variable, value)
+}
+
+#[test]
+fn without_response_payload_changes_are_only_confirmed() {
+    let options = options("CONFIG_whisk_featureFlags_requireResponsePayload", "false");
+    let Some(server) = shared::own_server("require_response_payload", &options) else { return };
+    let tenant = server.tenant(0);
+    for target in ["actions/a", "actions/a?overwrite=true"] {
+        let put = tenant.put(target, &action::nodejs(action::ECHO)).expect(200);
+        // No entity: the word that OpenWhisk's HTTP server has for a bare 200.
+        assert_eq!(put.text(), "OK", "{put:?}");
+        put.expect_header("content-type", "text/plain; charset=UTF-8");
+    }
+    assert_eq!(tenant.get("actions/a").expect(200).json()["version"], "0.0.2");
+    let deleted = tenant.delete("actions/a").expect(204);
+    assert_eq!(deleted.text(), "", "{deleted:?}");
+    assert_eq!(deleted.header("content-type"), None, "{deleted:?}");
+    tenant.get("actions/a").expect(404);
+    // Failures are told as ever.
+    tenant.delete("actions/a").expect_error(404, "The requested resource does not exist.");
+}
+
+#[test]
+fn without_the_annotation_actions_get_the_api_key() {
+    let options = options("CONFIG_whisk_featureFlags_requireApiKeyAnnotation", "false");
+    let Some(server) = shared::own_server("require_api_key_annotation", &options) else { return };
+    let tenant = server.tenant(0);
+    let created = tenant.create("a", &action::nodejs(action::ENVIRONMENT));
+    assert_eq!(action::annotation(&created, "provide-api-key"), None, "{created}");
+    let environment = tenant.call_for_result("a", &json!({})).expect(200).json();
+    assert_eq!(environment["__OW_API_KEY"], tenant.user().auth(), "{environment}");
+}
+
+#[test]
+fn the_header_of_the_request_id_can_have_another_name() {
+    let options = options("CONFIG_whisk_transactions_header", "X-My-Id");
+    let Some(server) = shared::own_server("transactions_header", &options) else { return };
+    let tenant = server.tenant(0);
+    let request =
+        tenant.request("GET", "actions/none").header("X-My-Id", "mine").header("X-Request-ID", "not");
+    let missing = request.send().expect(404);
+    missing.expect_header("x-my-id", "mine");
+    assert_eq!(missing.header("x-request-id"), None, "{missing:?}");
+    assert_eq!(missing.json()["code"], "mine");
+    let ping = server.api().get("/ping").send().expect(200);
+    assert!(ping.header("x-my-id").is_some_and(|id| !id.is_empty()), "{ping:?}");
+}
