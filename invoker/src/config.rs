@@ -31,6 +31,9 @@ pub struct InvokerConfig {
     pub destroy_timeout: Duration,
     /// Longest wait of a suspend or resume.
     pub suspend_timeout: Duration,
+    /// How long a lone activation's answer is waited for without letting the processor sleep; zero never does. Only of
+    /// use with a second processor for the container.
+    pub spin: Duration,
     pub queue: QueueConfig,
     pub logs: LogConfig,
     pub prewarm: PrewarmConfig,
@@ -120,6 +123,7 @@ impl Default for InvokerConfig {
             code_timeout: Duration::from_secs(30),
             destroy_timeout: Duration::from_secs(30),
             suspend_timeout: Duration::from_secs(10),
+            spin: default_spin(),
             queue: QueueConfig::default(),
             logs: LogConfig::default(),
             prewarm: PrewarmConfig::default(),
@@ -128,6 +132,12 @@ impl Default for InvokerConfig {
             api_host: "http://localhost:3233".to_owned(),
         }
     }
+}
+
+/// About twice the time a processor takes to go to sleep and be woken, which is what it saves.
+fn default_spin() -> Duration {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if processors > 1 { Duration::from_micros(60) } else { Duration::ZERO }
 }
 
 impl Default for QueueConfig {

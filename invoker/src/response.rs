@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 use oxwhisk_core::entity::{Response, Status};
+use oxwhisk_core::json;
 use oxwhisk_invoker_api::ResponseLimits;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -42,6 +43,7 @@ pub(crate) fn of_run(answer: Answer<'_>, limits: ResponseLimits) -> Response {
     }
     let text = std::str::from_utf8(answer.body).ok();
     let raw = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let raw = raw.filter(|raw| json::check_depth(raw.get().as_bytes()).is_ok());
     match (raw.map(shape), raw) {
         (Some(Shape::Object { error: Some(error) }), _) if answer.status == OK => {
             error_member(Status::ApplicationError, error)

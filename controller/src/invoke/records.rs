@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ const BATCH: usize = 500;
 /// Pause after a transaction that was not full: a transaction costs as much as dozens of records, and until then
 /// records are safe on the bus and found in memory.
 const LINGER: Duration = Duration::from_millis(10);
+/// Longest wait of a list for records on their way.
+const LIST_PATIENCE: Duration = Duration::from_millis(250);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LONGEST: Duration = Duration::from_secs(5);
 
@@ -33,8 +36,13 @@ pub struct Records {
     store: Arc<dyn ActivationStore>,
     /// Handed over and not yet stored.
     pending: Mutex<HashMap<ActivationId, Pending>>,
+    /// Records handed over by this process, and those of them that are stored. They are stored in order.
+    accepted: AtomicU64,
+    written: AtomicU64,
     /// Told after every write.
     stored: Notify,
+    /// Somebody waits for what is pending.
+    hurry: Notify,
 }
 
 #[derive(Debug)]
@@ -52,7 +60,7 @@ impl RecordSink for Records {
         // Before producing: the writer may have stored it before `produce` returns.
         self.add(record);
         self.bus.produce_now(Topic::Completed, &key, document).map_err(|error| {
-            Self::subtract(&mut self.lock(), record.activation_id);
+            self.subtract(&mut self.lock(), record.activation_id);
             RecordError(error.to_string())
         })
     }
@@ -61,11 +69,20 @@ impl RecordSink for Records {
 impl Records {
     #[must_use]
     pub fn new(bus: Arc<dyn Bus>, store: Arc<dyn ActivationStore>) -> Self {
-        Self { bus, store, pending: Mutex::new(HashMap::new()), stored: Notify::new() }
+        Self {
+            bus,
+            store,
+            pending: Mutex::new(HashMap::new()),
+            accepted: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            stored: Notify::new(),
+            hurry: Notify::new(),
+        }
     }
 
     fn add(&self, record: &Arc<Activation>) {
         let mut pending = self.lock();
+        self.accepted.fetch_add(1, Ordering::Release);
         let entry = pending
             .entry(record.activation_id)
             .or_insert_with(|| Pending { record: Arc::clone(record), versions: 0 });
@@ -73,8 +90,9 @@ impl Records {
         entry.record = Arc::clone(record);
     }
 
-    fn subtract(pending: &mut HashMap<ActivationId, Pending>, id: ActivationId) {
+    fn subtract(&self, pending: &mut HashMap<ActivationId, Pending>, id: ActivationId) {
         if let Entry::Occupied(mut entry) = pending.entry(id) {
+            self.written.fetch_add(1, Ordering::Release);
             entry.get_mut().versions -= 1;
             if entry.get().versions == 0 {
                 entry.remove();
@@ -104,6 +122,26 @@ impl Records {
             }
             stored.await;
         }
+    }
+
+    /// Waits, not longer than a list may take, until what was handed over before now is in the store: lists come from
+    /// there, and whoever has just got an answer expects to find its record.
+    pub(crate) async fn caught_up(&self) {
+        let accepted = self.accepted.load(Ordering::Acquire);
+        let written = async {
+            loop {
+                let stored = self.stored.notified();
+                tokio::pin!(stored);
+                stored.as_mut().enable();
+                if self.written.load(Ordering::Acquire) >= accepted {
+                    return;
+                }
+                self.hurry.notify_one();
+                stored.await;
+            }
+        };
+        // A store that is slow or away delays lists by this much and no more: they may lag behind.
+        let _ = tokio::time::timeout(LIST_PATIENCE, written).await;
     }
 
     /// Writes records until the bus closes. What an earlier process left is written first; `caught_up` is told when
@@ -138,7 +176,8 @@ impl Records {
                 tracing::warn!(%error, "cannot complete records; they are written once more after a restart");
             }
             if batch.len() < BATCH && left == 0 {
-                tokio::time::sleep(LINGER).await;
+                // Too early or too late is all the same.
+                let _ = tokio::time::timeout(LINGER, self.hurry.notified()).await;
             }
         }
     }
@@ -152,7 +191,7 @@ impl Records {
         }
         let mut pending = self.lock();
         for record in &records {
-            Self::subtract(&mut pending, record.activation_id);
+            self.subtract(&mut pending, record.activation_id);
         }
         drop(pending);
         self.stored.notify_waiters();

@@ -102,7 +102,11 @@ fn c067_updated_is_the_servers_clock() {
         // Another machine has another clock; only the order can be known.
         assert!(first <= second, "{first} {second}");
     } else {
-        assert!(before <= first && first <= second && second <= after, "{before} {first} {second} {after}");
+        // It grows with each update, within one millisecond too.
+        assert!(
+            before <= first && first < second && second <= after + 1,
+            "{before} {first} {second} {after}"
+        );
     }
 }
 

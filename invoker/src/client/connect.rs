@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -60,6 +60,15 @@ impl Socket {
             Self::Unix(stream) => stream.try_read(buffer),
             Self::Tcp(stream) => stream.try_read(buffer),
         }
+    }
+
+    /// Asks the kernel, whatever is known; `WouldBlock` if there is nothing.
+    pub(super) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream) => stream.as_fd(),
+        };
+        Ok(nix::unistd::read(socket, buffer)?)
     }
 
     pub(super) async fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {

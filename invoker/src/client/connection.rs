@@ -1,6 +1,7 @@
 //! One connection: a request out, an answer in.
 
 use std::io::{self, IoSlice};
+use std::time::{Duration, Instant};
 
 use oxwhisk_invoker_api::ResponseLimits;
 
@@ -66,7 +67,8 @@ impl Connection {
     }
 
     /// Sends a request, in one system call if the kernel takes it, and reads the answer. Keeps at most the limit of
-    /// the body, or the truncation size if it is longer.
+    /// the body, or the truncation size if it is longer. Waits for the beginning of the answer without sleeping for as
+    /// long as `spin`.
     ///
     /// # Errors
     /// When there is no whole answer. The connection is of no use then.
@@ -74,10 +76,12 @@ impl Connection {
         &mut self,
         request: &mut [IoSlice<'_>],
         limits: ResponseLimits,
+        spin: Duration,
     ) -> Result<Head, ExchangeError> {
         self.check_open()?;
         self.send(request).await?;
         self.input.clear();
+        self.spin(spin);
         let (head, length) = self.read_head().await?;
         self.input.drain(..length);
         let (total, kept, whole) = match head.body {
@@ -123,9 +127,31 @@ impl Connection {
         Ok(())
     }
 
+    /// Reads what comes within `limit`, asking the kernel again and again. Going to sleep and being woken costs a
+    /// virtual processor more than the whole run of a small action.
+    fn spin(&mut self, limit: Duration) {
+        if limit.is_zero() {
+            return;
+        }
+        let begun = Instant::now();
+        self.input.resize(READ_AHEAD, 0);
+        let mut length = 0;
+        while length == 0 && begun.elapsed() < limit {
+            match self.socket.read_now(&mut self.input) {
+                Ok(read) => length = read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::hint::spin_loop(),
+                // The ordinary way of reading meets it again and says what it is.
+                Err(_) => break,
+            }
+        }
+        self.input.truncate(length);
+    }
+
     async fn read_head(&mut self) -> Result<(ReplyHead, usize), ExchangeError> {
-        loop {
+        if self.input.is_empty() {
             self.read_more(READ_AHEAD).await?;
+        }
+        loop {
             // Interim answers (1xx) precede the real one and have no body.
             while let Some((head, length)) = ReplyHead::parse(&self.input)? {
                 if head.status >= 200 {
@@ -133,6 +159,7 @@ impl Connection {
                 }
                 self.input.drain(..length);
             }
+            self.read_more(READ_AHEAD).await?;
         }
     }
 

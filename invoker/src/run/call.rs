@@ -41,7 +41,8 @@ pub(super) async fn init(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard,
     let request = InitRequest::new(dispatch, code, deadline(limits.timeout));
     let exchange = async {
         let mut connection = proxy.connect_when_ready().await.map_err(InitFailure::NeverListened)?;
-        let head = connection.exchange(&mut request.slices(), dispatch.response_limits).await?;
+        let head =
+            connection.exchange(&mut request.slices(), dispatch.response_limits, Duration::ZERO).await?;
         Ok::<_, InitFailure>((connection, head))
     };
     let within = tokio::time::timeout(Duration::from_millis(limits.timeout), exchange);
@@ -85,7 +86,7 @@ impl From<ExchangeError> for InitFailure {
 pub(super) async fn run(shell: &Shell, dispatch: &Dispatch, proxy: &Proxy, new: bool) -> Call<Response> {
     let limit = dispatch.action.limits.timeout;
     let begun = Instant::now();
-    let within = tokio::time::timeout(Duration::from_millis(limit), run_exchange(dispatch, proxy));
+    let within = tokio::time::timeout(Duration::from_millis(limit), run_exchange(shell, dispatch, proxy));
     let outcome = proxy.logs().drained_during(within).await;
     let took = milliseconds(begun);
     match outcome {
@@ -110,10 +111,14 @@ pub(super) async fn run(shell: &Shell, dispatch: &Dispatch, proxy: &Proxy, new: 
 }
 
 /// Sends the request over a kept connection, or over a new one if that was closed meanwhile.
-async fn run_exchange(dispatch: &Dispatch, proxy: &Proxy) -> Result<(Connection, Head), ExchangeError> {
+async fn run_exchange(
+    shell: &Shell,
+    dispatch: &Dispatch,
+    proxy: &Proxy,
+) -> Result<(Connection, Head), ExchangeError> {
     let deadline = deadline(dispatch.action.limits.timeout);
     if let Some(mut connection) = proxy.kept_connection() {
-        match exchange_once(dispatch, deadline, &mut connection).await {
+        match exchange_once(dispatch, deadline, &mut connection, shell.spin()).await {
             Err(ExchangeError::NotSent) => {}
             outcome => return outcome.map(|head| (connection, head)),
         }
@@ -122,7 +127,7 @@ async fn run_exchange(dispatch: &Dispatch, proxy: &Proxy) -> Result<(Connection,
         tracing::debug!(container = proxy.name(), %error, "cannot connect");
         ExchangeError::NotSent
     })?;
-    let head = exchange_once(dispatch, deadline, &mut connection).await?;
+    let head = exchange_once(dispatch, deadline, &mut connection, shell.spin()).await?;
     Ok((connection, head))
 }
 
@@ -130,9 +135,10 @@ async fn exchange_once(
     dispatch: &Dispatch,
     deadline: i64,
     connection: &mut Connection,
+    spin: Duration,
 ) -> Result<Head, ExchangeError> {
     let request = RunRequest::new(dispatch, deadline, connection.take_output());
-    let outcome = connection.exchange(&mut request.slices(), dispatch.response_limits).await;
+    let outcome = connection.exchange(&mut request.slices(), dispatch.response_limits, spin).await;
     connection.return_output(request.into_buffer());
     outcome
 }

@@ -5,7 +5,7 @@ mod lease;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use oxwhisk_container::{ContainerFactory, CreateError};
 use oxwhisk_invoker_api::{CodeSource, RecordSink, StartedObserver};
@@ -87,6 +87,12 @@ impl Shell {
     /// Never held over an await: every use is one call into the pool.
     pub(crate) fn pool(&self) -> MutexGuard<'_, Pool<Arc<Proxy>, Waiter>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long to wait for an answer without sleeping: only while one activation is all there is, since others could
+    /// use the processor.
+    pub(crate) fn spin(&self) -> Duration {
+        if self.activations.len() == 1 { self.config.spin } else { Duration::ZERO }
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -26,33 +26,33 @@ pub struct ActionLimits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitViolation {
     #[error("duration {0} milliseconds exceeds allowed threshold of {1} milliseconds")]
-    TimeoutAbove(u64, u64),
+    TimeoutAbove(i64, u64),
     #[error("duration {0} milliseconds below allowed threshold of {1} milliseconds")]
-    TimeoutBelow(u64, u64),
+    TimeoutBelow(i64, u64),
     #[error("memory size {0} MB exceeds allowed threshold of {1} MB")]
-    MemoryAbove(u64, u64),
+    MemoryAbove(i64, u64),
     #[error("memory size {0} MB below allowed threshold of {1} MB")]
-    MemoryBelow(u64, u64),
+    MemoryBelow(i64, u64),
     #[error("log size {0} MB exceeds allowed threshold of {1} MB")]
-    LogsAbove(u64, u64),
+    LogsAbove(i64, u64),
     #[error("log size {0} MB below allowed threshold of {1} MB")]
-    LogsBelow(u64, u64),
+    LogsBelow(i64, u64),
     #[error("concurrency {0} exceeds allowed threshold of {1}")]
-    ConcurrencyAbove(u64, u64),
+    ConcurrencyAbove(i64, u64),
     #[error("concurrency {0} below allowed threshold of {1}")]
-    ConcurrencyBelow(u64, u64),
+    ConcurrencyBelow(i64, u64),
     #[error("Max action instance concurrency must not exceed your namespace concurrency of {1}.")]
-    InstancesAbove(u64, u64),
+    InstancesAbove(i64, u64),
 }
 
-/// The members of `limits` that a client sent; the rest keeps its stored or default value.
+/// The members of `limits` that a client sent, negative ones too; the rest keeps its stored or default value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ActionLimitsPatch {
-    pub timeout: Option<u64>,
-    pub memory: Option<u64>,
-    pub logs: Option<u64>,
-    pub concurrency: Option<u64>,
-    pub instances: Option<u64>,
+    pub timeout: Option<i64>,
+    pub memory: Option<i64>,
+    pub logs: Option<i64>,
+    pub concurrency: Option<i64>,
+    pub instances: Option<i64>,
 }
 
 impl ActionLimitsPatch {
@@ -70,18 +70,12 @@ impl ActionLimitsPatch {
         if instances.is_some_and(|count| count < 0) {
             return Err(Malformed::new("Action container concurrency must be greater than or equal to 0."));
         }
-        // A negative number is below every lower bound, and so is 0 (logs apart, whose lower bound is 0).
-        let unsigned = |value: Option<i64>| value.map(|number| u64::try_from(number).unwrap_or(0));
-        let logs = read("logs", "log")?;
-        if logs.is_some_and(|size| size < 0) {
-            return Err(Malformed::new("log limit must be whole number"));
-        }
         Ok(Self {
-            timeout: unsigned(read("timeout", "time")?),
-            memory: unsigned(read("memory", "memory")?),
-            logs: unsigned(logs),
-            concurrency: unsigned(read("concurrency", "concurrency")?),
-            instances: unsigned(instances),
+            timeout: read("timeout", "time")?,
+            memory: read("memory", "memory")?,
+            logs: read("logs", "log")?,
+            concurrency: read("concurrency", "concurrency")?,
+            instances,
         })
     }
 
@@ -102,12 +96,14 @@ impl ActionLimitsPatch {
     /// These members laid over `base`.
     #[must_use]
     pub fn over(&self, base: ActionLimits) -> ActionLimits {
+        // A negative one did not pass the check, which comes first.
+        let given = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
         ActionLimits {
-            timeout: self.timeout.unwrap_or(base.timeout),
-            memory: self.memory.unwrap_or(base.memory),
-            logs: self.logs.unwrap_or(base.logs),
-            concurrency: self.concurrency.unwrap_or(base.concurrency),
-            instances: self.instances.or(base.instances),
+            timeout: given(self.timeout).unwrap_or(base.timeout),
+            memory: given(self.memory).unwrap_or(base.memory),
+            logs: given(self.logs).unwrap_or(base.logs),
+            concurrency: given(self.concurrency).unwrap_or(base.concurrency),
+            instances: given(self.instances).or(base.instances),
         }
     }
 }
@@ -130,11 +126,12 @@ impl ActionLimits {
     /// # Errors
     /// The first limit the namespace may no longer have: checked again before each run.
     pub fn check(&self, allowed: &EffectiveLimits) -> Result<(), LimitViolation> {
+        let signed = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
         let all = ActionLimitsPatch {
-            timeout: Some(self.timeout),
-            memory: Some(self.memory),
-            logs: Some(self.logs),
-            concurrency: Some(self.concurrency),
+            timeout: signed(self.timeout),
+            memory: signed(self.memory),
+            logs: signed(self.logs),
+            concurrency: signed(self.concurrency),
             instances: None,
         };
         all.check(allowed)
@@ -163,15 +160,16 @@ fn whole_number(value: &Value) -> Option<i64> {
 }
 
 fn within<V>(
-    value: Option<u64>,
+    value: Option<i64>,
     (min, max): (u64, u64),
-    below: impl Fn(u64, u64) -> V,
-    above: impl Fn(u64, u64) -> V,
+    below: impl Fn(i64, u64) -> V,
+    above: impl Fn(i64, u64) -> V,
 ) -> Result<(), V> {
-    match value {
-        Some(value) if value < min => Err(below(value, min)),
-        Some(value) if value > max => Err(above(value, max)),
-        _ => Ok(()),
+    let Some(value) = value else { return Ok(()) };
+    match u64::try_from(value) {
+        Ok(number) if number > max => Err(above(value, max)),
+        Ok(number) if number >= min => Ok(()),
+        _ => Err(below(value, min)),
     }
 }
 
@@ -193,6 +191,7 @@ mod tests {
     fn thresholds_and_their_texts() {
         for (limits, text) in [
             (json!({"timeout": 100, "memory": 512, "logs": 0, "concurrency": 1, "instances": 30}), "ok"),
+            (json!({"timeout": -1}), "duration -1 milliseconds below allowed threshold of 100 milliseconds"),
             (json!({"timeout": 99}), "duration 99 milliseconds below allowed threshold of 100 milliseconds"),
             (
                 json!({"timeout": 300_001}),
