@@ -10,6 +10,8 @@ import ow_archive
 
 _DICTIONARY_ERROR = "The action did not return a dictionary or array."
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+# The platform takes 1,000 levels of JSON; each may cost the decoder more than one frame.
+_JSON_DEPTH = 4000
 
 
 def _failure(status, message):
@@ -59,8 +61,8 @@ class ActionService:
         if request.method != "POST" or request.path not in ("/init", "/run"):
             return _NOT_FOUND
         try:
-            message = json.loads(request.body.decode("utf-8"))
-        except ValueError as error:
+            message = _with_room(json.loads, request.body.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
             return _failure(400, "Error unmarshaling request: %s" % error)
         if not isinstance(message, dict):
             return _failure(400, "Error unmarshaling request: it is not an object")
@@ -104,10 +106,20 @@ class ActionService:
         if not isinstance(result, (dict, list, tuple)):
             return _failure(502, _DICTIONARY_ERROR)
         try:
-            return 200, _ENCODER.encode(result).encode("utf-8")
+            return 200, _with_room(_ENCODER.encode, result).encode("utf-8")
         except Exception as error:
             _print_trace(error)
             return _failure(502, "The action returned a value that is not valid JSON: %s" % error)
+
+
+def _with_room(function, value):
+    """Calls `function` with room for JSON as deep as the platform takes; user code keeps its own recursion limit."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + _JSON_DEPTH)
+    try:
+        return function(value)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _print_trace(error):

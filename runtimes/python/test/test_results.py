@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import sys
 import unittest
 
 from harness import SENTINEL, RuntimeTest, wait_for
@@ -22,6 +23,23 @@ class ResultTest(RuntimeTest):
             ("{'error': 'no luck', 'more': 1}", {"error": "no luck", "more": 1}),
         ):
             self.assertEqual(client.run({"what": what}), (200, expected))
+
+    def test_deep_nesting_passes_both_ways_and_leaves_the_limit_of_user_code(self):
+        client = self.start_with("import sys\ndef main(args):\n    return {'deep': args['deep'], 'limit': sys.getrecursionlimit()}\n")
+        # The test's own coder needs room as well.
+        self.addCleanup(sys.setrecursionlimit, sys.getrecursionlimit())
+        sys.setrecursionlimit(5000)
+        deep = []
+        for _ in range(990):
+            deep = [deep]
+        # Counted level by level: Python's own comparison would recurse too deep.
+        status, answer = client.run({"deep": deep})
+        self.assertEqual((status, answer["limit"]), (200, 1000))
+        depth = 0
+        nested = answer["deep"]
+        while nested:
+            nested, depth = nested[0], depth + 1
+        self.assertEqual(depth, 990)
 
     def test_anything_else_is_refused_and_the_action_stays(self):
         client = self.start_with("def main(args):\n    return eval(args['what'])\n")
