@@ -13,8 +13,8 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
-    Gid, Uid, chdir, dup2_stderr, dup2_stdout, execve, fchown, setgroups, sethostname, setresgid, setresuid,
-    setsid,
+    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, fchown, setgroups, sethostname, setresgid,
+    setresuid, setsid,
 };
 
 use super::{Step, mounts, seccomp};
@@ -140,6 +140,9 @@ fn exec(
     let env = c_strings(&spec.env).step("read the environment")?;
     let program = argv.first().ok_or(io::ErrorKind::InvalidInput).step("read the arguments")?;
     sys::reset_signals().step("reset signals")?;
+    // The launcher's own was opened by another path, which need not be known in here.
+    let nothing = fs::File::open("/dev/null").step("open standard input")?;
+    dup2_stdin(&nothing).step("connect standard input")?;
     dup2_stdout(&fds.stdout).step("connect standard output")?;
     dup2_stderr(&fds.stderr).step("connect standard error")?;
     sys::close_on_exec_from(3).step("close descriptors")?;
