@@ -57,7 +57,9 @@ impl SqliteStores {
             Database::open(&directory.join(file), schema, &options.settings(synchronous)).map(Arc::new)
         };
         let entities = open("entities.db", schema::ENTITIES, Synchronous::Full)?;
-        let records = open("activations.db", schema::ACTIVATIONS, Synchronous::Normal)?;
+        // Fully, too: an accepted invocation leaves its queue when its record is here, and must not be lost with it. That
+        // is a sync for each batch, off the way of any call.
+        let records = open("activations.db", schema::ACTIVATIONS, Synchronous::Full)?;
         let retention = options.retention.map(|keep| {
             Retention::start(Arc::clone(&records), keep, options.retention_interval)
                 .map_err(|source| OpenError::Directory { path: directory.to_owned(), source })
