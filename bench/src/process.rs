@@ -125,6 +125,8 @@ impl Runtime {
     pub(crate) fn start(mut command: Command, init: &Value) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let socket = folder.path().join("runtime.sock");
+        // As in a sandbox: what this shell exports (NODE_EXTRA_CA_CERTS, say) may double the start of an interpreter.
+        command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.env("OW_LISTEN", format!("unix:{}", socket.display()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(&mut command)?;
