@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::cgroup::Group;
 use crate::launcher::Launcher;
+use crate::listening::socket_appears;
 use crate::logs::Output;
 use crate::processes;
 use crate::rootfs::SOCKET_NAME;
@@ -72,6 +73,12 @@ impl Life {
         self.look()
     }
 
+    /// Waits for the end as long as it takes; the status is left to [`Life::look`].
+    async fn over(&self) {
+        // An error would mean that the runtime shuts down, and this task with it.
+        let _ = self.pidfd.readable().await;
+    }
+
     /// Waits without a runtime: for [`Drop`].
     pub(crate) fn wait_blocking(&self, limit: Duration) -> Option<ExitReason> {
         let mut fds = [PollFd::new(self.pidfd.get_ref().as_fd(), PollFlags::POLLIN)];
@@ -115,7 +122,7 @@ pub(crate) struct SandboxContainer {
     /// `None` once everything is given back.
     held: tokio::sync::Mutex<Option<Held>>,
     /// The endpoint's path leads through this descriptor, so it stays open as long as the container is known.
-    _socket_directory: OwnedFd,
+    socket_directory: OwnedFd,
     /// The sandbox ends with its launcher's thread, so the thread stays.
     _launcher: Arc<Launcher>,
     step_timeout: Duration,
@@ -145,7 +152,7 @@ impl SandboxContainer {
             host_uid: parts.slot.host_uid,
             logs: Mutex::new(Some(parts.output)),
             held: tokio::sync::Mutex::new(Some(Held { slot: parts.slot, slots: parts.slots })),
-            _socket_directory: parts.socket_directory,
+            socket_directory: parts.socket_directory,
             _launcher: parts.launcher,
             step_timeout: parts.step_timeout,
         }
@@ -190,6 +197,15 @@ impl Container for SandboxContainer {
 
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    async fn listening(&self) {
+        tokio::select! {
+            () = self.life.over() => {}
+            appeared = socket_appears(self.socket_directory.as_fd()) => if let Err(error) = appeared {
+                tracing::warn!(container = %self.name, %error, "cannot watch for the socket: it is asked for instead");
+            },
+        }
     }
 
     fn take_logs(&self) -> Option<LogStream> {

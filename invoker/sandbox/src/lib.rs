@@ -24,6 +24,7 @@ pub mod init;
 mod instance;
 mod interpreter;
 mod launcher;
+mod listening;
 mod logs;
 mod message;
 mod network;
