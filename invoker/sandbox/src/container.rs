@@ -11,6 +11,8 @@ use async_trait::async_trait;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use oxwhisk_container::{Container, ContainerError, Endpoint, ExitReason, LogStream};
+use oxwhisk_sandbox_init::SOCKET_NAME;
+use oxwhisk_sandbox_init::sys::pidfd_signal;
 use tokio::io::unix::AsyncFd;
 
 use crate::cgroup::Group;
@@ -18,9 +20,7 @@ use crate::launcher::Launcher;
 use crate::listening::socket_appears;
 use crate::logs::Output;
 use crate::processes;
-use crate::rootfs::SOCKET_NAME;
 use crate::slots::{Slot, SlotPool};
-use crate::sys;
 
 /// Longest that [`Container::exit_reason`] waits for an exit that is about to be seen.
 const EXIT_NOTICE: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn new(pidfd: OwnedFd, group: Group) -> io::Result<Self> {
-        let pidfd = sys::wait_readable(pidfd)?;
+        let pidfd = crate::sys::wait_readable(pidfd)?;
         Ok(Self { pidfd, group, ended: Mutex::new(None), over_memory: AtomicBool::new(false) })
     }
 
@@ -62,6 +62,11 @@ impl Life {
             *ended = Some(if memory { ExitReason::OutOfMemory } else { status });
         }
         *ended
+    }
+
+    /// Whether it is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.look().is_some()
     }
 
     /// Waits for the end, at most `limit`.
@@ -90,7 +95,7 @@ impl Life {
     pub(crate) fn kill(&self) {
         // Not after the exit status was taken: from then on there is no process to end.
         if self.ended().is_none() {
-            let _ = sys::pidfd_signal(self.pidfd.get_ref(), libc::SIGKILL);
+            let _ = pidfd_signal(self.pidfd.get_ref(), libc::SIGKILL);
         }
         self.group.kill();
         // A v1 freezer holds even the killed; where nothing is frozen this does nothing.

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::fstatat;
+use oxwhisk_sandbox_init::SOCKET_NAME;
 
-use crate::rootfs::SOCKET_NAME;
 use crate::sys;
 
 /// Waits until something bears the socket's name in `directory`, which may be in another mount namespace. Whether it
