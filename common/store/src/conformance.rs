@@ -20,6 +20,7 @@ use crate::{ActivationStore, AttachmentStore, EntityStore, SubjectStore};
 /// When a check fails.
 pub async fn entity_store(entities: &dyn EntityStore, attachments: &dyn AttachmentStore) {
     entity::a_document_reads_as_it_was_written(entities).await;
+    entity::a_body_keeps_its_letters(entities).await;
     entity::a_new_document_must_not_be_there_yet(entities).await;
     entity::only_the_revision_last_read_replaces(entities).await;
     entity::only_the_revision_last_read_deletes(entities).await;

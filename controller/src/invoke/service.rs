@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::StatusCode;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, TransactionId};
@@ -12,6 +11,7 @@ use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_invoker_api::{Completion, DetachOnDrop, DispatchError, RecordSink, StorePolicy};
 use oxwhisk_messaging::{Bus, BusError, Topic};
+use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -32,7 +32,8 @@ pub(crate) struct Invocation {
     pub(crate) transaction: TransactionId,
     pub(crate) caller: Arc<Caller>,
     pub(crate) action: FullyQualifiedName,
-    pub(crate) payload: Bytes,
+    /// A JSON object.
+    pub(crate) payload: Arc<RawValue>,
     /// How long the client waits for the result; `None` does not wait.
     pub(crate) wait: Option<Duration>,
     pub(crate) result_only: bool,
@@ -238,7 +239,7 @@ pub(crate) fn fallback_record(
     response: Response,
 ) -> Activation {
     let mut annotations = oxwhisk_core::parameters::Parameters::new();
-    annotations.set("path", action.to_string());
+    annotations.set("path", &action.to_string());
     annotations.set("kind", "unknown");
     let now = clock::now_ms().max(received);
     Activation {
