@@ -75,6 +75,28 @@ impl Exec {
         manifest: &Manifest,
         namespace: &EntityName,
     ) -> Result<Self, Malformed> {
+        Self::read(value, manifest, namespace, |kind| kind.attached.is_some())
+    }
+
+    /// Reads what a document has as `exec`: as [`Exec::from_json`], but code may be kept beside the document whatever
+    /// the manifest says of its kind.
+    ///
+    /// # Errors
+    /// As [`Exec::from_json`].
+    pub fn from_stored(
+        value: &RawValue,
+        manifest: &Manifest,
+        namespace: &EntityName,
+    ) -> Result<Self, Malformed> {
+        Self::read(value, manifest, namespace, |_| true)
+    }
+
+    fn read(
+        value: &RawValue,
+        manifest: &Manifest,
+        namespace: &EntityName,
+        attachable: impl Fn(&RuntimeKind) -> bool,
+    ) -> Result<Self, Malformed> {
         let exec = Members::read(value).map_err(|_| Malformed::new("'exec' must be an object"))?;
         let kind =
             exec.string("kind").ok_or_else(|| Malformed::new("'kind' must be a string defined in 'exec'"))?;
@@ -82,7 +104,7 @@ impl Exec {
             SEQUENCE => read_sequence(&exec, namespace),
             BLACKBOX => read_blackbox(&exec),
             name => match manifest.resolve(name) {
-                Some(kind) => read_managed(&exec, kind),
+                Some(kind) => read_managed(&exec, kind, attachable(kind)),
                 None => Err(unknown_kind(name, manifest)),
             },
         }
@@ -192,13 +214,13 @@ impl Code {
     }
 }
 
-fn read_managed(exec: &Members<'_>, runtime: &RuntimeKind) -> Result<Exec, Malformed> {
+fn read_managed(exec: &Members<'_>, runtime: &RuntimeKind, attachable: bool) -> Result<Exec, Malformed> {
     let kind = &runtime.kind;
     let code = exec.get("code").or_else(|| exec.get("jar").filter(|_| kind.starts_with("java")));
     let code = match code.and_then(Code::from_json) {
         Some(code @ Code::Inline(_)) => code,
-        Some(code) if runtime.attached.is_some() => code,
-        _ if runtime.attached.is_some() => {
+        Some(code) if attachable => code,
+        _ if attachable => {
             return Err(Malformed(format!(
                 "'code' must be a string or attachment object defined in 'exec' for '{kind}' actions"
             )));
@@ -281,6 +303,7 @@ pub fn is_base64(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
     use serde_json::{Value, json};
 
     fn read(exec: Value) -> Result<Exec, String> {
@@ -332,6 +355,18 @@ mod tests {
         assert!(read(json!({"kind": "cobol"})).unwrap_err().starts_with(
             "The specified runtime 'cobol' is not supported by this platform. Valid values are: 'go:1', "
         ));
+    }
+
+    #[test]
+    fn stored_code_may_be_beside_its_document_whatever_its_kind() {
+        let manifest =
+            Manifest::parse(r#"{"runtimes": {"go": [{"kind": "go:1", "image": {"name": "g"}}]}}"#).unwrap();
+        let code = json!({"attachmentName": "sqlite:1", "attachmentType": "text/plain"});
+        let exec = json::raw(&json!({"kind": "go:1", "code": code, "binary": true}));
+        let me = EntityName::new("me").unwrap();
+        assert!(Exec::from_json(&exec, &manifest, &me).is_err());
+        let stored = Exec::from_stored(&exec, &manifest, &me).unwrap();
+        assert!(stored.binary() && matches!(stored.code(), Some(Code::Attached(_))));
     }
 
     #[test]

@@ -279,7 +279,7 @@ impl Action {
         let exec = document.get(EXEC).ok_or_else(|| missing(EXEC))?;
         let limits = document.get("limits").ok_or_else(|| Malformed::new("'timeout' is missing"))?;
         Ok(Self {
-            exec: Exec::from_json(exec, manifest, &namespace.namespace)?,
+            exec: Exec::from_stored(exec, manifest, &namespace.namespace)?,
             name: EntityName::new(&text("name")?).map_err(|_| missing("name"))?,
             version: text("version")?.parse().map_err(|_| missing("version"))?,
             publish: document.boolean("publish").unwrap_or(false),
