@@ -26,7 +26,7 @@ pub async fn entity_store(entities: &dyn EntityStore, attachments: &dyn Attachme
     entity::only_the_revision_last_read_deletes(entities).await;
     entity::of_concurrent_writers_one_wins(entities).await;
     entity::attachments_live_with_their_document(entities, attachments).await;
-    entity::pruning_spares_what_is_kept(attachments).await;
+    entity::pruning_spares_what_came_later(attachments).await;
     entity_list::lists_are_newest_first_and_in_pages(entities).await;
     entity_list::a_namespace_lists_its_packages_entities_too(entities).await;
     entity_list::collections_are_apart(entities).await;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{fresh_namespace, id};
-use crate::{AttachmentStore, Collection, EntityDocument, EntityQuery, EntityStore, StoreError};
+use crate::{AttachmentStore, Collection, EntityDocument, EntityQuery, EntityStore, StoreError, Superseded};
 
 pub(super) fn document(
     id: &FullyQualifiedName,
@@ -122,16 +122,22 @@ pub(super) async fn attachments_live_with_their_document(
     assert_eq!(attachments.get(&mine, &stored.name).await.unwrap(), None);
 }
 
-pub(super) async fn pruning_spares_what_is_kept(attachments: &dyn AttachmentStore) {
+/// A later attachment belongs to a writer whose document is not there yet.
+pub(super) async fn pruning_spares_what_came_later(attachments: &dyn AttachmentStore) {
     let namespace = fresh_namespace();
     let (mine, other) = (id(&namespace, None, "a"), id(&namespace, None, "b"));
     let put = async |document| {
         attachments.put(document, "text/plain", Bytes::from_static(b"x")).await.unwrap().name
     };
-    let (old, new, foreign) = (put(&mine).await, put(&mine).await, put(&other).await);
+    let (oldest, foreign, old) = (put(&mine).await, put(&other).await, put(&mine).await);
+    let (new, next) = (put(&mine).await, put(&mine).await);
     let is_there = async |document, name: &str| attachments.get(document, name).await.unwrap().is_some();
-    attachments.prune(&mine, Some(&new)).await.unwrap();
+    attachments.prune(&mine, Superseded::Before(&old)).await.unwrap();
+    assert_eq!((is_there(&mine, &oldest).await, is_there(&mine, &old).await), (false, true));
+    attachments.prune(&mine, Superseded::Through(&old)).await.unwrap();
     assert_eq!((is_there(&mine, &old).await, is_there(&mine, &new).await), (false, true));
-    attachments.prune(&mine, None).await.unwrap();
-    assert_eq!((is_there(&mine, &new).await, is_there(&other, &foreign).await), (false, true));
+    // What is not there says nothing of what came before.
+    attachments.prune(&mine, Superseded::Through(&old)).await.unwrap();
+    attachments.prune(&mine, Superseded::Through(&foreign)).await.unwrap();
+    assert!(is_there(&mine, &new).await && is_there(&mine, &next).await && is_there(&other, &foreign).await);
 }
