@@ -50,7 +50,7 @@ pub(crate) async fn entity(
         }
         Method::DELETE => {
             owned?;
-            delete(controller, &id).await
+            delete(controller, id).await
         }
         Method::POST => invoke(controller, call, caller, id, owned).await,
         _ => Err(Fault::no_route()),
@@ -85,8 +85,13 @@ async fn put(
         return Err(Fault::terminate(StatusCode::BAD_REQUEST, text));
     }
     check_put(&put, &caller.limits, &controller.config.limits)?;
-    let action = controller.actions.put(id.clone(), put, overwrite).await?;
-    controller.backends.fleet.invalidate(&id).await;
+    let (actions, fleet) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.fleet));
+    let change = async move {
+        let action = actions.put(id.clone(), put, overwrite).await?;
+        fleet.invalidate(&id).await;
+        Ok::<_, Fault>(action)
+    };
+    let action = controller.to_the_end(change).await?;
     if !controller.config.features.require_response_payload {
         return Ok(Reply::text("OK"));
     }
@@ -101,9 +106,14 @@ fn read_put(controller: &Controller, body: &[u8], id: &FullyQualifiedName) -> Re
         .map_err(Fault::malformed_content)
 }
 
-async fn delete(controller: &Controller, id: &FullyQualifiedName) -> Result<Reply, Fault> {
-    let action = controller.actions.delete(id).await?;
-    controller.backends.fleet.invalidate(id).await;
+async fn delete(controller: &Controller, id: FullyQualifiedName) -> Result<Reply, Fault> {
+    let (actions, fleet) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.fleet));
+    let change = async move {
+        let action = actions.delete(&id).await?;
+        fleet.invalidate(&id).await;
+        Ok::<_, Fault>(action)
+    };
+    let action = controller.to_the_end(change).await?;
     if !controller.config.features.require_response_payload {
         return Ok(Reply::no_content());
     }
