@@ -232,11 +232,14 @@ impl Invocations {
         self.storing.policy(message.blocking, caller.limits.store_activations, message.extra_logging)
     }
 
-    /// Hands over a record that is owed to somebody, again and again until it is taken.
+    /// Hands over a record that is owed to somebody, again and again until it is taken, or never can be.
     pub(crate) async fn hand_over(&self, activation: &Arc<Activation>) {
         let mut pause = HAND_OVER_FIRST;
         while let Err(error) = self.records.accept(activation) {
-            tracing::error!(activation_id = %activation.activation_id, %error, "cannot keep a record yet");
+            tracing::error!(activation_id = %activation.activation_id, %error, "a record that is owed is not kept");
+            if error.lasting {
+                return;
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(HAND_OVER_LONGEST);
         }

@@ -4,4 +4,5 @@ mod changes;
 mod fixture;
 mod invoker;
 mod queue;
+mod records;
 mod slow;
