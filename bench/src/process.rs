@@ -127,6 +127,8 @@ impl Runtime {
         let socket = folder.path().join("runtime.sock");
         // As in a sandbox: what this shell exports (NODE_EXTRA_CA_CERTS, say) may double the start of an interpreter.
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        // It is killed in the end, and the action's files go with the folder.
+        command.env("TMPDIR", folder.path());
         command.env("OW_LISTEN", format!("unix:{}", socket.display()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(&mut command)?;

@@ -37,6 +37,8 @@ pub(crate) struct Authenticator {
 }
 
 const CACHED_IDENTITIES: usize = 100_000;
+/// Bytes of the longest header that is remembered: keys are shorter, but anybody may pad them.
+const CACHED_HEADER: usize = 256;
 
 impl Authenticator {
     pub(crate) fn new(subjects: Arc<dyn SubjectStore>, config: &ControllerConfig) -> Self {
@@ -62,12 +64,14 @@ impl Authenticator {
         let token = self.by_header.begin_read();
         let caller =
             self.subjects.identity_by_key(&key).await.map_err(internal)?.map(|found| self.caller(found));
-        self.by_header.finish_read(token, header.to_vec(), caller.clone());
+        if header.len() <= CACHED_HEADER {
+            self.by_header.finish_read(token, header.to_vec(), caller.clone());
+        }
         caller.ok_or_else(Fault::credentials_wrong)
     }
 
-    /// The identity under which a queued invocation of `subject` in `namespace` runs: looked up again, so that a
-    /// subject blocked meanwhile is not served.
+    /// The identity under which a queued invocation in `namespace` runs: looked up again, so that a namespace whose
+    /// subjects were blocked meanwhile is not served.
     pub(crate) async fn of_namespace(
         &self,
         namespace: &EntityName,

@@ -1,6 +1,6 @@
 //! The whole controller: built from its parts, and the way of one request through it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,9 +9,11 @@ use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use oxwhisk_core::id::TransactionId;
+use oxwhisk_core::id::{ActivationId, TransactionId};
+use oxwhisk_invoker_api::DetachOnDrop;
 use oxwhisk_messaging::{Bus, BusError, Topic};
 use oxwhisk_store::{ActivationStore, EntityStore, SubjectStore};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -106,8 +108,10 @@ impl Controller {
             closing: CancellationToken::new(),
         });
         controller.start_writer().await?;
-        recover(&controller.invocations, &controller.authenticator, &controller.backends.activations).await?;
-        controller.start_dispatcher().await?;
+        let given_up =
+            recover(&controller.invocations, &controller.authenticator, &controller.backends.activations)
+                .await?;
+        controller.start_dispatcher(given_up).await?;
         Ok(controller)
     }
 
@@ -120,7 +124,7 @@ impl Controller {
         written.await.map_err(|_| BusError::Closed)
     }
 
-    async fn start_dispatcher(&self) -> Result<(), BusError> {
+    async fn start_dispatcher(&self, given_up: HashSet<ActivationId>) -> Result<(), BusError> {
         let topic = Topic::Activations;
         let backlog = self.backends.bus.depth(topic).await?;
         let subscription = self.backends.bus.subscribe(topic).await?;
@@ -129,6 +133,7 @@ impl Controller {
             authenticator: Arc::clone(&self.authenticator),
             activations: Arc::clone(&self.backends.activations),
             topic,
+            given_up,
         });
         self.dispatchers.spawn(dispatcher.run(subscription, backlog, self.closing.clone()));
         Ok(())
@@ -225,6 +230,14 @@ impl Controller {
                 }
             }
         }
+    }
+
+    /// Carries a change out even if its client goes: given up half-way, what was changed would stay cached as it was.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        DetachOnDrop::new(Box::pin(change), self.detached.clone(), Handle::current()).await
     }
 
     /// Forgets cached identities: subjects, keys or limits were changed.

@@ -10,6 +10,7 @@ mod records;
 mod recovery;
 mod service;
 
+pub(crate) use arguments::read_payload;
 pub(crate) use dispatcher::Dispatcher;
 pub use fleet::Fleet;
 pub use records::Records;

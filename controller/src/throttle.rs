@@ -10,8 +10,23 @@ use crate::http::fault::Fault;
 
 /// Counts by namespace uuid. Limits are exact: one process holds all counts.
 #[derive(Debug, Default)]
-pub(crate) struct Throttles {
-    namespaces: Mutex<HashMap<Arc<str>, Usage>>,
+pub(crate) struct Throttles(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    namespaces: HashMap<Arc<str>, Usage>,
+    /// The minute in which idle namespaces were last forgotten.
+    swept: i64,
+}
+
+impl Counts {
+    /// Once in a minute is enough, since a namespace seen in this minute stays; and it takes as long as there are many.
+    fn sweep(&mut self, minute: i64) {
+        if self.namespaces.len() > SWEEP_ABOVE && self.swept != minute {
+            self.swept = minute;
+            self.namespaces.retain(|_, usage| usage.in_flight > 0 || usage.minute == minute);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,26 +61,24 @@ pub(crate) struct InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Some(usage) = self.throttles.lock().get_mut(&self.namespace) {
+        if let Some(usage) = self.throttles.lock().namespaces.get_mut(&self.namespace) {
             usage.in_flight = usage.in_flight.saturating_sub(1);
         }
     }
 }
 
 impl Throttles {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Usage>> {
-        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Admits one invocation at `now` (milliseconds since the epoch), or says which limit it breaks.
     pub(crate) fn admit(self: &Arc<Self>, caller: &Caller, now: i64) -> Result<InFlight, Fault> {
         let namespace = &caller.dispatched.namespace_uuid;
         let minute = now.div_euclid(60_000);
-        let mut namespaces = self.lock();
-        if namespaces.len() > SWEEP_ABOVE {
-            namespaces.retain(|_, usage| usage.in_flight > 0 || usage.minute == minute);
-        }
-        let usage = namespaces.entry(Arc::clone(namespace)).or_default();
+        let mut counts = self.lock();
+        counts.sweep(minute);
+        let usage = counts.namespaces.entry(Arc::clone(namespace)).or_default();
         let (count, allowed) = (usage.count(minute), caller.limits.invocations_per_minute);
         if count > allowed {
             let text = format!("Too many requests in the last minute (count: {count}, allowed: {allowed}).");
@@ -84,7 +97,7 @@ impl Throttles {
     /// Counts an invocation that was admitted before a restart, whatever the limits are now.
     pub(crate) fn readmit(self: &Arc<Self>, caller: &Caller) -> InFlight {
         let namespace = &caller.dispatched.namespace_uuid;
-        self.lock().entry(Arc::clone(namespace)).or_default().in_flight += 1;
+        self.lock().namespaces.entry(Arc::clone(namespace)).or_default().in_flight += 1;
         InFlight { throttles: Arc::clone(self), namespace: Arc::clone(namespace) }
     }
 }
@@ -128,6 +141,23 @@ mod tests {
         assert_eq!(refused(1), "Too many requests in the last minute (count: 2, allowed: 1).");
         assert_eq!(refused(59_999), "Too many requests in the last minute (count: 3, allowed: 1).");
         assert!(throttles.admit(&caller, 60_000).is_ok());
+    }
+
+    #[test]
+    fn idle_namespaces_are_forgotten_once_in_a_minute() {
+        let mut counts = Counts::default();
+        let usage = |minute, in_flight| Usage { minute, invocations: 1, in_flight };
+        let name = |n: usize| Arc::from(n.to_string());
+        counts.namespaces = (0..=SWEEP_ABOVE).map(|n| (name(n), usage(1, 0))).collect();
+        counts.namespaces.insert(name(0), usage(1, 2));
+        counts.namespaces.insert(name(1), usage(2, 0));
+        counts.sweep(2);
+        let mut left: Vec<&str> = counts.namespaces.keys().map(|name| &**name).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["0", "1"]);
+        counts.namespaces.extend((0..=SWEEP_ABOVE).map(|n| (name(n), usage(1, 0))));
+        counts.sweep(2);
+        assert_eq!(counts.namespaces.len(), SWEEP_ABOVE + 1);
     }
 
     #[test]

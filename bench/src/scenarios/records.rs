@@ -82,10 +82,10 @@ fn record(number: u64) -> anyhow::Result<RecordDocument> {
     let start = FIRST_START + 100 * i64::try_from(number)?;
     let name = format!("noop{}", number % 100);
     let mut annotations = Parameters::new();
-    annotations.set("path", format!("bench/{name}"));
+    annotations.set("path", &format!("bench/{name}"));
     annotations.set("kind", "nodejs:20");
-    annotations.set("waitTime", 3);
-    annotations.set("limits", json!({"timeout": 60000, "memory": 256, "logs": 10, "concurrency": 1}));
+    annotations.set("waitTime", &3);
+    annotations.set("limits", &json!({"timeout": 60000, "memory": 256, "logs": 10, "concurrency": 1}));
     let result = serde_json::value::RawValue::from_string("{\"ok\":true}".to_owned())?;
     let activation = Activation {
         namespace: EntityName::new("bench")?,

@@ -1,16 +1,20 @@
 //! What an action runs: code for a managed runtime, a container image, or a sequence of other actions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::Malformed;
 use crate::image::ImageName;
+use crate::json::{self, Members};
 use crate::manifest::{Manifest, RuntimeKind};
 use crate::name::{EntityName, FullyQualifiedName};
 
 /// Code in the document itself, or kept beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Code {
     /// As the client sent it: source text, or base64 of an archive or executable.
     Inline(Arc<str>),
@@ -18,13 +22,17 @@ pub enum Code {
 }
 
 /// Where code is kept outside its document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attachment {
     /// A URI whose scheme tells the store: `mem:`, `couch:`, `sqlite:`, or a bare legacy name.
+    #[serde(rename = "attachmentName")]
     pub name: String,
+    #[serde(rename = "attachmentType")]
     pub content_type: String,
     /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
 
@@ -38,6 +46,22 @@ pub enum Exec {
     Sequence { components: Vec<FullyQualifiedName> },
 }
 
+/// The `exec` member of API answers and documents.
+#[derive(Debug, Serialize)]
+pub struct ExecForm<'a> {
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    components: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    main: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binary: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a Code>,
+}
+
 pub const BLACKBOX: &str = "blackbox";
 pub const SEQUENCE: &str = "sequence";
 
@@ -46,17 +70,41 @@ impl Exec {
     ///
     /// # Errors
     /// When a member is missing or of the wrong type, or the kind is not in the manifest.
-    pub fn from_json(value: &Value, manifest: &Manifest, namespace: &EntityName) -> Result<Self, Malformed> {
-        let exec = value.as_object().ok_or_else(|| Malformed::new("'exec' must be an object"))?;
-        let kind = exec
-            .get("kind")
-            .and_then(Value::as_str)
-            .ok_or_else(|| Malformed::new("'kind' must be a string defined in 'exec'"))?;
+    pub fn from_json(
+        value: &RawValue,
+        manifest: &Manifest,
+        namespace: &EntityName,
+    ) -> Result<Self, Malformed> {
+        Self::read(value, manifest, namespace, |kind| kind.attached.is_some())
+    }
+
+    /// Reads what a document has as `exec`: as [`Exec::from_json`], but code may be kept beside the document whatever
+    /// the manifest says of its kind.
+    ///
+    /// # Errors
+    /// As [`Exec::from_json`].
+    pub fn from_stored(
+        value: &RawValue,
+        manifest: &Manifest,
+        namespace: &EntityName,
+    ) -> Result<Self, Malformed> {
+        Self::read(value, manifest, namespace, |_| true)
+    }
+
+    fn read(
+        value: &RawValue,
+        manifest: &Manifest,
+        namespace: &EntityName,
+        attachable: impl Fn(&RuntimeKind) -> bool,
+    ) -> Result<Self, Malformed> {
+        let exec = Members::read(value).map_err(|_| Malformed::new("'exec' must be an object"))?;
+        let kind =
+            exec.string("kind").ok_or_else(|| Malformed::new("'kind' must be a string defined in 'exec'"))?;
         match kind.trim().to_lowercase().as_str() {
-            SEQUENCE => read_sequence(exec, namespace),
-            BLACKBOX => read_blackbox(exec),
+            SEQUENCE => read_sequence(&exec, namespace),
+            BLACKBOX => read_blackbox(&exec),
             name => match manifest.resolve(name) {
-                Some(kind) => read_managed(exec, kind),
+                Some(kind) => read_managed(&exec, kind, attachable(kind)),
                 None => Err(unknown_kind(name, manifest)),
             },
         }
@@ -123,76 +171,56 @@ impl Exec {
 
     /// The `exec` member of API answers and documents. Without `with_code`, `code` is left out.
     #[must_use]
-    pub fn to_json(&self, with_code: bool) -> Value {
-        let mut exec = Map::new();
-        exec.insert("kind".to_owned(), self.kind().into());
-        if let Self::Sequence { components } = self {
-            let names = components.iter().map(|name| Value::from(format!("/{name}")));
-            exec.insert("components".to_owned(), names.collect());
-            return Value::Object(exec);
+    pub fn form(&self, with_code: bool) -> ExecForm<'_> {
+        let (mut components, mut image) = (None, None);
+        match self {
+            Self::Sequence { components: names } => {
+                components = Some(names.iter().map(|name| format!("/{name}")).collect());
+            }
+            Self::Blackbox { image: chosen, .. } => image = Some(chosen.to_string()),
+            Self::Managed { .. } => {}
         }
-        if let Self::Blackbox { image, .. } = self {
-            exec.insert("image".to_owned(), image.to_string().into());
+        ExecForm {
+            kind: self.kind(),
+            binary: components.is_none().then(|| self.binary()),
+            components,
+            image,
+            main: self.main(),
+            code: self.code().filter(|_| with_code),
         }
-        if let Some(main) = self.main() {
-            exec.insert("main".to_owned(), main.into());
-        }
-        exec.insert("binary".to_owned(), self.binary().into());
-        if let Some(code) = self.code().filter(|_| with_code) {
-            exec.insert("code".to_owned(), code.to_json());
-        }
-        Value::Object(exec)
     }
 }
 
 impl Code {
-    fn to_json(&self) -> Value {
-        match self {
-            Self::Inline(text) => text.as_ref().into(),
-            Self::Attached(attachment) => {
-                let mut code = json!({
-                    "attachmentName": attachment.name, "attachmentType": attachment.content_type
-                });
-                if let Some(length) = attachment.length {
-                    code["length"] = length.into();
-                }
-                if let Some(digest) = &attachment.digest {
-                    code["digest"] = digest.as_str().into();
-                }
-                code
-            }
+    fn from_json(value: &RawValue) -> Option<Self> {
+        if let Some(text) = json::string(value) {
+            return Some(Self::Inline(text.into()));
         }
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        match value {
-            Value::String(text) => Some(Self::Inline(text.as_str().into())),
-            Value::Object(members) => Some(Self::Attached(Attachment {
-                name: members.get("attachmentName")?.as_str()?.to_owned(),
-                content_type: members.get("attachmentType")?.as_str()?.to_owned(),
-                length: members.get("length").and_then(Value::as_u64),
-                digest: members.get("digest").and_then(Value::as_str).map(str::to_owned),
-            })),
-            _ => None,
-        }
+        let members = Members::read(value).ok()?;
+        Some(Self::Attached(Attachment {
+            name: members.string("attachmentName")?.into_owned(),
+            content_type: members.string("attachmentType")?.into_owned(),
+            length: members.number("length"),
+            digest: members.string("digest").map(Cow::into_owned),
+        }))
     }
 
     /// Whether it is binary, which a document may have to tell when the code is elsewhere.
-    fn is_binary(&self, stored: Option<&Value>) -> bool {
+    fn is_binary(&self, exec: &Members<'_>) -> bool {
         match self {
             Self::Inline(text) => is_base64(text),
-            Self::Attached(_) => stored.and_then(Value::as_bool).unwrap_or(false),
+            Self::Attached(_) => exec.boolean("binary").unwrap_or(false),
         }
     }
 }
 
-fn read_managed(exec: &Map<String, Value>, runtime: &RuntimeKind) -> Result<Exec, Malformed> {
+fn read_managed(exec: &Members<'_>, runtime: &RuntimeKind, attachable: bool) -> Result<Exec, Malformed> {
     let kind = &runtime.kind;
     let code = exec.get("code").or_else(|| exec.get("jar").filter(|_| kind.starts_with("java")));
     let code = match code.and_then(Code::from_json) {
         Some(code @ Code::Inline(_)) => code,
-        Some(code) if runtime.attached.is_some() => code,
-        _ if runtime.attached.is_some() => {
+        Some(code) if attachable => code,
+        _ if attachable => {
             return Err(Malformed(format!(
                 "'code' must be a string or attachment object defined in 'exec' for '{kind}' actions"
             )));
@@ -205,50 +233,49 @@ fn read_managed(exec: &Map<String, Value>, runtime: &RuntimeKind) -> Result<Exec
     if runtime.require_main && main.is_none() {
         return Err(Malformed(format!("'main' must be a string defined in 'exec' for '{kind}' actions")));
     }
-    let binary = code.is_binary(exec.get("binary"));
+    let binary = code.is_binary(exec);
     Ok(Exec::Managed { kind: kind.clone(), code, main, binary })
 }
 
-fn read_blackbox(exec: &Map<String, Value>) -> Result<Exec, Malformed> {
+fn read_blackbox(exec: &Members<'_>) -> Result<Exec, Malformed> {
     let image = exec
-        .get("image")
-        .and_then(Value::as_str)
+        .string("image")
         .ok_or_else(|| Malformed::new("'image' must be a string defined in 'exec' for 'blackbox' actions"))?;
     let image = image.trim().parse().map_err(|error| Malformed(format!("{error}")))?;
-    let code = match exec.get("code") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) if text.trim().is_empty() => None,
-        Some(value) => Some(Code::from_json(value).ok_or_else(|| {
+    let blank = |code: &Code| matches!(code, Code::Inline(text) if text.trim().is_empty());
+    let code = exec.given("code").map(|value| {
+        Code::from_json(value).ok_or_else(|| {
             Malformed::new("if defined, 'code' must a string defined in 'exec' for 'blackbox' actions")
-        })?),
-    };
-    let binary = code.as_ref().is_some_and(|code| code.is_binary(exec.get("binary")));
+        })
+    });
+    let code = code.transpose()?.filter(|code| !blank(code));
+    let binary = code.as_ref().is_some_and(|code| code.is_binary(exec));
     Ok(Exec::Blackbox { image, code, main: read_main(exec, BLACKBOX)?, binary })
 }
 
-fn read_main(exec: &Map<String, Value>, kind: &str) -> Result<Option<String>, Malformed> {
-    match exec.get("main") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(main)) => Ok(Some(main.clone())),
-        Some(_) => Err(Malformed(format!("if defined, 'main' be a string in 'exec' for '{kind}' actions"))),
-    }
+fn read_main(exec: &Members<'_>, kind: &str) -> Result<Option<String>, Malformed> {
+    let text = |value| {
+        json::string(value).map(Cow::into_owned).ok_or_else(|| {
+            Malformed(format!("if defined, 'main' be a string in 'exec' for '{kind}' actions"))
+        })
+    };
+    exec.given("main").map(text).transpose()
 }
 
-fn read_sequence(exec: &Map<String, Value>, namespace: &EntityName) -> Result<Exec, Malformed> {
-    let components = match exec.get("components") {
-        None | Some(Value::Null) => {
-            return Err(Malformed::new("'components' must be defined for sequence kind"));
-        }
-        Some(Value::Array(components)) => components,
-        Some(_) => return Err(Malformed::new("'components' must be an array")),
-    };
-    let read = |component: &Value| {
-        let text =
-            component.as_str().ok_or_else(|| Malformed::new("'components' must be an array of strings"))?;
-        FullyQualifiedName::parse(text, namespace)
+fn read_sequence(exec: &Members<'_>, namespace: &EntityName) -> Result<Exec, Malformed> {
+    let components = exec
+        .given("components")
+        .ok_or_else(|| Malformed::new("'components' must be defined for sequence kind"))?;
+    let components: Vec<&RawValue> = serde_json::from_str(components.get())
+        .map_err(|_| Malformed::new("'components' must be an array"))?;
+    let read = |component: &RawValue| {
+        let text = json::string(component)
+            .ok_or_else(|| Malformed::new("'components' must be an array of strings"))?;
+        FullyQualifiedName::parse(&text, namespace)
             .map_err(|error| Malformed(format!("requirement failed: {error}")))
     };
-    Ok(Exec::Sequence { components: components.iter().map(read).collect::<Result<_, _>>()? })
+    let components = components.into_iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Exec::Sequence { components })
 }
 
 fn unknown_kind(name: &str, manifest: &Manifest) -> Malformed {
@@ -276,6 +303,8 @@ pub fn is_base64(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
+    use serde_json::{Value, json};
 
     fn read(exec: Value) -> Result<Exec, String> {
         let manifest = Manifest::parse(
@@ -286,7 +315,7 @@ mod tests {
             "java": [{"kind": "java:8", "requireMain": true, "image": {"name": "j"}}]}}"#,
         );
         let me = EntityName::new("me").unwrap();
-        Exec::from_json(&exec, &manifest.unwrap(), &me).map_err(|error| error.to_string())
+        Exec::from_json(&crate::json::raw(&exec), &manifest.unwrap(), &me).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -329,6 +358,18 @@ mod tests {
     }
 
     #[test]
+    fn stored_code_may_be_beside_its_document_whatever_its_kind() {
+        let manifest =
+            Manifest::parse(r#"{"runtimes": {"go": [{"kind": "go:1", "image": {"name": "g"}}]}}"#).unwrap();
+        let code = json!({"attachmentName": "sqlite:1", "attachmentType": "text/plain"});
+        let exec = json::raw(&json!({"kind": "go:1", "code": code, "binary": true}));
+        let me = EntityName::new("me").unwrap();
+        assert!(Exec::from_json(&exec, &manifest, &me).is_err());
+        let stored = Exec::from_stored(&exec, &manifest, &me).unwrap();
+        assert!(stored.binary() && matches!(stored.code(), Some(Code::Attached(_))));
+    }
+
+    #[test]
     fn base64_is_told_from_source() {
         for (text, binary) in [
             ("UEsDBA==", true),
@@ -345,6 +386,9 @@ mod tests {
     #[test]
     fn sequences_show_absolute_components() {
         let exec = read(json!({"kind": "sequence", "components": ["/_/a", "x/p/b"]})).unwrap();
-        assert_eq!(exec.to_json(true), json!({"kind": "sequence", "components": ["/me/a", "/x/p/b"]}));
+        assert_eq!(
+            serde_json::to_value(exec.form(true)).unwrap(),
+            json!({"kind": "sequence", "components": ["/me/a", "/x/p/b"]})
+        );
     }
 }

@@ -1,7 +1,15 @@
-//! Facts about JSON texts that are passed on as they came.
+//! JSON texts that are passed on as they came.
 //!
-//! Arguments and results are never parsed into trees here, so no depth can hurt this code; but it would hurt those that
-//! get them: runtimes and clients parse recursively.
+//! Arguments, results, parameters and annotations are never parsed into trees here: no digit of a number is lost, and no
+//! depth can hurt this code. But depth would hurt those that get them: runtimes and clients parse recursively.
+
+mod members;
+mod object;
+mod text;
+
+pub use members::Members;
+pub use object::{Object, with_members};
+pub use text::{boolean, compact, is_truthy, raw, string, string_lossy};
 
 /// Arrays and objects that may stand in each other, as in OpenWhisk's parser.
 pub const MAX_DEPTH: usize = 1000;

@@ -5,7 +5,6 @@ use std::fmt;
 use async_trait::async_trait;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
-use serde_json::Value;
 
 use crate::{RecordDocument, StoreError};
 
@@ -35,8 +34,8 @@ pub trait ActivationStore: fmt::Debug + Send + Sync + 'static {
     /// Which of these have a record already.
     async fn existing(&self, ids: &[(EntityName, ActivationId)]) -> Result<Vec<bool>, StoreError>;
 
-    /// List entries ([`oxwhisk_core::entity::Activation::summary`]), last started first.
-    async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<Value>, StoreError>;
+    /// List entries ([`oxwhisk_core::entity::Activation::summary`]) as JSON, last started first.
+    async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError>;
 
     /// Stored forms, last started first.
     async fn documents(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError>;

@@ -32,8 +32,22 @@ pub trait AttachmentStore: fmt::Debug + Send + Sync + 'static {
 
     async fn get(&self, document: &FullyQualifiedName, name: &str) -> Result<Option<Bytes>, StoreError>;
 
-    /// Deletes every attachment of the document but `keep`.
-    async fn prune(&self, document: &FullyQualifiedName, keep: Option<&str>) -> Result<(), StoreError>;
+    /// Deletes attachments of the document that nothing can refer to any more.
+    async fn prune(
+        &self,
+        document: &FullyQualifiedName,
+        superseded: Superseded<'_>,
+    ) -> Result<(), StoreError>;
+}
+
+/// Which attachments of a document are gone for good once a writer has put the document. Never those that came later:
+/// the next writer may have read that document already, and be about to put one that refers to its own attachment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Superseded<'a> {
+    /// Those that were put before this one, to which the document refers.
+    Before(&'a str),
+    /// This one, to which the document referred until now, and those before it.
+    Through(&'a str),
 }
 
 /// `sha-256-<hex>`, as documents give an attachment's digest.

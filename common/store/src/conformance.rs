@@ -20,12 +20,13 @@ use crate::{ActivationStore, AttachmentStore, EntityStore, SubjectStore};
 /// When a check fails.
 pub async fn entity_store(entities: &dyn EntityStore, attachments: &dyn AttachmentStore) {
     entity::a_document_reads_as_it_was_written(entities).await;
+    entity::a_body_keeps_its_letters(entities).await;
     entity::a_new_document_must_not_be_there_yet(entities).await;
     entity::only_the_revision_last_read_replaces(entities).await;
     entity::only_the_revision_last_read_deletes(entities).await;
     entity::of_concurrent_writers_one_wins(entities).await;
     entity::attachments_live_with_their_document(entities, attachments).await;
-    entity::pruning_spares_what_is_kept(attachments).await;
+    entity::pruning_spares_what_came_later(attachments).await;
     entity_list::lists_are_newest_first_and_in_pages(entities).await;
     entity_list::a_namespace_lists_its_packages_entities_too(entities).await;
     entity_list::collections_are_apart(entities).await;

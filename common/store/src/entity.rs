@@ -4,8 +4,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 use oxwhisk_core::id::Revision;
+use oxwhisk_core::json::Members;
 use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::StoreError;
 
@@ -21,9 +22,10 @@ pub enum Collection {
 impl Collection {
     /// The collection a document belongs to, by its members as the database's views decide it.
     #[must_use]
-    pub fn of(body: &Value) -> Option<Self> {
+    pub fn of(body: &RawValue) -> Option<Self> {
+        let body = Members::read(body).ok()?;
         let has = |name: &str| body.get(name).is_some();
-        match body.get("entityType").and_then(Value::as_str) {
+        match body.string("entityType").as_deref() {
             Some("action") => Some(Self::Actions),
             Some("trigger") => Some(Self::Triggers),
             Some("rule") => Some(Self::Rules),
@@ -50,22 +52,35 @@ impl Collection {
 
 /// An entity's document without the store's own members (`_id`, `_rev`): its body has `namespace`, `name`, `updated`
 /// and `entityType`, and `exec.code` may name an attachment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct EntityDocument {
     pub id: FullyQualifiedName,
     pub collection: Collection,
     /// Milliseconds since the epoch; lists are ordered by it, newest first.
     pub updated: i64,
-    pub body: Value,
+    pub body: Box<RawValue>,
+}
+
+/// Bodies are compared as they are written.
+impl PartialEq for EntityDocument {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.collection == other.collection
+            && self.updated == other.updated
+            && self.body.get() == other.body.get()
+    }
 }
 
 impl EntityDocument {
     /// Whether strangers see it in a list of packages: it is published, and it is no binding.
     #[must_use]
     pub fn is_public_package(&self) -> bool {
-        let published = self.body.get("publish").and_then(Value::as_bool).unwrap_or(false);
-        let bound = |binding: &Value| binding.as_object().is_some_and(|binding| !binding.is_empty());
-        self.collection == Collection::Packages && published && !self.body.get("binding").is_some_and(bound)
+        if self.collection != Collection::Packages {
+            return false;
+        }
+        let body = Members::read(&self.body).unwrap_or_default();
+        let bound = |binding| Members::read(binding).is_ok_and(|binding| !binding.is_empty());
+        body.boolean("publish").unwrap_or(false) && !body.get("binding").is_some_and(bound)
     }
 }
 

@@ -21,7 +21,7 @@ pub mod sqlite;
 mod subject;
 
 pub use activation::{ActivationQuery, ActivationStore};
-pub use attachment::{AttachmentStore, StoredAttachment};
+pub use attachment::{AttachmentStore, StoredAttachment, Superseded};
 pub use entity::{Collection, EntityDocument, EntityQuery, EntityStore, Stored};
 pub use error::StoreError;
 pub use record::RecordDocument;

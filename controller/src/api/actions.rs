@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
+use hyper::body::Incoming;
 use oxwhisk_core::entity::ActionPut;
 use oxwhisk_core::exec::Exec;
 use oxwhisk_core::json;
 use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
+use oxwhisk_core::size::ByteSize;
 use oxwhisk_store::Collection;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::Controller;
 use crate::api::{entity_name, lists, require, require_owner};
@@ -22,7 +24,7 @@ use crate::http::path::CollectionName;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::{body, json_fault};
-use crate::invoke::Invocation;
+use crate::invoke::{Invocation, read_payload};
 
 const EXTRA_LOGGING: &str = "x-ow-extra-logging";
 
@@ -48,7 +50,7 @@ pub(crate) async fn entity(
         }
         Method::DELETE => {
             owned?;
-            delete(controller, &id).await
+            delete(controller, id).await
         }
         Method::POST => invoke(controller, call, caller, id, owned).await,
         _ => Err(Fault::no_route()),
@@ -63,7 +65,7 @@ async fn get(controller: &Controller, call: &Call, id: &FullyQualifiedName) -> R
     } else {
         known.action.to_api(false)
     };
-    Ok(Reply::json(StatusCode::OK, &answer))
+    Ok(Reply::raw(StatusCode::OK, answer))
 }
 
 async fn put(
@@ -75,33 +77,47 @@ async fn put(
     let overwrite = Query(call.query.as_deref()).boolean("overwrite", false)?;
     let body = body::read(call.body, &call.headers, controller.config.max_request).await?;
     body::require_json(&call.headers, &body)?;
-    let json: Value = serde_json::from_slice(&body)
-        .map_err(|error| Fault::malformed_content(json_fault::describe(&body, &error)))?;
+    let put = read_put(controller, &body, &id)?;
     drop(body);
-    let put = ActionPut::from_json(&json, &controller.config.manifest, &id.path.namespace)
-        .map_err(Fault::malformed_content)?;
-    drop(json);
     if matches!(put.exec, Some(Exec::Sequence { .. })) {
         // Stored, it could be neither run nor read: this release knows no sequences.
         let text = "actions of kind 'sequence' are not supported by this release";
         return Err(Fault::terminate(StatusCode::BAD_REQUEST, text));
     }
     check_put(&put, &caller.limits, &controller.config.limits)?;
-    let action = controller.actions.put(id.clone(), put, overwrite).await?;
-    controller.backends.fleet.invalidate(&id).await;
+    let (actions, fleet) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.fleet));
+    let change = async move {
+        let action = actions.put(id.clone(), put, overwrite).await?;
+        fleet.invalidate(&id).await;
+        Ok::<_, Fault>(action)
+    };
+    let action = controller.to_the_end(change).await?;
     if !controller.config.features.require_response_payload {
         return Ok(Reply::text("OK"));
     }
-    Ok(Reply::json(StatusCode::OK, &action.to_api(true)))
+    Ok(Reply::raw(StatusCode::OK, action.to_api(true)))
 }
 
-async fn delete(controller: &Controller, id: &FullyQualifiedName) -> Result<Reply, Fault> {
-    let action = controller.actions.delete(id).await?;
-    controller.backends.fleet.invalidate(id).await;
+fn read_put(controller: &Controller, body: &[u8], id: &FullyQualifiedName) -> Result<ActionPut, Fault> {
+    json::check_depth(body).map_err(Fault::malformed_content)?;
+    let json: &RawValue = serde_json::from_slice(body)
+        .map_err(|error| Fault::malformed_content(json_fault::describe(body, &error)))?;
+    ActionPut::from_json(json, &controller.config.manifest, &id.path.namespace)
+        .map_err(Fault::malformed_content)
+}
+
+async fn delete(controller: &Controller, id: FullyQualifiedName) -> Result<Reply, Fault> {
+    let (actions, fleet) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.fleet));
+    let change = async move {
+        let action = actions.delete(&id).await?;
+        fleet.invalidate(&id).await;
+        Ok::<_, Fault>(action)
+    };
+    let action = controller.to_the_end(change).await?;
     if !controller.config.features.require_response_payload {
         return Ok(Reply::no_content());
     }
-    Ok(Reply::json(StatusCode::OK, &action.to_api(true)))
+    Ok(Reply::raw(StatusCode::OK, action.to_api(true)))
 }
 
 /// Throttles come first, so that a caller over its limits learns nothing else; then whether it may.
@@ -119,17 +135,9 @@ async fn invoke(
     let most = controller.config.limits.blocking_wait;
     let timeout = read_timeout(query, most)?;
     let (blocking, result_only) = (query.boolean("blocking", false)?, query.boolean("result", false)?);
-    let payload_limit = caller.limits.payload.as_bytes();
-    let too_large = |size| Fault::too_large("Request", size, payload_limit);
-    if let Some(size) = body::announced_length(&call.headers).filter(|size| *size > payload_limit) {
-        return Err(too_large(size));
-    }
-    let payload = body::read(call.body, &call.headers, controller.config.max_request).await?;
-    body::require_json(&call.headers, &payload)?;
-    if payload.len() as u64 > payload_limit {
-        return Err(too_large(payload.len() as u64));
-    }
-    json::check_depth(&payload).map_err(Fault::malformed_content)?;
+    // Before the action is looked up, as in OpenWhisk: what is no payload is malformed whatever it was meant for.
+    let payload =
+        payload(call.body, &call.headers, controller.config.max_request, caller.limits.payload).await?;
     let invocation = Invocation {
         transaction: call.transaction,
         caller,
@@ -142,6 +150,22 @@ async fn invoke(
         received,
     };
     controller.invocations.invoke(invocation).await
+}
+
+/// Reads a request body of at most `limit` as the payload of an invocation.
+async fn payload(
+    body: Incoming,
+    headers: &HeaderMap,
+    max_request: u64,
+    limit: ByteSize,
+) -> Result<Arc<RawValue>, Fault> {
+    let limit = limit.as_bytes();
+    let check = |size| if size > limit { Err(Fault::too_large("Request", size, limit)) } else { Ok(()) };
+    body::announced_length(headers).map_or(Ok(()), check)?;
+    let body = body::read(body, headers, max_request).await?;
+    body::require_json(headers, &body)?;
+    check(body.len() as u64)?;
+    read_payload(&body)
 }
 
 fn read_timeout(query: Query<'_>, most: Duration) -> Result<Duration, Fault> {

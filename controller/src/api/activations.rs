@@ -5,7 +5,7 @@ use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_store::ActivationQuery;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Controller;
 use crate::api::lists::Page;
@@ -51,12 +51,16 @@ pub(crate) async fn list(
     }
     if !docs {
         let entries = store.summaries(&filter).await.map_err(store_fault)?;
-        return Ok(Reply::json(StatusCode::OK, &Value::Array(entries)));
+        return Ok(array(&entries));
     }
     let documents = store.documents(&filter).await.map_err(store_fault)?;
     let records = documents.iter().map(|document| read(document).map(|record| record.to_api()));
     let records: Vec<String> = records.collect::<Result<_, _>>()?;
-    Ok(Reply::json_text(StatusCode::OK, format!("[{}]", records.join(","))))
+    Ok(array(&records))
+}
+
+fn array(texts: &[String]) -> Reply {
+    Reply::json_text(StatusCode::OK, format!("[{}]", texts.join(",")))
 }
 
 /// `activations/{id}`

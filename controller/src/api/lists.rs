@@ -1,9 +1,12 @@
 //! Lists of entities, and the reading of entities that this release serves by their lists only.
 
 use http::{Method, StatusCode};
+use oxwhisk_core::Malformed;
 use oxwhisk_core::entity::Action;
+use oxwhisk_core::json::{self, Members};
 use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
-use oxwhisk_store::{Collection, EntityQuery};
+use oxwhisk_store::{Collection, EntityDocument, EntityQuery};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::Controller;
@@ -104,8 +107,14 @@ pub(crate) async fn page_of(
         return Ok(page.count_reply(collection, entities.count(&query).await.map_err(store_fault)?));
     }
     let documents = entities.list(&query).await.map_err(store_fault)?;
-    let entries = documents.iter().map(|document| summary(stored, &document.body)).collect();
-    Ok(Reply::json(StatusCode::OK, &Value::Array(entries)))
+    let entry = |document: &EntityDocument| {
+        summary(stored, &document.body).map_err(|error| {
+            tracing::error!(id = %document.id, %error, "cannot read a stored document");
+            Fault::corrupted()
+        })
+    };
+    let entries: Vec<Box<RawValue>> = documents.iter().map(entry).collect::<Result<_, _>>()?;
+    Ok(Reply::raw(StatusCode::OK, json::raw(&entries)))
 }
 
 fn stored_collection(collection: CollectionName) -> Option<Collection> {
@@ -118,7 +127,7 @@ fn stored_collection(collection: CollectionName) -> Option<Collection> {
     }
 }
 
-fn summary(collection: Collection, body: &Value) -> Value {
+fn summary(collection: Collection, body: &RawValue) -> Result<Box<RawValue>, Malformed> {
     let members: &[&str] = match collection {
         Collection::Actions => return Action::summary(body),
         Collection::Triggers => &["namespace", "name", "version", "publish", "annotations", "updated"],
@@ -129,14 +138,13 @@ fn summary(collection: Collection, body: &Value) -> Value {
             &["namespace", "name", "version", "publish", "annotations", "updated", "binding"]
         }
     };
-    let mut summary: Map<String, Value> = members
-        .iter()
-        .filter_map(|name| body.get(*name).map(|value| ((*name).to_owned(), value.clone())))
-        .collect();
-    if summary.get("binding").is_some_and(|binding| binding.as_object().is_some_and(Map::is_empty)) {
-        summary.insert("binding".to_owned(), Value::Bool(false));
+    let body = Members::read(body)?;
+    let mut summary = body.selected(members);
+    let unbound = |binding| Members::read(binding).is_ok_and(|binding| binding.is_empty());
+    if summary.get("binding").is_some_and(|binding| unbound(binding)) {
+        summary.insert("binding", RawValue::FALSE);
     }
-    Value::Object(summary)
+    Ok(json::raw(&summary))
 }
 
 /// Triggers, rules and packages cannot be made yet, so there is none to read: reading says that it does not exist, and
@@ -155,7 +163,7 @@ pub(crate) async fn entity(
     let id = FullyQualifiedName::new(EntityPath::new(namespace.clone(), None), name);
     match controller.backends.entities.get(&id).await.map_err(store_fault)? {
         Some(stored) if Some(stored.document.collection) == stored_collection(collection) => {
-            Ok(Reply::json(StatusCode::OK, &stored.document.body))
+            Ok(Reply::raw(StatusCode::OK, stored.document.body))
         }
         Some(_) => Err(Fault::not_in_collection()),
         None if collection == CollectionName::Packages => {

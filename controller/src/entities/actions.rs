@@ -91,7 +91,7 @@ impl Actions {
     ) -> Result<Action, Fault> {
         let stored = self.store.get(&id).await.map_err(store_fault)?;
         let replaces_code = put.exec.is_some();
-        let (mut action, expected) = match stored {
+        let (mut action, replaced) = match stored {
             None => {
                 let defaults = NewActionDefaults {
                     limits: self.limits.default_action_limits(),
@@ -107,7 +107,7 @@ impl Actions {
                 }
                 let known = self.known(stored)?;
                 let action = put.update(&known.action, clock::now_ms(), &self.manifest).map_err(put_fault)?;
-                (action, Some(known.revision))
+                (action, Some(known))
             }
         };
         let answer = if replaces_code {
@@ -127,11 +127,11 @@ impl Actions {
             updated: action.updated,
             body: action.to_document(),
         };
-        let written = self.store.put(document, expected.as_ref()).await;
+        let written = self.store.put(document, replaced.as_ref().map(|known| &known.revision)).await;
         self.cache.invalidate(&id);
         written.map_err(store_fault)?;
         if replaces_code {
-            self.code.prune(&action).await;
+            self.code.prune(&action, replaced.as_ref().map(|known| &known.action)).await;
         }
         Ok(answer)
     }

@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use oxwhisk_core::entity::Action;
 use oxwhisk_core::exec::{Attachment, Code};
+use oxwhisk_core::id::Revision;
 use oxwhisk_core::limits::SystemLimits;
 use oxwhisk_core::manifest::Manifest;
 use oxwhisk_invoker_api::{ActionDescriptor, CodeError, CodeSource};
-use oxwhisk_store::{AttachmentStore, Collection, EntityStore, StoreError};
+use oxwhisk_store::{AttachmentStore, Collection, EntityStore, StoreError, Superseded};
 
 /// Code of at least this many bytes is kept as an attachment.
 const ATTACHED_FROM: usize = 16 * 1024;
@@ -79,33 +80,67 @@ impl StoredCode {
         Ok(())
     }
 
-    /// Drops what earlier revisions left. Failure leaves only garbage, so it is logged and not reported.
-    pub(crate) async fn prune(&self, action: &Action) {
-        let keep = match action.exec.code() {
-            Some(Code::Attached(attachment)) => Some(attachment.name.as_str()),
-            _ => None,
+    /// Drops what earlier revisions left, when `action` has been put in the place of `old`. Failure leaves only garbage,
+    /// so it is logged and not reported.
+    pub(crate) async fn prune(&self, action: &Action, old: Option<&Action>) {
+        let superseded = match (attachment(action), old.and_then(attachment)) {
+            (Some(new), _) => Superseded::Before(new),
+            (None, Some(old)) => Superseded::Through(old),
+            (None, None) => return,
         };
-        if let Err(error) = self.attachments.prune(&action.id(), keep).await {
+        if let Err(error) = self.attachments.prune(&action.id(), superseded).await {
             tracing::warn!(id = %action.id(), %error, "cannot delete old code");
         }
     }
-}
 
-#[async_trait]
-impl CodeSource for StoredCode {
-    async fn code(&self, action: &ActionDescriptor) -> Result<Option<Bytes>, CodeError> {
-        let unavailable = |error: StoreError| {
-            tracing::error!(id = %action.id, %error, "cannot fetch code");
-            CodeError::Unavailable
-        };
-        let stored = self.entities.get(&action.id).await.map_err(unavailable)?.ok_or(CodeError::NotFound)?;
+    /// The code that is stored for `action` now, and the revision it belongs to.
+    async fn current(&self, action: &ActionDescriptor) -> Result<(Revision, Current), CodeError> {
+        let stored = self.entities.get(&action.id).await.map_err(|error| unavailable(action, &error))?;
+        let stored = stored.ok_or(CodeError::NotFound)?;
         if stored.document.collection != Collection::Actions {
             return Err(CodeError::Mismatch);
         }
         let defaults = self.limits.default_action_limits();
         let read = Action::from_document(&stored.document.body, &self.manifest, defaults);
         let current = read.map_err(|_| CodeError::Mismatch)?;
-        let code = self.load(&current).await.map_err(unavailable)?;
-        Ok(code.map(|text| Bytes::copy_from_slice(text.as_bytes())))
+        let exec = &current.exec;
+        // A newer revision may run, but not its code with what the dispatch says of the older one.
+        if (exec.kind(), exec.main(), exec.binary()) != (&action.kind, action.main.as_deref(), action.binary)
+        {
+            return Err(CodeError::Mismatch);
+        }
+        Ok((stored.revision, self.load(&current).await))
+    }
+}
+
+type Current = Result<Option<Arc<str>>, StoreError>;
+
+fn unavailable(action: &ActionDescriptor, error: &StoreError) -> CodeError {
+    tracing::error!(id = %action.id, %error, "cannot fetch code");
+    CodeError::Unavailable
+}
+
+/// Where the code of an action is, if that is beside its document.
+fn attachment(action: &Action) -> Option<&str> {
+    match action.exec.code() {
+        Some(Code::Attached(attachment)) => Some(&attachment.name),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl CodeSource for StoredCode {
+    async fn code(&self, action: &ActionDescriptor) -> Result<Option<Bytes>, CodeError> {
+        let mut tried = None;
+        loop {
+            match self.current(action).await? {
+                (_, Ok(code)) => return Ok(code.map(|text| Bytes::copy_from_slice(text.as_bytes()))),
+                // An update may take the old code away between the two readings; then there is a newer revision.
+                (revision, Err(StoreError::Corrupt(_))) if tried.as_ref() != Some(&revision) => {
+                    tried = Some(revision);
+                }
+                (_, Err(error)) => return Err(unavailable(action, &error)),
+            }
+        }
     }
 }

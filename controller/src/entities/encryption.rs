@@ -15,9 +15,9 @@ use aes_gcm::aes::Aes256;
 use aes_gcm::{Aes128Gcm, AesGcm, KeyInit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use oxwhisk_core::json;
 use oxwhisk_core::parameters::{Parameter, Parameters};
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
-use serde_json::Value;
 
 pub(crate) use sealed::OpenError;
 
@@ -159,26 +159,22 @@ impl ParameterCiphers {
     /// When a value is longer than a cipher can take.
     pub(crate) fn lock(&self, parameters: &Parameters) -> Result<Parameters, aes_gcm::Error> {
         let Some(scheme) = self.current else { return Ok(parameters.clone()) };
-        let mut locked = Parameters::new();
-        for parameter in parameters {
-            locked.put(self.lock_one(scheme, parameter)?);
-        }
-        Ok(locked)
+        parameters.try_map(|parameter| self.lock_one(scheme, parameter))
     }
 
     fn lock_one(&self, scheme: EncryptionScheme, parameter: &Parameter) -> Result<Parameter, aes_gcm::Error> {
         if parameter.encryption.is_some() {
             return Ok(parameter.clone());
         }
-        let text = parameter.value.to_string();
+        let text = parameter.value.get();
         let sealed = match scheme {
-            EncryptionScheme::Aes128 => self.aes_128.as_deref().map(|cipher| sealed::seal(cipher, &text)),
-            EncryptionScheme::Aes256 => self.aes_256.as_deref().map(|cipher| sealed::seal(cipher, &text)),
+            EncryptionScheme::Aes128 => self.aes_128.as_deref().map(|cipher| sealed::seal(cipher, text)),
+            EncryptionScheme::Aes256 => self.aes_256.as_deref().map(|cipher| sealed::seal(cipher, text)),
         };
         // A scheme becomes current only with its key.
         let sealed = sealed.ok_or(aes_gcm::Error)??;
         let encryption = Some(scheme.name().to_owned());
-        Ok(Parameter { value: sealed.into(), encryption, ..parameter.clone() })
+        Ok(Parameter { value: json::raw(&sealed), encryption, ..parameter.clone() })
     }
 
     /// The JSON text of a value that was encrypted with `scheme`; `None` where no such scheme is known and the value
@@ -197,11 +193,11 @@ impl ParameterCiphers {
 
     /// Whether a parameter was declared with a value. One that cannot be opened has some value.
     pub(crate) fn has_value(&self, parameter: &Parameter) -> bool {
-        match (&parameter.encryption, &parameter.value) {
-            (Some(scheme), Value::String(value)) => {
-                !matches!(self.unlock(scheme, value), Ok(Some(text)) if text == "null")
+        match (&parameter.encryption, json::string(&parameter.value)) {
+            (Some(scheme), Some(sealed)) => {
+                !matches!(self.unlock(scheme, &sealed), Ok(Some(text)) if text == "null")
             }
-            (_, value) => !value.is_null(),
+            _ => parameter.value.get() != "null",
         }
     }
 }

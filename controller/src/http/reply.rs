@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use hyper::ext::ReasonPhrase;
 use oxwhisk_core::id::{ActivationId, TransactionId};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::config::TransactionHeader;
@@ -49,6 +50,10 @@ impl Reply {
 
     pub(crate) fn json(status: StatusCode, value: &Value) -> Self {
         Self::json_text(status, value.to_string())
+    }
+
+    pub(crate) fn raw(status: StatusCode, value: Box<RawValue>) -> Self {
+        Self::json_text(status, String::from(Box::<str>::from(value)))
     }
 
     pub(crate) fn text(text: &'static str) -> Self {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use oxwhisk_core::entity::Action;
-use oxwhisk_core::parameters::environment_value;
-use serde_json::Value;
+use oxwhisk_core::json;
+use oxwhisk_core::parameters::{Parameter, environment_value};
 use serde_json::value::RawValue;
 
 use crate::entities::{ParameterCiphers, UnlockError};
@@ -43,45 +43,38 @@ pub(crate) enum ArgumentsError {
     NotJson { name: String },
 }
 
-type Members<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
-
-/// Lays `payload` (a request body, perhaps empty) over the action's parameters. Without parameters the payload passes
-/// as it came: checked, never rebuilt.
+/// Lays `payload`, an object, over the action's parameters. What the payload has passes as it came, never rebuilt.
 ///
 /// # Errors
-/// When the payload is no JSON object, or names a parameter that the action has made final.
-pub(crate) fn merge(action: &Action, payload: &[u8], ciphers: &ParameterCiphers) -> Result<Arguments, Fault> {
-    let payload = read_payload(payload)?;
+/// When the payload names a parameter that the action has made final.
+pub(crate) fn merge(
+    action: &Action,
+    payload: &Arc<RawValue>,
+    ciphers: &ParameterCiphers,
+) -> Result<Arguments, Fault> {
     let init =
         action.parameters.iter().filter(|parameter| parameter.init).map(|parameter| parameter.key.clone());
     let init: Vec<String> = init.collect();
     if action.parameters.is_empty() {
-        return Ok(Arguments { merged: Arc::from(payload), init, locked: BTreeMap::new() });
+        return Ok(Arguments { merged: Arc::clone(payload), init, locked: BTreeMap::new() });
     }
-    let mut members = read_members(payload.get())?;
+    let given = json::Object::read(payload).map_err(Fault::malformed_content)?.names();
+    let (given, defaults): (Vec<&Parameter>, Vec<&Parameter>) =
+        action.parameters.iter().partition(|parameter| given.contains(parameter.key.as_bytes()));
     if action.annotations.is_true("final") {
-        refuse_final(action, &members, ciphers)?;
+        refuse_final(&given, ciphers)?;
     }
-    let mut locked = BTreeMap::new();
-    for parameter in &action.parameters {
-        if !members.contains_key(parameter.key.as_str()) {
-            if let Some(scheme) = &parameter.encryption {
-                locked.insert(parameter.key.clone(), scheme.clone());
-            }
-            let value =
-                serde_json::value::to_raw_value(&parameter.value).map_err(Fault::malformed_content)?;
-            members.insert(Cow::Borrowed(&parameter.key), Cow::Owned(value));
-        }
-    }
-    let merged = serde_json::value::to_raw_value(&members).map_err(Fault::malformed_content)?;
+    let scheme = |default: &&Parameter| Some((default.key.clone(), default.encryption.clone()?));
+    let locked = defaults.iter().filter_map(scheme).collect();
+    let members = defaults.iter().map(|default| (default.key.as_str(), &*default.value));
+    let merged = json::with_members(payload, members).map_err(Fault::malformed_content)?;
     Ok(Arguments { merged: Arc::from(merged), init, locked })
 }
 
 /// Decrypts what is encrypted, and separates what `/run` gets from the environment that `/init` gets.
 ///
 /// # Errors
-/// Names the argument that cannot be decrypted. An init argument that is no JSON value a runtime could read is
-/// malformed.
+/// Names the argument that cannot be decrypted.
 pub(crate) fn open(
     arguments: &Arguments,
     ciphers: &ParameterCiphers,
@@ -89,20 +82,16 @@ pub(crate) fn open(
     if arguments.init.is_empty() && arguments.locked.is_empty() {
         return Ok(OpenArguments { run: Arc::clone(&arguments.merged), environment: Vec::new() });
     }
-    let mut members: Members<'_> = serde_json::from_str(arguments.merged.get())?;
-    for (name, scheme) in &arguments.locked {
-        if let Some(value) = members.get_mut(name.as_str()) {
-            unlock(name, scheme, value, ciphers)?;
+    let mut members = json::Object::read(&arguments.merged)?;
+    for (name, value) in members.iter_mut() {
+        if let Some(scheme) = arguments.locked.get(&*name) {
+            unlock(&name, scheme, value, ciphers)?;
         }
     }
-    let mut environment = Vec::with_capacity(arguments.init.len());
-    for name in &arguments.init {
-        if let Some(value) = members.remove(name.as_str()) {
-            let value: Value = serde_json::from_str(value.get())?;
-            environment.push((name.clone(), environment_value(&value)));
-        }
-    }
-    Ok(OpenArguments { run: Arc::from(serde_json::value::to_raw_value(&members)?), environment })
+    let init = members.take(&arguments.init.iter().map(String::as_str).collect());
+    let variable = |name: &String| Some((name.clone(), environment_value(init.get(name)?)));
+    let environment = arguments.init.iter().filter_map(variable).collect();
+    Ok(OpenArguments { run: Arc::from(members.to_raw()?), environment })
 }
 
 /// Encrypted values are texts; whatever else claims to be encrypted is left as it is, as OpenWhisk does.
@@ -112,7 +101,7 @@ fn unlock(
     value: &mut Cow<'_, RawValue>,
     ciphers: &ParameterCiphers,
 ) -> Result<(), ArgumentsError> {
-    let Ok(sealed) = serde_json::from_str::<String>(value.get()) else { return Ok(()) };
+    let Some(sealed) = json::string(value) else { return Ok(()) };
     let opened = ciphers
         .unlock(scheme, &sealed)
         .map_err(|reason| ArgumentsError::Locked { name: name.to_owned(), reason })?;
@@ -125,28 +114,25 @@ fn unlock(
     Ok(())
 }
 
-fn read_payload(payload: &[u8]) -> Result<Box<RawValue>, Fault> {
-    let malformed =
-        |error: &serde_json::Error| Fault::malformed_content(json_fault::describe(payload, error));
-    if payload.is_empty() {
-        return RawValue::from_string("{}".to_owned()).map_err(|error| malformed(&error));
+/// The payload of a request body, which may be empty.
+///
+/// # Errors
+/// When it is no JSON object, or nested too deeply.
+pub(crate) fn read_payload(body: &[u8]) -> Result<Arc<RawValue>, Fault> {
+    json::check_depth(body).map_err(Fault::malformed_content)?;
+    let body = if body.is_empty() { b"{}" } else { body };
+    let raw: Box<RawValue> = serde_json::from_slice(body)
+        .map_err(|error| Fault::malformed_content(json_fault::describe(body, &error)))?;
+    if raw.get().starts_with('{') {
+        Ok(Arc::from(raw))
+    } else {
+        Err(Fault::malformed_content("JSON object expected"))
     }
-    let raw: Box<RawValue> = serde_json::from_slice(payload).map_err(|error| malformed(&error))?;
-    if raw.get().starts_with('{') { Ok(raw) } else { Err(Fault::malformed_content("JSON object expected")) }
-}
-
-fn read_members(object: &str) -> Result<Members<'_>, Fault> {
-    serde_json::from_str(object)
-        .map_err(|error| Fault::malformed_content(json_fault::describe(object.as_bytes(), &error)))
 }
 
 /// A final parameter may be supplied only where it was declared without a value.
-fn refuse_final(action: &Action, members: &Members<'_>, ciphers: &ParameterCiphers) -> Result<(), Fault> {
-    let refused = action
-        .parameters
-        .iter()
-        .any(|parameter| members.contains_key(parameter.key.as_str()) && ciphers.has_value(parameter));
-    if refused {
+fn refuse_final(given: &[&Parameter], ciphers: &ParameterCiphers) -> Result<(), Fault> {
+    if given.iter().any(|parameter| ciphers.has_value(parameter)) {
         let text = "Request defines parameters that are not allowed (e.g., reserved properties).";
         return Err(Fault::terminate(StatusCode::BAD_REQUEST, text));
     }

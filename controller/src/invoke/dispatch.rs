@@ -61,7 +61,7 @@ pub(crate) fn dispatch(
 
 /// What the action's author asked for with the annotation `delivery`.
 pub(crate) fn delivery(known: &KnownAction) -> Delivery {
-    match known.action.annotations.get("delivery").and_then(serde_json::Value::as_str) {
+    match known.action.annotations.string("delivery").as_deref() {
         Some("at-most-once") => Delivery::AtMostOnce,
         _ => Delivery::AtLeastOnce,
     }

@@ -5,25 +5,28 @@
 //! mark on `inflight` is durable before it is dispatched, and a mark found at start ends in a record of its loss.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_core::entity::{Response, Status};
+use futures_util::FutureExt;
+use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
-use oxwhisk_invoker_api::{Delivery as Guarantee, DispatchError};
-use oxwhisk_messaging::{Completer, Delivery, DeliveryId, Subscription, Topic};
+use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError};
+use oxwhisk_messaging::{BusError, Completer, Delivery, DeliveryId, Subscription, Topic};
 use oxwhisk_store::ActivationStore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Caller};
 use crate::entities::KnownAction;
+use crate::http::fault::Fault;
 use crate::invoke::arguments::Arguments;
 use crate::invoke::dispatch::{Origin, delivery, dispatch};
 use crate::invoke::fair_queue::FairQueue;
-use crate::invoke::service::{Invocations, fallback_record};
+use crate::invoke::service::{Invocations, Kept, fallback_record};
 
 /// Messages taken off the bus at once.
 const BATCH: usize = 256;
@@ -43,6 +46,8 @@ pub(crate) struct Dispatcher {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) activations: Arc<dyn ActivationStore>,
     pub(crate) topic: Topic,
+    /// Those that an earlier process began and that must not run twice.
+    pub(crate) given_up: HashSet<ActivationId>,
 }
 
 struct Waiting {
@@ -64,24 +69,34 @@ impl Dispatcher {
         let mut queue: FairQueue<Waiting> = FairQueue::new(OUTSIDE_PER_NAMESPACE);
         let mut running: JoinSet<EntityName> = JoinSet::new();
         let mut old = backlog;
+        let mut pause = RETRY_FIRST;
         loop {
             while running.len() < OUTSIDE {
                 let Some((namespace, waiting)) = queue.pop() else { break };
                 let work = Arc::clone(&self).settle(waiting, Arc::clone(&completer), closing.clone());
                 running.spawn(async move {
-                    work.await;
+                    // A defect in one dispatch must not take a place from its namespace for good.
+                    if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                        tracing::error!(%namespace, "a dispatch failed; its message comes again after a restart");
+                    }
                     namespace
                 });
             }
             tokio::select! {
-                batch = subscription.next(BATCH), if queue.len() < READ_AHEAD => {
-                    let Ok(batch) = batch else { break };
-                    self.take_in(batch, &mut old, &mut queue, &completer).await;
-                }
-                Some(done) = running.join_next(), if !running.is_empty() => match done {
-                    Ok(namespace) => queue.done(&namespace),
-                    Err(error) => tracing::error!(%error, "a dispatch failed; its message comes again after a restart"),
+                batch = subscription.next(BATCH), if queue.len() < READ_AHEAD => match batch {
+                    Ok(batch) => {
+                        self.take_in(batch, &mut old, &mut queue, &completer).await;
+                        pause = RETRY_FIRST;
+                    }
+                    Err(BusError::Closed) => break,
+                    Err(error) => {
+                        tracing::error!(%error, "cannot read invocations from the bus");
+                        if wait(&mut pause, &closing).await.is_none() {
+                            break;
+                        }
+                    }
                 },
+                Some(Ok(namespace)) = running.join_next(), if !running.is_empty() => queue.done(&namespace),
                 () = closing.cancelled() => break,
             }
         }
@@ -109,7 +124,8 @@ impl Dispatcher {
         }
         let settled = self.already_recorded(&decoded).await;
         for waiting in decoded {
-            if settled.contains(&waiting.message.activation_id) {
+            let id = &waiting.message.activation_id;
+            if settled.contains(id) || self.given_up.contains(id) {
                 complete(completer, waiting.delivery).await;
             } else {
                 queue.push(waiting.message.namespace.clone(), waiting);
@@ -198,18 +214,20 @@ impl Dispatcher {
                 Ok(Some(known)) => break known,
                 Ok(None) => {
                     let text = "Action could not be found or may have been deleted.";
-                    return self.record_instead(
-                        caller,
-                        &message,
-                        Response::error(Status::ApplicationError, text),
-                    );
+                    let response = Response::error(Status::ApplicationError, text);
+                    return self.record_instead(caller, &message, response, closing).await;
                 }
-                Err(fault) if fault.status == http::StatusCode::INTERNAL_SERVER_ERROR => {
+                // The store is away. A document that is there and cannot be read will not get better by waiting.
+                Err(fault)
+                    if fault.status == http::StatusCode::INTERNAL_SERVER_ERROR
+                        && fault != Fault::corrupted() =>
+                {
                     tracing::error!(action = %message.action, error = fault.message, "cannot read an action");
                 }
                 Err(_) => {
                     let text = "Action version is not compatible and cannot be invoked.";
-                    return self.record_instead(caller, &message, Response::error(Status::WhiskError, text));
+                    let response = Response::error(Status::WhiskError, text);
+                    return self.record_instead(caller, &message, response, closing).await;
                 }
             }
             if wait(&mut pause, closing).await.is_none() {
@@ -218,12 +236,14 @@ impl Dispatcher {
         };
         if let Err(violation) = known.action.limits.check(&caller.limits) {
             let response = Response::error(Status::ApplicationError, &violation.to_string());
-            return self.record_instead(caller, &message, response);
+            return self.record_instead(caller, &message, response, closing).await;
         }
         let marked = delivery(&known) == Guarantee::AtMostOnce;
-        if marked && let Err(error) = self.invocations.produce(Topic::InFlight, &message).await {
+        while marked && let Err(error) = self.invocations.produce(Topic::InFlight, &message).await {
             tracing::error!(activation_id = %message.activation_id, %error, "cannot mark an activation as started");
-            return Ended::Left;
+            if wait(&mut pause, closing).await.is_none() {
+                return Ended::Left;
+            }
         }
         let id = message.activation_id;
         let ended = self.offer(caller, &known, message, again, closing).await;
@@ -265,14 +285,17 @@ impl Dispatcher {
                 Err(error) => {
                     tracing::error!(activation_id = %message.activation_id, %error, "cannot dispatch an activation");
                     let response = Response::error(Status::WhiskError, &error.to_string());
-                    return self.record_instead(caller, &message, response);
+                    return self.record_instead(caller, &message, response, closing).await;
                 }
             };
             match self.invocations.fleet.run(dispatch).await {
-                Ok(completion) if store.stores(completion.activation.response.status) => {
-                    return Ended::Recorded;
+                Ok(Completion { activation, record_refused }) => {
+                    return match store.stores(activation.response.status) {
+                        true if record_refused => self.hand_over(&activation, closing).await,
+                        true => Ended::Recorded,
+                        false => Ended::Unrecorded,
+                    };
                 }
-                Ok(_) => return Ended::Unrecorded,
                 Err(DispatchError::Draining) => return Ended::Left,
                 Err(error) => {
                     tracing::info!(activation_id = %message.activation_id, %error, "an activation waits")
@@ -284,11 +307,29 @@ impl Dispatcher {
         }
     }
 
-    fn record_instead(&self, caller: &Caller, message: &ActivationMessage, response: Response) -> Ended {
+    async fn record_instead(
+        &self,
+        caller: &Caller,
+        message: &ActivationMessage,
+        response: Response,
+        closing: &CancellationToken,
+    ) -> Ended {
         let record =
             fallback_record(caller, &message.action, message.activation_id, message.received, response);
-        let kept = self.invocations.keep(&Arc::new(record), self.invocations.store_policy(caller, message));
-        if kept { Ended::Recorded } else { Ended::Unrecorded }
+        let record = Arc::new(record);
+        match self.invocations.keep(&record, self.invocations.store_policy(caller, message)) {
+            Kept::Yes => Ended::Recorded,
+            Kept::Unwanted => Ended::Unrecorded,
+            Kept::Refused => self.hand_over(&record, closing).await,
+        }
+    }
+
+    /// A record that was not taken is owed all the same: without it the message stays on the bus.
+    async fn hand_over(&self, record: &Arc<Activation>, closing: &CancellationToken) -> Ended {
+        tokio::select! {
+            () = self.invocations.hand_over(record) => Ended::Recorded,
+            () = closing.cancelled() => Ended::Left,
+        }
     }
 
     /// A message that nobody can read goes where a person can look at it.
@@ -314,7 +355,7 @@ enum Ended {
     Recorded,
     /// No record is kept of it.
     Unrecorded,
-    /// It did not run; it stays on the bus.
+    /// It did not run, or its record is not kept; it stays on the bus.
     Left,
 }
 

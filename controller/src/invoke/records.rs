@@ -55,15 +55,24 @@ struct Pending {
 
 impl RecordSink for Records {
     fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError> {
-        let document = RecordDocument::encode_activation(record, clock::now_ms());
-        let key = record.activation_id.to_string();
-        // Before producing: the writer may have stored it before `produce` returns.
-        self.add(record);
-        self.bus.produce_now(Topic::Completed, &key, document).map_err(|error| {
-            self.subtract(&mut self.lock(), record.activation_id);
-            RecordError(error.to_string())
+        let produced = match self.produce(record) {
+            // As JSON, logs may take several times what their own limit counts.
+            Err(BusError::TooLarge { size, limit }) if !record.logs.is_empty() => {
+                tracing::warn!(activation_id = %record.activation_id, size, limit, "a record is kept without its logs");
+                self.produce(&Arc::new(without_logs(record, limit)))
+            }
+            produced => produced,
+        };
+        produced.map_err(|error| RecordError {
+            lasting: matches!(error, BusError::TooLarge { .. } | BusError::Closed),
+            reason: error.to_string(),
         })
     }
+}
+
+fn without_logs(record: &Activation, limit: usize) -> Activation {
+    let line = format!("Logs were left out because the record exceeds the limit of {limit} bytes.");
+    Activation { logs: vec![line], ..record.clone() }
 }
 
 impl Records {
@@ -78,6 +87,18 @@ impl Records {
             stored: Notify::new(),
             hurry: Notify::new(),
         }
+    }
+
+    fn produce(&self, record: &Arc<Activation>) -> Result<(), BusError> {
+        let document = RecordDocument::encode_activation(record, clock::now_ms());
+        let key = record.activation_id.to_string();
+        // Before producing: the writer may have stored it before `produce` returns.
+        self.add(record);
+        let produced = self.bus.produce_now(Topic::Completed, &key, document);
+        if produced.is_err() {
+            self.subtract(&mut self.lock(), record.activation_id);
+        }
+        produced
     }
 
     fn add(&self, record: &Arc<Activation>) {

@@ -1,8 +1,10 @@
 //! What an earlier process left unfinished, looked at once before work begins.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use oxwhisk_core::entity::{Response, Status};
+use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_invoker_api::Delivery as Guarantee;
 use oxwhisk_messaging::{BusError, Topic};
@@ -10,10 +12,11 @@ use oxwhisk_store::ActivationStore;
 
 use crate::auth::Authenticator;
 use crate::invoke::dispatch::delivery;
-use crate::invoke::service::{Invocations, fallback_record};
+use crate::invoke::service::{Invocations, Kept, fallback_record};
 
 /// Invocations that were running when the process died, and whose ids clients know: each is run again as a new
-/// attempt, or, where its action wants it at most once, recorded as lost.
+/// attempt, or, where its action wants it at most once, recorded as lost. Answers those of the latter: their messages may
+/// still be queued, and a record, which would tell that they have run, is not always kept.
 ///
 /// # Errors
 /// When the bus cannot be read: nothing was lost, and the caller may try again.
@@ -21,10 +24,11 @@ pub(crate) async fn recover(
     invocations: &Arc<Invocations>,
     authenticator: &Authenticator,
     activations: &Arc<dyn ActivationStore>,
-) -> Result<u64, BusError> {
+) -> Result<HashSet<ActivationId>, BusError> {
+    let mut given_up = HashSet::new();
     let left = invocations.bus.depth(Topic::InFlight).await?;
     if left == 0 {
-        return Ok(0);
+        return Ok(given_up);
     }
     let mut subscription = invocations.bus.subscribe(Topic::InFlight).await?;
     let completer = subscription.completer();
@@ -33,28 +37,35 @@ pub(crate) async fn recover(
         let batch = subscription.next(usize::try_from(left - seen).unwrap_or(usize::MAX).min(256)).await?;
         seen += batch.len() as u64;
         for delivered in batch {
-            match serde_json::from_slice::<ActivationMessage>(&delivered.payload) {
-                Ok(message) => recover_one(invocations, authenticator, activations, message).await?,
-                Err(error) => {
-                    tracing::error!(key = delivered.key, %error, "unreadable note of a running activation")
+            let seen_to = match serde_json::from_slice::<ActivationMessage>(&delivered.payload) {
+                Ok(message) => {
+                    recover_one(invocations, authenticator, activations, message, &mut given_up).await?
                 }
+                Err(error) => {
+                    tracing::error!(key = delivered.key, %error, "unreadable note of a running activation");
+                    true
+                }
+            };
+            if seen_to {
+                completer.complete(&[delivered.id]).await?;
             }
-            completer.complete(&[delivered.id]).await?;
         }
     }
-    Ok(seen)
+    Ok(given_up)
 }
 
+/// Says whether the note of the activation has served: else it is looked at again at the next start.
 async fn recover_one(
     invocations: &Arc<Invocations>,
     authenticator: &Authenticator,
     activations: &Arc<dyn ActivationStore>,
-    mut message: ActivationMessage,
-) -> Result<(), BusError> {
+    message: ActivationMessage,
+    given_up: &mut HashSet<ActivationId>,
+) -> Result<bool, BusError> {
     let id = message.activation_id;
-    let known_record = activations.existing(&[(message.namespace.clone(), id)]).await;
-    if known_record.is_ok_and(|found| found == [true]) {
-        return Ok(());
+    let recorded = activations.existing(&[(message.namespace.clone(), id)]).await;
+    if matches!(recorded.as_deref(), Ok([true])) {
+        return Ok(true);
     }
     let guarantee = match invocations.actions.find(&message.action).await {
         Ok(Some(known)) => delivery(&known),
@@ -62,16 +73,27 @@ async fn recover_one(
         _ => Guarantee::AtLeastOnce,
     };
     if guarantee == Guarantee::AtLeastOnce {
-        message.attempt += 1;
-        return invocations.produce(Topic::Activations, &message).await;
+        // Behind what is queued already, and before the dispatcher begins: to it, this has been handed out before, which
+        // makes it the next attempt.
+        invocations.produce(Topic::Activations, &message).await?;
+        return Ok(true);
     }
-    if let Ok(Some(caller)) = authenticator.of_namespace(&message.namespace).await {
-        let text = "The activation was interrupted and is not run again.";
-        let response = Response::error(Status::WhiskError, text);
-        let record = fallback_record(&caller, &message.action, id, message.received, response);
-        if invocations.keep(&Arc::new(record), invocations.store_policy(&caller, &message)) {
-            invocations.records.settled(id).await;
+    given_up.insert(id);
+    let caller = match (recorded, authenticator.of_namespace(&message.namespace).await) {
+        (Ok(_), Ok(Some(caller))) => caller,
+        // The namespace may no longer invoke, and nobody asks for its records.
+        (Ok(_), Ok(None)) => return Ok(true),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(activation_id = %id, %error, "cannot record that an activation was interrupted");
+            return Ok(false);
         }
+    };
+    let text = "The activation was interrupted and is not run again.";
+    let response = Response::error(Status::WhiskError, text);
+    let record = fallback_record(&caller, &message.action, id, message.received, response);
+    let kept = invocations.keep(&Arc::new(record), invocations.store_policy(&caller, &message));
+    if kept == Kept::Yes {
+        invocations.records.settled(id).await;
     }
-    Ok(())
+    Ok(kept != Kept::Refused)
 }

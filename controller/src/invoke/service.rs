@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::StatusCode;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, TransactionId};
@@ -12,6 +11,7 @@ use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_invoker_api::{Completion, DetachOnDrop, DispatchError, RecordSink, StorePolicy};
 use oxwhisk_messaging::{Bus, BusError, Topic};
+use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -32,7 +32,8 @@ pub(crate) struct Invocation {
     pub(crate) transaction: TransactionId,
     pub(crate) caller: Arc<Caller>,
     pub(crate) action: FullyQualifiedName,
-    pub(crate) payload: Bytes,
+    /// A JSON object.
+    pub(crate) payload: Arc<RawValue>,
     /// How long the client waits for the result; `None` does not wait.
     pub(crate) wait: Option<Duration>,
     pub(crate) result_only: bool,
@@ -42,6 +43,20 @@ pub(crate) struct Invocation {
     /// Milliseconds since the epoch.
     pub(crate) received: i64,
 }
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Yes,
+    /// The deployment or the namespace keeps no such records.
+    Unwanted,
+    /// It was not taken, and is logged.
+    Refused,
+}
+
+/// Pause before a record that was not taken is handed over again, doubled up to the longest.
+const HAND_OVER_FIRST: Duration = Duration::from_millis(50);
+const HAND_OVER_LONGEST: Duration = Duration::from_secs(5);
 
 /// All it takes to run actions.
 #[derive(Debug)]
@@ -71,8 +86,9 @@ impl Invocations {
         }
     }
 
+    /// Goes on when the client goes: given up half-way, its slot would be kept for good.
     async fn queue(
-        &self,
+        self: &Arc<Self>,
         invocation: Invocation,
         known: &KnownAction,
         arguments: Arguments,
@@ -81,13 +97,16 @@ impl Invocations {
         let message = message(&invocation, known, &arguments, id);
         // Before producing: the dispatcher may have the message before `produce` returns.
         self.queued.lock().unwrap_or_else(PoisonError::into_inner).insert(id, invocation.slot);
-        match self.produce(Topic::Activations, &message).await {
-            Ok(()) => Ok(outcome::accepted(id)),
-            Err(error) => {
-                self.take_slot(id);
-                Err(bus_fault(&error))
+        let this = Arc::clone(self);
+        let produce = async move {
+            let produced = this.produce(Topic::Activations, &message).await;
+            if produced.is_err() {
+                this.take_slot(id);
             }
-        }
+            produced
+        };
+        let produced = DetachOnDrop::new(Box::pin(produce), self.tasks.clone(), Handle::current()).await;
+        produced.map(|()| outcome::accepted(id)).map_err(|error| bus_fault(&error))
     }
 
     pub(crate) fn take_slot(&self, id: ActivationId) -> Option<InFlight> {
@@ -141,7 +160,7 @@ impl Invocations {
         };
         let mut run = DetachOnDrop::new(Box::pin(run), self.tasks.clone(), Handle::current());
         match tokio::time::timeout(wait, &mut run).await {
-            Ok(Ok(Completion { activation })) => Ok(outcome::ended(&activation, invocation.result_only)),
+            Ok(Ok(Completion { activation, .. })) => Ok(outcome::ended(&activation, invocation.result_only)),
             Ok(Err(error)) => Err(refusal(&error)),
             Err(_elapsed) => {
                 self.outlive(run, late).await?;
@@ -162,7 +181,12 @@ impl Invocations {
         self.tasks.spawn(async move {
             let id = message.activation_id;
             match run.await {
-                Ok(completion) => this.note_done(&completion.activation).await,
+                Ok(Completion { activation, record_refused }) => {
+                    if record_refused {
+                        this.hand_over(&activation).await;
+                    }
+                    this.note_done(&activation).await;
+                }
                 Err(error) => {
                     // Nobody ran it, so it is still owed: queued like a non-blocking one.
                     tracing::warn!(activation_id = %id, %error, "an accepted activation was refused, queueing it");
@@ -208,8 +232,21 @@ impl Invocations {
         self.storing.policy(message.blocking, caller.limits.store_activations, message.extra_logging)
     }
 
-    /// Hands a record over to be stored, if `policy` wants it. Says whether it does.
-    pub(crate) fn keep(&self, activation: &Arc<Activation>, policy: StorePolicy) -> bool {
+    /// Hands over a record that is owed to somebody, again and again until it is taken, or never can be.
+    pub(crate) async fn hand_over(&self, activation: &Arc<Activation>) {
+        let mut pause = HAND_OVER_FIRST;
+        while let Err(error) = self.records.accept(activation) {
+            tracing::error!(activation_id = %activation.activation_id, %error, "a record that is owed is not kept");
+            if error.lasting {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(HAND_OVER_LONGEST);
+        }
+    }
+
+    /// Hands a record over to be stored, if `policy` wants it.
+    pub(crate) fn keep(&self, activation: &Arc<Activation>, policy: StorePolicy) -> Kept {
         if !policy.stores(activation.response.status) {
             if policy.log_unstored {
                 tracing::info!(
@@ -220,12 +257,13 @@ impl Invocations {
                     "record is not stored"
                 );
             }
-            return false;
+            return Kept::Unwanted;
         }
         if let Err(error) = self.records.accept(activation) {
             tracing::error!(activation_id = %activation.activation_id, %error, "cannot keep a record");
+            return Kept::Refused;
         }
-        true
+        Kept::Yes
     }
 }
 
@@ -238,7 +276,7 @@ pub(crate) fn fallback_record(
     response: Response,
 ) -> Activation {
     let mut annotations = oxwhisk_core::parameters::Parameters::new();
-    annotations.set("path", action.to_string());
+    annotations.set("path", &action.to_string());
     annotations.set("kind", "unknown");
     let now = clock::now_ms().max(received);
     Activation {

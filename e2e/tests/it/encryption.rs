@@ -132,7 +132,7 @@ fn c164_a_final_parameter_without_a_value_can_be_given_though_encrypted() {
 /// Checks that both ways of invoking end in a record of a platform error with this text.
 #[track_caller]
 fn expect_undecryptable(tenant: &Tenant, reason: &str) {
-    let error = json!({"error": format!("The parameter 'INIT_SECRET' cannot be decrypted: {reason}.")});
+    let error = json!({"error": format!("The parameter 'secret' cannot be decrypted: {reason}.")});
     let blocking = tenant.call("a", &json!({})).expect(500);
     for id in [activation_id(&blocking), tenant.fire("a", &json!({}))] {
         let record = tenant.record(&id);

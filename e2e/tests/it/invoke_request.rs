@@ -1,6 +1,7 @@
 //! Checklist lines 144 to 153: what may be asked of an invocation.
 
 use oxwhisk_e2e::tenant::activation_id;
+use oxwhisk_e2e::users::Special;
 use oxwhisk_e2e::{action, shared};
 use serde_json::{Value, json};
 
@@ -111,6 +112,31 @@ fn c153_a_missing_action_cannot_be_invoked() {
     let message = "The requested resource does not exist.";
     tenant.post("actions/none", &json!({})).expect_error(404, message);
     tenant.post("actions/none?blocking=true", &json!({})).expect_error(404, message);
+}
+
+/// The body is read before the action is looked up, but who may not invoke it learns nothing else.
+#[test]
+fn c153_what_is_no_payload_is_malformed_even_for_a_missing_action() {
+    let tenant = shared::tenant();
+    let post = |target: &str, body: &str| {
+        tenant.request("POST", target).header("Content-Type", "application/json").body(body).send()
+    };
+    for target in ["actions/none", "actions/none?blocking=true"] {
+        for (body, reason) in [
+            ("[1]", "JSON object expected"),
+            ("{", "Unexpected end-of-input"),
+            ("x", "Unexpected character 'x'"),
+        ] {
+            let response = post(target, body);
+            let message = response.error_message(400);
+            response.check(message.starts_with(&malformed(reason)), "the reason");
+        }
+        post(target, "").expect_error(404, "The requested resource does not exist.");
+    }
+    post("actions/nopackage/a", "{").expect_error(404, "The requested resource does not exist.");
+    let target = format!("/api/v1/namespaces/{}/actions/x", shared::special(Special::Other).namespace());
+    let foreign = tenant.api().request("POST", &target).auth(tenant.user());
+    foreign.header("Content-Type", "application/json").body("{").send().error_message(403);
 }
 
 #[test]

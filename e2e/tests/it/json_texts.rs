@@ -97,6 +97,58 @@ fn what_is_no_json_is_malformed() {
     }
 }
 
+#[track_caller]
+fn put(tenant: &Tenant, target: &str, body: impl Into<Vec<u8>>) -> Response {
+    tenant.request("PUT", target).header("Content-Type", "application/json").body(body).send()
+}
+
+#[test]
+fn stored_values_come_back_unaltered() {
+    let tenant = shared::tenant();
+    let exec = action::native(VERBATIM)["exec"].to_string();
+    for (number, value) in [
+        "123456789012345678901234567890".to_owned(),
+        r#"[1e400,-1e400,1e-400,0.1000000000000000055511151231257827,-0,1.0]"#.to_owned(),
+        r#"{"z":"\ud800","a":"\u00e9\/","\udc00":{"k":1,"b":2,"a":3}}"#.to_owned(),
+        nested(900),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("a{number}");
+        let list = format!(r#"[{{"key":"k","value":{value}}}]"#);
+        let body = format!(r#"{{"exec":{exec},"parameters":{list},"annotations":{list}}}"#);
+        let target = format!("actions/{name}");
+        let member = format!(r#"{{"key":"k","value":{value}}}"#);
+        let shows = |response: Response, times: usize| {
+            let text = response.expect(200).text();
+            assert_eq!(text.matches(&member).count(), times, "{text}");
+        };
+        shows(put(&tenant, &target, body), 2);
+        shows(tenant.get(&target), 2);
+        shows(tenant.get("actions?limit=1"), 1);
+        let update = r#"{"annotations":[{"key":"other","value":1E5}]}"#;
+        shows(put(&tenant, &format!("{target}?overwrite=true"), update), 2);
+        let call = tenant.request("POST", &format!("{target}?blocking=true&result=true"));
+        let call = call.header("Content-Type", "application/json").body(r#"{"\ud800":1e5}"#);
+        let arguments = format!(r#"{{"k":{value},"\ud800":1e5}}"#);
+        assert_eq!(call.send().expect(200).text(), arguments);
+    }
+}
+
+#[test]
+fn what_is_stored_may_be_nested_a_thousand_deep() {
+    let tenant = shared::tenant();
+    let exec = action::native(VERBATIM)["exec"].to_string();
+    // The body, the list and the parameter are three levels more.
+    let body =
+        |levels| format!(r#"{{"exec":{exec},"parameters":[{{"key":"k","value":{}}}]}}"#, nested(levels));
+    put(&tenant, "actions/a", body(997)).expect(200);
+    for levels in [998, 100_000] {
+        put(&tenant, "actions/b", body(levels)).expect_error(400, &malformed(TOO_DEEP));
+    }
+}
+
 #[test]
 fn a_large_body_is_not_sent_back() {
     let tenant = shared::tenant();

@@ -97,4 +97,6 @@ pub struct Dispatch {
 pub struct Completion {
     /// The record; its logs may be missing when they arrive later than the result.
     pub activation: Arc<Activation>,
+    /// The record was to be kept and the sink did not take it. Whoever told a client the id hands it over again.
+    pub record_refused: bool,
 }

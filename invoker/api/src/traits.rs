@@ -74,8 +74,12 @@ pub trait CodeSource: fmt::Debug + Send + Sync + 'static {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the record cannot be kept: {0}")]
-pub struct RecordError(pub String);
+#[error("the record cannot be kept: {reason}")]
+pub struct RecordError {
+    pub reason: String,
+    /// Handing it over again will not help.
+    pub lasting: bool,
+}
 
 /// Takes finished records. Idempotent by activation id: a later record replaces an earlier one.
 pub trait RecordSink: fmt::Debug + Send + Sync + 'static {

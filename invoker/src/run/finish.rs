@@ -23,8 +23,8 @@ const LOG_WAIT_MB_MIN: u64 = 5;
 /// Keeps the record of an activation that got no container.
 pub(super) fn without_container(shell: &Shell, dispatch: &Dispatch, record: Activation) -> Completion {
     let activation = Arc::new(record);
-    keep_record(shell, dispatch.store, &activation);
-    Completion { activation }
+    let record_refused = !keep_record(shell, dispatch.store, &activation);
+    Completion { activation, record_refused }
 }
 
 /// Keeps the record of an activation that ran, and gives its container back.
@@ -45,9 +45,9 @@ pub(super) async fn finish(
     };
     let logs = lease.proxy().logs().take(ending);
     let activation = Arc::new(record::activation(&dispatch, outcome, logs));
-    keep_record(shell, dispatch.store, &activation);
+    let record_refused = !keep_record(shell, dispatch.store, &activation);
     lease.release(release);
-    Completion { activation }
+    Completion { activation, record_refused }
 }
 
 /// A container is kept only after what counts as a run of the action's own making, in time.
@@ -67,8 +67,8 @@ fn finish_later(
 ) -> Completion {
     increment(&shell.metrics.late_logs);
     let activation = Arc::new(record::activation(&dispatch, outcome, Vec::new()));
-    keep_record(shell, dispatch.store, &activation);
-    let completion = Completion { activation: Arc::clone(&activation) };
+    let record_refused = !keep_record(shell, dispatch.store, &activation);
+    let completion = Completion { activation: Arc::clone(&activation), record_refused };
     let shell = Arc::clone(shell);
     let runtime = shell.runtime.clone();
     let tracker = shell.activations.clone();
@@ -98,19 +98,22 @@ fn log_wait(shell: &Shell, limit_mb: u64) -> (Duration, Duration) {
     (shell.config.logs.idle_timeout, shell.config.logs.timeout_per_mb.saturating_mul(counted))
 }
 
-/// Hands a record over before the answer goes out. If it cannot be kept, the answer is all that is left of it, and
-/// goes out all the same: a caller who waits is better served by a result without record than by neither.
-fn keep_record(shell: &Shell, policy: StorePolicy, activation: &Arc<Activation>) {
+/// Hands a record over before the answer goes out, and says whether it is as it should be. If it cannot be kept, the
+/// answer is all that is left of it, and goes out all the same: a caller who waits is better served by a result without
+/// record than by neither.
+fn keep_record(shell: &Shell, policy: StorePolicy, activation: &Arc<Activation>) -> bool {
     if !policy.stores(activation.response.status) {
         if policy.log_unstored {
             log_unstored(activation);
         }
-        return;
+        return true;
     }
     if let Err(error) = shell.records.accept(activation) {
         increment(&shell.metrics.records_not_kept);
-        tracing::error!(activation_id = %activation.activation_id, %error, "record is lost");
+        tracing::error!(activation_id = %activation.activation_id, %error, "record is not taken");
+        return false;
     }
+    true
 }
 
 /// What is left of an activation whose record is not stored, where the operator wants that much.

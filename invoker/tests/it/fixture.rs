@@ -48,7 +48,7 @@ pub(crate) struct Records {
 impl RecordSink for Records {
     fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError> {
         if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
-            return Err(RecordError("the disk is full".to_owned()));
+            return Err(RecordError { reason: "the disk is full".to_owned(), lasting: false });
         }
         self.all.lock().unwrap().push(Arc::clone(record));
         Ok(())

@@ -78,7 +78,7 @@ async fn a_run_that_takes_too_long_ends_its_container() {
     let completion = fixture.run(dispatch(&action, &json!({"do": "hang"}))).await;
     let error = json!({"error": "The action exceeded its time limits of 100 milliseconds."});
     assert_eq!(result(&completion), (2, error));
-    assert_eq!(completion.activation.annotations.get("timeout"), Some(&json!(true)));
+    assert!(completion.activation.annotations.is_true("timeout"));
     eventually("it is removed", || fixture.factory.count("destroy") == 1).await;
     fixture.stop().await;
 }
@@ -103,7 +103,7 @@ async fn failures_of_init() {
         assert_eq!(result(&completion), (2, json!({"error": error})), "{code}");
         let annotations = &completion.activation.annotations;
         assert!(annotations.get("initTime").is_some());
-        assert_eq!(annotations.get("timeout"), Some(&json!(code == "init-slow")), "{code}");
+        assert_eq!(annotations.is_true("timeout"), code == "init-slow", "{code}");
     }
     eventually("all are removed", || fixture.factory.count("destroy") == 5).await;
     fixture.stop().await;
@@ -151,7 +151,10 @@ async fn code_that_cannot_be_had() {
         let completion = fixture.run(dispatch(&action("gone"), &json!({}))).await;
         assert_eq!(result(&completion), (code, json!({"error": text})));
         let record = &fixture.records.of(completion.activation.activation_id)[0];
-        assert_eq!((record.duration, record.annotations.get("kind")), (Some(0), Some(&json!("unknown"))));
+        assert_eq!(
+            (record.duration, record.annotations.string("kind").as_deref()),
+            (Some(0), Some("unknown"))
+        );
     }
     // The container that was started is not lost: the next action of its kind gets it.
     assert_eq!(result(&fixture.run(dispatch(&action("hello"), &json!({}))).await).0, 0);

@@ -61,6 +61,8 @@ impl ContainerFactory for ProcessFactory {
             .arg(&self.server)
             .envs(spec.env)
             .env("OW_LISTEN", format!("unix:{}", socket.display()))
+            // Killed, it leaves the action's files, which go with the folder.
+            .env("TMPDIR", self.folder.path())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -2,7 +2,10 @@
 // The /init and /run protocol: order, status codes, bodies, environment, context, framing.
 
 const assert = require('node:assert');
+const fs = require('node:fs');
 const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
 const { spawn, spawnSync } = require('node:child_process');
 const { test } = require('node:test');
 const { Runtime, SERVER, waitFor } = require('../testing/harness.js');
@@ -203,8 +206,15 @@ test('it listens on TCP as well', async (t) => {
   await new Promise((resolve) => probe.once('listening', resolve));
   const { port } = probe.address();
   await new Promise((resolve) => probe.close(resolve));
-  const child = spawn(process.execPath, [SERVER], { env: { OW_LISTEN: `tcp:127.0.0.1:${port}` }, stdio: 'ignore' });
-  t.after(() => child.kill('SIGKILL'));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ow-test-'));
+  const env = { OW_LISTEN: `tcp:127.0.0.1:${port}`, TMPDIR: folder };
+  const child = spawn(process.execPath, [SERVER], { env, stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await ended;
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
   let answer = null;
   const url = `http://127.0.0.1:${port}/run`;
   const ask = () => fetch(url, { method: 'POST', body: '{}' }).then(async (got) => (answer = [got.status, await got.json()]), () => {});

@@ -3,9 +3,11 @@
 import http.client
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from harness import SERVER, RuntimeTest, wait_for
@@ -200,7 +202,10 @@ class ListenTest(unittest.TestCase):
     def test_it_listens_on_tcp_as_well(self):
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        child = subprocess.Popen([sys.executable, SERVER], env=dict(os.environ, OW_LISTEN="tcp:127.0.0.1:%d" % port))
+        folder = tempfile.mkdtemp(prefix="ow-test-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        env = dict(os.environ, OW_LISTEN="tcp:127.0.0.1:%d" % port, TMPDIR=folder)
+        child = subprocess.Popen([sys.executable, SERVER], env=env)
         self.addCleanup(child.wait)
         self.addCleanup(child.kill)
         answers = []

@@ -8,6 +8,8 @@ use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
     ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
 };
+use oxwhisk_core::limits::SystemLimits;
+use oxwhisk_core::size::ByteSize;
 use oxwhisk_invoker::Invoker;
 use oxwhisk_invoker::config::{InvokerConfig, StemCellConfig};
 use oxwhisk_invoker_api::{CodeSource, InvokerClient, RecordSink};
@@ -24,13 +26,22 @@ use crate::cli::{Exit, Refusal};
 use crate::config::{StandaloneConfig, Users};
 use crate::{open_files, runtimes};
 
+/// Bounds of the bus: it takes what the limits allow, be it an invocation with its arguments or a record.
+fn bus_options(limits: &SystemLimits) -> EmbeddedOptions {
+    let defaults = EmbeddedOptions::default();
+    let parts = [limits.payload, limits.parameters, limits.logs.max, ByteSize::mb(1)];
+    let allowed = parts.into_iter().fold(0_u64, |sum, part| sum.saturating_add(part.as_bytes()));
+    let max_message = usize::try_from(allowed).unwrap_or(usize::MAX).max(defaults.max_message);
+    EmbeddedOptions { max_message, ..defaults }
+}
+
 /// Builds everything but the listeners.
 pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Result<App, Refusal> {
     let data = &config.data_dir;
     let options = SqliteOptions { retention: config.activation_retention, ..SqliteOptions::default() };
     let stores =
         SqliteStores::open(data, &options).map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
-    let bus = EmbeddedBus::open(data, &EmbeddedOptions::default())
+    let bus = EmbeddedBus::open(data, &bus_options(&config.limits))
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
     let bus: Arc<dyn Bus> = Arc::new(bus);
     let subjects = stores.subjects();
@@ -144,4 +155,17 @@ async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bus_takes_what_the_limits_allow() {
+        let limits = SystemLimits::default();
+        assert_eq!(bus_options(&limits).max_message, EmbeddedOptions::default().max_message);
+        let raised = bus_options(&SystemLimits { payload: ByteSize::mb(64), ..limits });
+        assert!(raised.max_message > 64 << 20);
+    }
 }

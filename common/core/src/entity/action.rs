@@ -1,9 +1,11 @@
 //! Actions: their stored form, their API form, and how a `PUT` changes them.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::Malformed;
-use crate::exec::Exec;
+use crate::exec::{Exec, ExecForm};
+use crate::json::{self, Members};
 use crate::limits::{ActionLimits, ActionLimitsPatch};
 use crate::manifest::Manifest;
 use crate::name::{EntityName, EntityPath, FullyQualifiedName};
@@ -64,17 +66,22 @@ impl ActionPut {
     ///
     /// # Errors
     /// When the body is no object, or a member does not have the shape it must have.
-    pub fn from_json(body: &Value, manifest: &Manifest, namespace: &EntityName) -> Result<Self, Malformed> {
-        let body = body.as_object().ok_or_else(|| Malformed::new("JSON object expected"))?;
-        let member = |name: &str| body.get(name).filter(|value| !value.is_null());
+    pub fn from_json(
+        body: &RawValue,
+        manifest: &Manifest,
+        namespace: &EntityName,
+    ) -> Result<Self, Malformed> {
+        let body = Members::read(body)?;
+        let member = |name: &str| body.given(name);
         let version = member("version").map(|value| {
-            value
-                .as_str()
+            json::string(value)
                 .and_then(|text| text.parse().ok())
                 .ok_or_else(|| Malformed::new("requirement failed: bad semantic version"))
         });
         let publish = member("publish").map(|value| {
-            value.as_bool().ok_or_else(|| Malformed(format!("Expected JsTrue or JsFalse, but got {value}")))
+            json::boolean(value).ok_or_else(|| {
+                Malformed(format!("Expected JsTrue or JsFalse, but got {}", json::compact(value)))
+            })
         });
         Ok(Self {
             exec: member(EXEC).map(|exec| Exec::from_json(exec, manifest, namespace)).transpose()?,
@@ -102,7 +109,7 @@ impl ActionPut {
         check_not_deprecated(&exec, manifest)?;
         let mut annotations = self.annotations.unwrap_or_default();
         if defaults.withhold_api_key && annotations.get(PROVIDE_API_KEY).is_none() {
-            annotations.set(PROVIDE_API_KEY, false);
+            annotations.set(PROVIDE_API_KEY, &false);
         }
         annotations.set(EXEC, exec.kind());
         Ok(Action {
@@ -126,7 +133,7 @@ impl ActionPut {
         let exec = self.exec.unwrap_or_else(|| stored.exec.clone());
         check_not_deprecated(&exec, manifest)?;
         let mut annotations = stored.annotations.clone();
-        self.del_annotations.iter().for_each(|key| annotations.remove(key));
+        annotations.remove_all(&self.del_annotations);
         let mut annotations = annotations.merged(&self.annotations.unwrap_or_default());
         annotations.set(EXEC, exec.kind());
         let was_sequence = matches!(stored.exec, Exec::Sequence { .. });
@@ -149,7 +156,7 @@ fn parameters_of(exec: &Exec, given: Option<Parameters>, kept: Parameters) -> Pa
     let Exec::Sequence { components } = exec else { return given.unwrap_or(kept) };
     let names: Vec<String> = components.iter().map(|name| format!("/{name}")).collect();
     let mut parameters = Parameters::new();
-    parameters.set("_actions", names);
+    parameters.set("_actions", &names);
     parameters
 }
 
@@ -162,10 +169,30 @@ pub(crate) fn check_not_deprecated(exec: &Exec, manifest: &Manifest) -> Result<(
     }
 }
 
-fn read_strings(value: &Value) -> Result<Vec<String>, Malformed> {
-    let malformed = || Malformed::new("'delAnnotations' must be an array of strings");
-    let read = |text: &Value| text.as_str().map(str::to_owned).ok_or_else(malformed);
-    value.as_array().ok_or_else(malformed)?.iter().map(read).collect()
+fn read_strings(value: &RawValue) -> Result<Vec<String>, Malformed> {
+    serde_json::from_str(value.get())
+        .map_err(|_| Malformed::new("'delAnnotations' must be an array of strings"))
+}
+
+/// The members of an action in answers and documents.
+#[derive(Serialize)]
+struct Form<'a> {
+    namespace: &'a EntityPath,
+    name: &'a EntityName,
+    version: Version,
+    publish: bool,
+    annotations: &'a Parameters,
+    parameters: &'a Parameters,
+    limits: ActionLimits,
+    exec: ExecForm<'a>,
+    updated: i64,
+    #[serde(rename = "entityType", skip_serializing_if = "Option::is_none")]
+    entity_type: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ExecSummary {
+    binary: bool,
 }
 
 impl Action {
@@ -186,36 +213,52 @@ impl Action {
         self.annotations.is_truthy(PROVIDE_API_KEY, true)
     }
 
-    /// The form clients see.
+    /// The form clients see, as JSON.
     #[must_use]
-    pub fn to_api(&self, with_code: bool) -> Value {
-        json!({
-            "namespace": self.namespace, "name": self.name, "version": self.version, "publish": self.publish,
-            "annotations": self.annotations.to_json(), "parameters": self.parameters.to_json(),
-            "limits": self.limits, "exec": self.exec.to_json(with_code), "updated": self.updated,
-        })
+    pub fn to_api(&self, with_code: bool) -> Box<RawValue> {
+        json::raw(&self.form(with_code, None))
     }
 
     /// The form databases keep, without the store's own members.
     #[must_use]
-    pub fn to_document(&self) -> Value {
-        let mut document = self.to_api(true);
-        document["entityType"] = "action".into();
-        document
+    pub fn to_document(&self) -> Box<RawValue> {
+        json::raw(&self.form(true, Some("action")))
+    }
+
+    fn form(&self, with_code: bool, entity_type: Option<&'static str>) -> Form<'_> {
+        Form {
+            namespace: &self.namespace,
+            name: &self.name,
+            version: self.version,
+            publish: self.publish,
+            annotations: &self.annotations,
+            parameters: &self.parameters,
+            limits: self.limits,
+            exec: self.exec.form(with_code),
+            updated: self.updated,
+            entity_type,
+        }
     }
 
     /// One entry of a list: no code, no parameters.
-    #[must_use]
-    pub fn summary(document: &Value) -> Value {
-        let binary = document.pointer("/exec/binary").and_then(Value::as_bool).unwrap_or(false);
-        let mut summary = Map::new();
-        for name in ["namespace", "name", "version", "publish", "annotations", "limits", "updated"] {
-            if let Some(value) = document.get(name) {
-                summary.insert(name.to_owned(), value.clone());
-            }
-        }
-        summary.insert(EXEC.to_owned(), json!({"binary": binary}));
-        Value::Object(summary)
+    ///
+    /// # Errors
+    /// When the document is no object.
+    pub fn summary(document: &RawValue) -> Result<Box<RawValue>, Malformed> {
+        let document = Members::read(document)?;
+        let exec = document.get(EXEC).and_then(|exec| Members::read(exec).ok()).unwrap_or_default();
+        let exec = json::raw(&ExecSummary { binary: exec.boolean("binary").unwrap_or(false) });
+        let mut summary = document.selected(&[
+            "namespace",
+            "name",
+            "version",
+            "publish",
+            "annotations",
+            "limits",
+            "updated",
+        ]);
+        summary.insert(EXEC, &exec);
+        Ok(json::raw(&summary))
     }
 
     /// Reads a stored document. Kinds are checked against the manifest, as OpenWhisk does.
@@ -223,26 +266,27 @@ impl Action {
     /// # Errors
     /// When the document is not an action this platform can read.
     pub fn from_document(
-        document: &Value,
+        document: &RawValue,
         manifest: &Manifest,
         defaults: ActionLimits,
     ) -> Result<Self, Malformed> {
+        let document = Members::read(document)?;
         let missing = |name: &str| Malformed(format!("'{name}' is missing or malformed"));
-        let text = |name: &str| document.get(name).and_then(Value::as_str).ok_or_else(|| missing(name));
+        let text = |name: &str| document.string(name).ok_or_else(|| missing(name));
         let namespace: EntityPath = text("namespace")?.parse().map_err(|_| missing("namespace"))?;
         let parameters =
             |name: &str| document.get(name).map_or_else(|| Ok(Parameters::new()), Parameters::from_json);
         let exec = document.get(EXEC).ok_or_else(|| missing(EXEC))?;
         let limits = document.get("limits").ok_or_else(|| Malformed::new("'timeout' is missing"))?;
         Ok(Self {
-            exec: Exec::from_json(exec, manifest, &namespace.namespace)?,
-            name: EntityName::new(text("name")?).map_err(|_| missing("name"))?,
+            exec: Exec::from_stored(exec, manifest, &namespace.namespace)?,
+            name: EntityName::new(&text("name")?).map_err(|_| missing("name"))?,
             version: text("version")?.parse().map_err(|_| missing("version"))?,
-            publish: document.get("publish").and_then(Value::as_bool).unwrap_or(false),
+            publish: document.boolean("publish").unwrap_or(false),
             annotations: parameters("annotations")?,
             parameters: parameters("parameters")?,
             limits: ActionLimits::from_stored(limits, defaults)?,
-            updated: document.get("updated").and_then(Value::as_i64).unwrap_or(0),
+            updated: document.number("updated").unwrap_or(0),
             namespace,
         })
     }
@@ -252,6 +296,7 @@ impl Action {
 mod tests {
     use super::*;
     use crate::limits::SystemLimits;
+    use serde_json::{Value, json};
 
     fn manifest() -> Manifest {
         Manifest::parse(
@@ -262,7 +307,11 @@ mod tests {
     }
 
     fn put(body: Value) -> ActionPut {
-        ActionPut::from_json(&body, &manifest(), &EntityName::new("me").unwrap()).unwrap()
+        ActionPut::from_json(&json::raw(&body), &manifest(), &EntityName::new("me").unwrap()).unwrap()
+    }
+
+    fn value(parameters: &Parameters, key: &str) -> Value {
+        serde_json::from_str(parameters.get(key).unwrap().get()).unwrap()
     }
 
     fn id() -> FullyQualifiedName {
@@ -282,8 +331,8 @@ mod tests {
     fn a_new_action_has_its_automatic_annotations() {
         let exec = json!({"kind": "nodejs:default", "code": "x"});
         let action = create(json!({"exec": exec, "annotations": [{"key": "exec", "value": "foo"}]})).unwrap();
-        assert_eq!(action.annotations.get("exec"), Some(&json!("nodejs:20")));
-        assert_eq!(action.annotations.get("provide-api-key"), Some(&json!(false)));
+        assert_eq!(value(&action.annotations, "exec"), json!("nodejs:20"));
+        assert_eq!(value(&action.annotations, "provide-api-key"), json!(false));
         assert_eq!(action.version.to_string(), "0.0.1");
         assert_eq!(create(json!({})), Err(PutError::ExecUndefined));
         let old = create(json!({"exec": {"kind": "nodejs:6", "code": "x"}}));
@@ -295,7 +344,7 @@ mod tests {
         let body = || json!({"exec": {"kind": "nodejs:20", "code": "x"}});
         assert!(!create_with(body(), true).unwrap().provides_api_key());
         let free = create_with(body(), false).unwrap();
-        assert_eq!(free.annotations.get("provide-api-key"), None);
+        assert!(free.annotations.get("provide-api-key").is_none());
         assert!(free.provides_api_key());
     }
 
@@ -312,9 +361,9 @@ mod tests {
         let updated = update.update(&stored, 1, &manifest()).unwrap();
         assert_eq!(updated.version.to_string(), "0.0.2");
         assert_eq!((updated.limits.timeout, updated.limits.memory), (1000, 512));
-        assert_eq!(updated.annotations.get("a"), Some(&json!(1)));
-        assert_eq!(updated.annotations.get("b"), Some(&json!(2)));
-        assert_eq!(updated.annotations.get("gone"), None);
+        assert_eq!(value(&updated.annotations, "a"), json!(1));
+        assert_eq!(value(&updated.annotations, "b"), json!(2));
+        assert!(updated.annotations.get("gone").is_none());
         assert_eq!(updated.parameters, stored.parameters);
         assert!(updated.updated > stored.updated);
     }
@@ -322,7 +371,7 @@ mod tests {
     #[test]
     fn a_sequence_that_becomes_code_loses_its_components() {
         let sequence = create(json!({"exec": {"kind": "sequence", "components": ["/_/b"]}})).unwrap();
-        assert_eq!(sequence.parameters.get("_actions"), Some(&json!(["/me/b"])));
+        assert_eq!(value(&sequence.parameters, "_actions"), json!(["/me/b"]));
         let code = put(json!({"exec": {"kind": "nodejs:20", "code": "x"}}));
         assert!(code.update(&sequence, 2, &manifest()).unwrap().parameters.is_empty());
     }

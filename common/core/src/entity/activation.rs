@@ -201,7 +201,7 @@ struct Stored {
     #[serde(default)]
     logs: Vec<String>,
     #[serde(default)]
-    annotations: Value,
+    annotations: Parameters,
     #[serde(default)]
     publish: bool,
 }
@@ -250,7 +250,6 @@ impl Activation {
     /// When the text is no stored record.
     pub fn from_document(text: &str) -> Result<Self, serde_json::Error> {
         let stored: Stored = serde_json::from_str(text)?;
-        let annotations = Parameters::from_json(&stored.annotations).map_err(serde::de::Error::custom)?;
         Ok(Self {
             namespace: stored.namespace,
             name: stored.name,
@@ -267,7 +266,7 @@ impl Activation {
                 size: stored.response.size,
             },
             logs: stored.logs,
-            annotations,
+            annotations: stored.annotations,
             publish: stored.publish,
         })
     }
@@ -295,11 +294,12 @@ impl Activation {
     /// (the binding's name where it was invoked through a binding).
     #[must_use]
     pub fn filter_name(&self) -> String {
-        let text = |key| self.annotations.get(key).and_then(Value::as_str);
-        if let Some((_, binding)) = text("binding").and_then(|binding| binding.split_once('/')) {
+        let binding = self.annotations.string("binding");
+        if let Some((_, binding)) = binding.as_deref().and_then(|binding| binding.split_once('/')) {
             return format!("{binding}/{}", self.name);
         }
-        match text("path").map(|path| path.split('/').collect::<Vec<_>>()).as_deref() {
+        let path = self.annotations.string("path");
+        match path.as_deref().map(|path| path.split('/').collect::<Vec<_>>()).as_deref() {
             Some([_, package, _]) => format!("{package}/{}", self.name),
             _ => self.name.to_string(),
         }

@@ -1,10 +1,12 @@
 //! The limits of one action.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Number;
+use serde_json::value::RawValue;
 
 use super::EffectiveLimits;
 use crate::Malformed;
+use crate::json::Members;
 
 /// What one run of an action may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -17,7 +19,9 @@ pub struct ActionLimits {
     pub logs: u64,
     /// Activations that may run in one container at once.
     pub concurrency: u64,
-    /// Containers there may be of this action, if its owner bounded them.
+    /// Containers there may be of this action, if its owner bounded them. Kept and checked, and nothing more: only
+    /// OpenWhisk's scheduler, which queues by action, heeds it. Its load balancers by hash and the lean one, whose
+    /// behaviour this platform has, start a container for every activation that finds none free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instances: Option<u64>,
 }
@@ -58,13 +62,13 @@ pub struct ActionLimitsPatch {
 impl ActionLimitsPatch {
     /// # Errors
     /// When a member is no whole number, or `instances` is negative.
-    pub fn from_json(value: &Value) -> Result<Self, Malformed> {
-        let members = value.as_object().ok_or_else(|| Malformed::new("limits malformed!"))?;
-        let read = |name: &str, label: &str| match members.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => whole_number(value)
-                .map(Some)
-                .ok_or_else(|| Malformed(format!("{label} limit must be whole number"))),
+    pub fn from_json(value: &RawValue) -> Result<Self, Malformed> {
+        let members = Members::read(value).map_err(|_| Malformed::new("limits malformed!"))?;
+        let read = |name: &str, label: &str| {
+            let number = |value| {
+                whole_number(value).ok_or_else(|| Malformed(format!("{label} limit must be whole number")))
+            };
+            members.given(name).map(number).transpose()
         };
         let instances = read("instances", "instance")?;
         if instances.is_some_and(|count| count < 0) {
@@ -113,7 +117,7 @@ impl ActionLimits {
     ///
     /// # Errors
     /// When `timeout` or `memory` is missing, or a member is no whole number.
-    pub fn from_stored(value: &Value, defaults: Self) -> Result<Self, Malformed> {
+    pub fn from_stored(value: &RawValue, defaults: Self) -> Result<Self, Malformed> {
         let patch = ActionLimitsPatch::from_json(value)?;
         for (name, member) in [("timeout", patch.timeout), ("memory", patch.memory)] {
             if member.is_none() {
@@ -136,22 +140,11 @@ impl ActionLimits {
         };
         all.check(allowed)
     }
-
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut limits = json!({
-            "timeout": self.timeout, "memory": self.memory, "logs": self.logs, "concurrency": self.concurrency
-        });
-        if let Some(count) = self.instances {
-            limits["instances"] = count.into();
-        }
-        limits
-    }
 }
 
 /// The number, if it has no fraction: `60000` and `60000.0`, not `1.5`.
-fn whole_number(value: &Value) -> Option<i64> {
-    let number = value.as_number()?;
+fn whole_number(value: &RawValue) -> Option<i64> {
+    let number: Number = serde_json::from_str(value.get()).ok()?;
     number.as_i64().or_else(|| {
         let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15)?;
         #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
@@ -176,11 +169,13 @@ fn within<V>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
     use crate::limits::{SystemLimits, UserLimits};
+    use serde_json::json;
 
-    fn check(limits: Value) -> String {
+    fn check(limits: &RawValue) -> String {
         let allowed = EffectiveLimits::new(&SystemLimits::default(), &UserLimits::default());
-        match ActionLimitsPatch::from_json(&limits).map(|patch| patch.check(&allowed)) {
+        match ActionLimitsPatch::from_json(limits).map(|patch| patch.check(&allowed)) {
             Ok(Ok(())) => "ok".to_owned(),
             Ok(Err(violation)) => violation.to_string(),
             Err(malformed) => malformed.to_string(),
@@ -209,14 +204,18 @@ mod tests {
             (json!({"timeout": 1.5}), "time limit must be whole number"),
             (json!({"memory": "256"}), "memory limit must be whole number"),
         ] {
-            assert_eq!(check(limits.clone()), text, "{limits}");
+            assert_eq!(check(&json::raw(&limits)), text, "{limits}");
         }
+        for limits in [r#"{"timeout":1e400}"#, r#"{"timeout":12345678901234567890}"#] {
+            assert_eq!(check(serde_json::from_str(limits).unwrap()), "time limit must be whole number");
+        }
+        assert_eq!(check(&json::raw("x")), "limits malformed!");
     }
 
     #[test]
     fn a_patch_changes_only_what_it_names() {
         let base = SystemLimits::default().default_action_limits();
-        let patch = ActionLimitsPatch::from_json(&json!({"memory": 512, "logs": null})).unwrap();
+        let patch = ActionLimitsPatch::from_json(&json::raw(&json!({"memory": 512, "logs": null}))).unwrap();
         assert_eq!(patch.over(base), ActionLimits { memory: 512, ..base });
     }
 }

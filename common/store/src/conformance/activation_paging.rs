@@ -13,11 +13,12 @@ async fn store_starts(store: &dyn ActivationStore, namespace: &EntityName, start
 
 /// Starts in the order of the list; both forms of the list must agree.
 async fn starts(store: &dyn ActivationStore, query: &ActivationQuery) -> Vec<i64> {
-    let start = |entry: &serde_json::Value| entry["start"].as_i64().expect("a start");
+    let start = |text: &String| {
+        let entry: serde_json::Value = serde_json::from_str(text).expect("a JSON document");
+        entry["start"].as_i64().expect("a start")
+    };
     let summaries: Vec<i64> = store.summaries(query).await.unwrap().iter().map(start).collect();
-    let documents = store.documents(query).await.unwrap();
-    let documents: Vec<i64> =
-        documents.iter().map(|text| start(&serde_json::from_str(text).expect("a JSON document"))).collect();
+    let documents: Vec<i64> = store.documents(query).await.unwrap().iter().map(start).collect();
     assert_eq!(summaries, documents);
     summaries
 }

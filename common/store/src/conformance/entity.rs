@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use oxwhisk_core::id::Revision;
 use oxwhisk_core::name::FullyQualifiedName;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{fresh_namespace, id};
-use crate::{AttachmentStore, Collection, EntityDocument, EntityStore, StoreError};
+use crate::{AttachmentStore, Collection, EntityDocument, EntityQuery, EntityStore, StoreError, Superseded};
 
 pub(super) fn document(
     id: &FullyQualifiedName,
@@ -18,7 +19,7 @@ pub(super) fn document(
     if let (Some(body), Value::Object(extra)) = (body.as_object_mut(), extra) {
         body.extend(extra);
     }
-    EntityDocument { id: id.clone(), collection, updated, body }
+    EntityDocument { id: id.clone(), collection, updated, body: oxwhisk_core::json::raw(&body) }
 }
 
 fn action(id: &FullyQualifiedName, code: &str) -> EntityDocument {
@@ -33,6 +34,20 @@ pub(super) async fn a_document_reads_as_it_was_written(store: &dyn EntityStore) 
     assert_eq!(stored.document, action(&id, "1"));
     assert_eq!(stored.revision, revision);
     assert!(revision.0.starts_with("1-"), "{revision:?}");
+}
+
+pub(super) async fn a_body_keeps_its_letters(store: &dyn EntityStore) {
+    let id = id(&fresh_namespace(), None, "a");
+    let (open, close) = ("[".repeat(900), "]".repeat(900));
+    let text = format!(
+        r#"{{"z":123456789012345678901234567890,"a":[1e400,-0,1.50,"\ud800\u00e9"],"deep":{open}{close}}}"#
+    );
+    let body = RawValue::from_string(text.clone()).unwrap();
+    let written = EntityDocument { id: id.clone(), collection: Collection::Actions, updated: 7, body };
+    store.put(written, None).await.unwrap();
+    assert_eq!(store.get(&id).await.unwrap().unwrap().document.body.get(), text);
+    let query = EntityQuery::all(Collection::Actions, id.path.namespace.clone());
+    assert_eq!(store.list(&query).await.unwrap()[0].body.get(), text);
 }
 
 pub(super) async fn a_new_document_must_not_be_there_yet(store: &dyn EntityStore) {
@@ -107,16 +122,22 @@ pub(super) async fn attachments_live_with_their_document(
     assert_eq!(attachments.get(&mine, &stored.name).await.unwrap(), None);
 }
 
-pub(super) async fn pruning_spares_what_is_kept(attachments: &dyn AttachmentStore) {
+/// A later attachment belongs to a writer whose document is not there yet.
+pub(super) async fn pruning_spares_what_came_later(attachments: &dyn AttachmentStore) {
     let namespace = fresh_namespace();
     let (mine, other) = (id(&namespace, None, "a"), id(&namespace, None, "b"));
     let put = async |document| {
         attachments.put(document, "text/plain", Bytes::from_static(b"x")).await.unwrap().name
     };
-    let (old, new, foreign) = (put(&mine).await, put(&mine).await, put(&other).await);
+    let (oldest, foreign, old) = (put(&mine).await, put(&other).await, put(&mine).await);
+    let (new, next) = (put(&mine).await, put(&mine).await);
     let is_there = async |document, name: &str| attachments.get(document, name).await.unwrap().is_some();
-    attachments.prune(&mine, Some(&new)).await.unwrap();
+    attachments.prune(&mine, Superseded::Before(&old)).await.unwrap();
+    assert_eq!((is_there(&mine, &oldest).await, is_there(&mine, &old).await), (false, true));
+    attachments.prune(&mine, Superseded::Through(&old)).await.unwrap();
     assert_eq!((is_there(&mine, &old).await, is_there(&mine, &new).await), (false, true));
-    attachments.prune(&mine, None).await.unwrap();
-    assert_eq!((is_there(&mine, &new).await, is_there(&other, &foreign).await), (false, true));
+    // What is not there says nothing of what came before.
+    attachments.prune(&mine, Superseded::Through(&old)).await.unwrap();
+    attachments.prune(&mine, Superseded::Through(&foreign)).await.unwrap();
+    assert!(is_there(&mine, &new).await && is_there(&mine, &next).await && is_there(&other, &foreign).await);
 }

@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
-use serde_json::Value;
 
 use super::{lock, window};
 use crate::{ActivationQuery, ActivationStore, RecordDocument, StoreError};
@@ -62,10 +61,8 @@ impl ActivationStore for MemoryActivationStore {
         Ok(ids.iter().map(|id| all.by_id.contains_key(id)).collect())
     }
 
-    async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<Value>, StoreError> {
-        let texts = lock(&self.0).list(query, |record| record.summary.clone());
-        let unreadable = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
-        texts.iter().map(|text| serde_json::from_str(text).map_err(unreadable)).collect()
+    async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
+        Ok(lock(&self.0).list(query, |record| record.summary.to_string()))
     }
 
     async fn documents(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {

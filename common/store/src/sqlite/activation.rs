@@ -12,7 +12,6 @@ use async_trait::async_trait;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_sqlite::{Database, DirectoryLock};
-use serde_json::Value;
 
 use super::error::{Outcome, corrupt};
 use crate::{ActivationQuery, ActivationStore, RecordDocument, StoreError};
@@ -63,11 +62,8 @@ impl ActivationStore for SqliteActivationStore {
         self.database.read(move |connection| read::existing(connection, &ids)).await
     }
 
-    async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<Value>, StoreError> {
-        let texts = self.list(read::Column::Summary, query).await?;
-        let parse = |text: &String| serde_json::from_str(text);
-        let unreadable = |error| StoreError::Corrupt(format!("the summary of an activation: {error}"));
-        texts.iter().map(parse).collect::<Result<_, _>>().map_err(unreadable)
+    async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
+        self.list(read::Column::Summary, query).await
     }
 
     async fn documents(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {

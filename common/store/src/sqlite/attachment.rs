@@ -9,7 +9,7 @@ use oxwhisk_sqlite::{Database, DirectoryLock};
 use rusqlite::{OptionalExtension, params};
 
 use crate::attachment::digest;
-use crate::{AttachmentStore, StoreError, StoredAttachment};
+use crate::{AttachmentStore, StoreError, StoredAttachment, Superseded};
 
 #[derive(Debug)]
 pub struct SqliteAttachmentStore {
@@ -63,13 +63,25 @@ impl AttachmentStore for SqliteAttachmentStore {
             .await
     }
 
-    async fn prune(&self, document: &FullyQualifiedName, keep: Option<&str>) -> Result<(), StoreError> {
-        let (document, keep) = (document.to_string(), keep.map(str::to_owned));
+    async fn prune(
+        &self,
+        document: &FullyQualifiedName,
+        superseded: Superseded<'_>,
+    ) -> Result<(), StoreError> {
+        let (through, name) = match superseded {
+            Superseded::Before(name) => (false, name.to_owned()),
+            Superseded::Through(name) => (true, name.to_owned()),
+        };
+        let document = document.to_string();
         self.database
             .write(move |connection| {
+                // A new row has a number above all there are, so numbers tell which came first.
                 connection
-                    .prepare_cached("DELETE FROM attachments WHERE document = ?1 AND name IS NOT ?2")?
-                    .execute(params![document, keep])?;
+                    .prepare_cached(
+                        "DELETE FROM attachments WHERE document = ?1 AND rowid < ?3 +
+                         (SELECT rowid FROM attachments WHERE name = ?2 AND document = ?1)",
+                    )?
+                    .execute(params![document, name, through])?;
                 Ok(())
             })
             .await

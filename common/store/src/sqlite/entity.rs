@@ -7,7 +7,7 @@ use oxwhisk_core::id::Revision;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_sqlite::{Database, DirectoryLock, Failed};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::error::{Outcome, corrupt};
 use crate::{Collection, EntityDocument, EntityQuery, EntityStore, StoreError, Stored};
@@ -38,8 +38,7 @@ impl EntityStore for SqliteEntityStore {
     ) -> Result<Revision, StoreError> {
         let expected = expected.cloned();
         let revision = next_revision(expected.as_ref());
-        let body = document.body.to_string();
-        self.database.write(move |connection| put(connection, &document, &body, expected, revision)).await
+        self.database.write(move |connection| put(connection, &document, expected, revision)).await
     }
 
     async fn delete(&self, id: &FullyQualifiedName, expected: &Revision) -> Result<(), StoreError> {
@@ -86,7 +85,7 @@ fn collection(number: i64) -> Outcome<Collection> {
     }
 }
 
-fn body(id: &FullyQualifiedName, text: &str) -> Outcome<Value> {
+fn body(id: &FullyQualifiedName, text: &str) -> Outcome<Box<RawValue>> {
     serde_json::from_str(text).or_else(|error| corrupt(format_args!("the document '{id}': {error}")))
 }
 
@@ -106,12 +105,11 @@ fn get(connection: &Connection, id: FullyQualifiedName) -> Outcome<Option<Stored
 fn put(
     connection: &Connection,
     document: &EntityDocument,
-    body: &str,
     expected: Option<Revision>,
     revision: Revision,
 ) -> Outcome<Revision> {
     let (id, kind) = (document.id.to_string(), number(document.collection));
-    let public = document.is_public_package();
+    let (public, body) = (document.is_public_package(), document.body.get());
     let written = match expected {
         Some(Revision(expected)) => connection
             .prepare_cached(

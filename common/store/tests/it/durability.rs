@@ -23,7 +23,12 @@ fn me() -> EntityName {
 fn action(n: usize) -> EntityDocument {
     let name = EntityName::new(&format!("a{n}")).unwrap();
     let id = FullyQualifiedName::new(EntityPath::new(me(), None), name);
-    EntityDocument { id, collection: Collection::Actions, updated: n as i64, body: json!({ "n": n }) }
+    EntityDocument {
+        id,
+        collection: Collection::Actions,
+        updated: n as i64,
+        body: oxwhisk_core::json::raw(&json!({ "n": n })),
+    }
 }
 
 fn record(n: usize) -> RecordDocument {

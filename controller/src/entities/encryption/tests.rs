@@ -13,13 +13,14 @@ fn ciphers(current: EncryptionScheme) -> ParameterCiphers {
 }
 
 fn parameters(json: serde_json::Value) -> Parameters {
-    Parameters::from_json(&json).unwrap()
+    Parameters::from_json(&oxwhisk_core::json::raw(&json)).unwrap()
 }
 
 fn opened(ciphers: &ParameterCiphers, locked: &Parameters) -> Vec<String> {
     let open = |parameter: &Parameter| {
         let scheme = parameter.encryption.as_deref().unwrap();
-        ciphers.unlock(scheme, parameter.value.as_str().unwrap()).unwrap().unwrap()
+        let sealed = oxwhisk_core::json::string(&parameter.value).unwrap();
+        ciphers.unlock(scheme, &sealed).unwrap().unwrap()
     };
     locked.iter().map(open).collect()
 }
@@ -66,8 +67,8 @@ fn unknown_schemes_pass_and_known_ones_need_their_key() {
     let locked =
         ciphers(EncryptionScheme::Aes256).lock(&parameters(json!([{"key": "a", "value": 1}]))).unwrap();
     let other = none.with_key(EncryptionScheme::Aes256, &key(1..33)).unwrap();
-    let value = locked.get("a").and_then(serde_json::Value::as_str).unwrap();
-    assert_eq!(other.unlock("aes-256", value), Err(UnlockError::Open(OpenError::NotAuthentic)));
+    let value = locked.string("a").unwrap();
+    assert_eq!(other.unlock("aes-256", &value), Err(UnlockError::Open(OpenError::NotAuthentic)));
 }
 
 #[test]
@@ -98,4 +99,13 @@ fn keys_are_checked_and_never_shown() {
         format!("{:?}", ciphers(EncryptionScheme::Aes256)),
         "ParameterCiphers { current: Some(Aes256), keys: [Aes128, Aes256] }"
     );
+}
+
+#[test]
+fn a_value_comes_back_with_all_its_digits() {
+    let list = r#"[{"key":"a","value":{"n":123456789012345678901234567890,"e":1e400,"s":"\ud800"}}]"#;
+    let plain = Parameters::from_json(serde_json::from_str(list).unwrap()).unwrap();
+    let ciphers = ciphers(EncryptionScheme::Aes256);
+    let locked = ciphers.lock(&plain).unwrap();
+    assert_eq!(opened(&ciphers, &locked), [plain.get("a").unwrap().get()]);
 }

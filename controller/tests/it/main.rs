@@ -1,0 +1,8 @@
+//! The controller with stores and a bus in memory and an invoker that does as it is told.
+
+mod changes;
+mod fixture;
+mod invoker;
+mod queue;
+mod records;
+mod slow;
