@@ -22,11 +22,12 @@ pub(crate) enum Ending {
     Failed,
 }
 
-const INCOMPLETE: &str = "There was an issue while collecting your logs. Data might be missing.";
+/// The only line of a record whose logs could not be had.
+pub(crate) const INCOMPLETE: &str = "There was an issue while collecting your logs. Data might be missing.";
 const FAILED: &str = "The action did not initialize or run as expected. Log data might be missing.";
-/// How much larger than their text lines may get in a record. Times, stream names and escapes are not text, and would
-/// make a record of short lines too large to be kept; lines of ten characters and more stay below this.
-const RECORDED_PER_TEXT: u64 = 5;
+/// Bytes that lines may take in a record for each byte of the log limit. Times, stream names and escapes are not text,
+/// and would make a record of short lines too large to be kept; lines of ten characters and more stay below this.
+pub const RECORDED_PER_TEXT: u64 = 5;
 /// A record always has room for so many bytes of lines.
 const RECORDED_LEAST: u64 = 4096;
 /// Sentinels of one stream that are remembered: more than activations that can end at once in a container. An action can

@@ -21,8 +21,9 @@ use oxwhisk_container::LogStream;
 use tokio::sync::Notify;
 use tokio::task::coop::unconstrained;
 
-pub(crate) use buffer::Ending;
 use buffer::LogBuffer;
+pub use buffer::RECORDED_PER_TEXT;
+pub(crate) use buffer::{Ending, INCOMPLETE};
 
 /// Turns the driver gets to notice what was written before the answer.
 const DRIVER_TURNS: u32 = 8;

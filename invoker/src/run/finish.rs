@@ -12,7 +12,7 @@ use oxwhisk_invoker_api::{Completion, Dispatch, StorePolicy};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Outcome, record};
-use crate::logs::Ending;
+use crate::logs::{self, Ending};
 use crate::metrics::increment;
 use crate::pool::Release;
 use crate::shell::{LeaseGuard, Shell};
@@ -98,8 +98,9 @@ fn log_wait(shell: &Shell, limit_mb: u64) -> (Duration, Duration) {
     (shell.config.logs.idle_timeout, shell.config.logs.timeout_per_mb.saturating_mul(counted))
 }
 
-/// Hands a record over before the answer goes out. If it cannot be kept, the answer is all that is left of it, and
-/// goes out all the same: a caller who waits is better served by a result without record than by neither.
+/// Hands a record over before the answer goes out. One that is refused is tried once more without its logs, which are
+/// all that makes a record large. If it cannot be kept even so, the answer is all that is left of it, and goes out all
+/// the same: a caller who waits is better served by a result without record than by neither.
 fn keep_record(shell: &Shell, policy: StorePolicy, activation: &Arc<Activation>) {
     if !policy.stores(activation.response.status) {
         if policy.log_unstored {
@@ -107,10 +108,18 @@ fn keep_record(shell: &Shell, policy: StorePolicy, activation: &Arc<Activation>)
         }
         return;
     }
-    if let Err(error) = shell.records.accept(activation) {
-        increment(&shell.metrics.records_not_kept);
-        tracing::error!(activation_id = %activation.activation_id, %error, "record is lost");
+    let Err(error) = shell.records.accept(activation) else { return };
+    let activation_id = activation.activation_id;
+    if !activation.logs.is_empty() {
+        let mut without_logs = Activation::clone(activation);
+        without_logs.logs = vec![logs::INCOMPLETE.to_owned()];
+        if shell.records.accept(&Arc::new(without_logs)).is_ok() {
+            tracing::error!(%activation_id, %error, "record is kept without its logs");
+            return;
+        }
     }
+    increment(&shell.metrics.records_not_kept);
+    tracing::error!(%activation_id, %error, "record is lost");
 }
 
 /// What is left of an activation whose record is not stored, where the operator wants that much.

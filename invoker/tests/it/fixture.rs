@@ -43,12 +43,18 @@ impl CodeSource for Codes {
 pub(crate) struct Records {
     pub(crate) all: Mutex<Vec<Arc<Activation>>>,
     pub(crate) failing: std::sync::atomic::AtomicBool,
+    /// Refuses records with logs, as too large.
+    pub(crate) no_logs: std::sync::atomic::AtomicBool,
 }
 
 impl RecordSink for Records {
     fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError> {
         if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(RecordError("the disk is full".to_owned()));
+        }
+        let too_large = self.no_logs.load(std::sync::atomic::Ordering::SeqCst);
+        if too_large && record.logs.iter().any(|line| line.contains("stdout")) {
+            return Err(RecordError("it is too large".to_owned()));
         }
         self.all.lock().unwrap().push(Arc::clone(record));
         Ok(())

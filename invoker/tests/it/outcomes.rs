@@ -169,6 +169,18 @@ async fn a_record_that_cannot_be_kept_does_not_take_the_answer_away() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_too_large_is_kept_without_its_logs() {
+    let fixture = Fixture::new().await;
+    fixture.records.no_logs.store(true, std::sync::atomic::Ordering::SeqCst);
+    let completion = fixture.run(dispatch(&action("hello"), &json!({"stdout": "much\n"}))).await;
+    let kept = fixture.records.of(completion.activation.activation_id);
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].logs, ["There was an issue while collecting your logs. Data might be missing."]);
+    assert_eq!(fixture.invoker.metrics().records_not_kept, 0);
+    fixture.stop().await;
+}
+
+#[tokio::test]
 async fn a_record_that_is_not_wanted_is_not_kept() {
     let fixture = Fixture::new().await;
     let mut quiet = dispatch(&action("hello"), &json!({}));

@@ -8,8 +8,10 @@ use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
     ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
 };
-use oxwhisk_invoker::Invoker;
+use oxwhisk_core::limits::SystemLimits;
+use oxwhisk_core::size::ByteSize;
 use oxwhisk_invoker::config::{InvokerConfig, StemCellConfig};
+use oxwhisk_invoker::{Invoker, RECORDED_PER_TEXT};
 use oxwhisk_invoker_api::{CodeSource, InvokerClient, RecordSink};
 use oxwhisk_loadbalancer::HashPlacement;
 use oxwhisk_messaging::Bus;
@@ -30,7 +32,7 @@ pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Res
     let options = SqliteOptions { retention: config.activation_retention, ..SqliteOptions::default() };
     let stores =
         SqliteStores::open(data, &options).map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
-    let bus = EmbeddedBus::open(data, &EmbeddedOptions::default())
+    let bus = EmbeddedBus::open(data, &bus_options(&config.limits))
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
     let bus: Arc<dyn Bus> = Arc::new(bus);
     let subjects = stores.subjects();
@@ -84,6 +86,18 @@ pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Res
         .map_err(|error| Refusal::new(Exit::Io, error))?;
     let server = Arc::new(Server::new(Arc::clone(&controller), server_config()));
     Ok(App { server, controller, invoker, bus, sandbox, listeners: Shutdown::new() })
+}
+
+/// Every record that the limits allow must pass.
+fn bus_options(limits: &SystemLimits) -> EmbeddedOptions {
+    let default = EmbeddedOptions::default();
+    let bytes = |size: ByteSize| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX);
+    let logs = bytes(limits.logs.max).saturating_mul(RECORDED_PER_TEXT as usize);
+    // An answer that is no JSON is quoted in the result, each byte as six characters at worst.
+    let result = bytes(limits.payload.max(limits.truncation)).saturating_mul(6);
+    let max_message = default.max_message.max(logs.saturating_add(result).saturating_add(1 << 20));
+    let spool_bytes = default.spool_bytes.max(max_message.saturating_mul(2));
+    EmbeddedOptions { max_message, spool_bytes, ..default }
 }
 
 fn server_config() -> ServerConfig {
