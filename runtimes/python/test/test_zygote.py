@@ -82,8 +82,9 @@ class ZygoteTest(unittest.TestCase):
             self.assertTrue(result["cwd"].startswith(self.folder))
             self.assertEqual(result["env"], dict(env, __OW_ACTIVATION_ID="id-" + name, **_locale(result["env"])))
             self.assertEqual(result["fds"]["0"], os.devnull)
-            # Three of stdio, the listener, the connection, two wake-up pipes; nothing of the zygote's.
-            self.assertEqual(len(result["fds"]), 9, result["fds"])
+            # Three of stdio, two for the sentinels, the listener, the connection, two wake-up pipes; nothing of the
+            # zygote's.
+            self.assertEqual(len(result["fds"]), 11, result["fds"])
             wait_for(lambda: stdout.text == "hello\n" + SENTINEL and stderr.text == SENTINEL, "the logs")
             seen.append(result["random"])
         self.assertNotEqual(seen[0], seen[1])
