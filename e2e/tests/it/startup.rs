@@ -1,10 +1,11 @@
 //! Starting: what goes wrong is said in one clear line, and the process ends.
 
 use std::net::TcpListener;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use oxwhisk_e2e::process::{self, Finished};
-use oxwhisk_e2e::{ServerOptions, report, server, shared};
+use oxwhisk_e2e::{ServerOptions, report, server, shared, wait};
 use serde_json::json;
 
 fn oxwhisk(args: &[&str]) -> Command {
@@ -110,6 +111,44 @@ fn a_data_directory_that_is_none_is_refused() {
     let place = Place::new();
     let file = place.file("data", "not a directory");
     expect_refusal(&place.start(&[]), &file);
+}
+
+/// A server whose data lay among somebody's files would remove them all when it is started with `--clean`.
+#[test]
+fn a_directory_with_other_files_is_no_data_directory() {
+    if !is_local("a_directory_with_other_files_is_no_data_directory") {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let thesis = home.path().join("thesis");
+    std::fs::write(&thesis, "ten years").expect("own directory is writable");
+    let path = home.path().display().to_string();
+    for more in [&[][..], &["--clean"]] {
+        let mut args = vec!["--port", "0", "--data-dir", &path];
+        args.extend(more);
+        expect_refusal(&process::run(oxwhisk(&args)), &path);
+    }
+    assert!(thesis.exists());
+}
+
+#[test]
+fn a_stdout_that_nobody_reads_does_not_keep_it_from_serving() {
+    if !is_local("a_stdout_that_nobody_reads_does_not_keep_it_from_serving") {
+        return;
+    }
+    let place = Place::new();
+    let (data, ready) = (place.path("data"), place.path("ready"));
+    let mut command = oxwhisk(&["--port", "0", "--data-dir", &data, "--ready-file", &ready]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut child = command.stdout(writer).stderr(Stdio::null()).spawn().expect("it starts");
+    let started = wait::until("the server to be ready or gone", || match child.try_wait() {
+        Ok(None) if !Path::new(&ready).exists() => Err("neither".to_owned()),
+        Ok(gone) => Ok(gone),
+        Err(error) => Err(error.to_string()),
+    });
+    process::stop(&mut child);
+    assert_eq!(started, None, "it ended by itself");
 }
 
 #[test]
