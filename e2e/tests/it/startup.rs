@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use oxwhisk_e2e::process::{self, Finished};
-use oxwhisk_e2e::{ServerOptions, report, server, shared, wait};
+use oxwhisk_e2e::{Server, ServerOptions, report, server, shared, wait};
 use serde_json::json;
 
 fn oxwhisk(args: &[&str]) -> Command {
@@ -240,6 +240,23 @@ fn limits_of_the_environment_are_in_force() {
     assert_eq!(told["max_action_duration"], 120_000, "{told}");
     let limits = server.tenant(0).get("limits").expect(200).json();
     assert_eq!((&limits["invocationsPerMinute"], &limits["maxActionTimeout"]), (&json!(7), &json!(120_000)));
+}
+
+/// The published key of `guest`, which a start with default users has left in the data directory.
+const GUEST: &str =
+    "23bc46b1-71f6-4ed5-8c54-816aa4f8c502:123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP";
+
+#[test]
+fn a_user_that_is_taken_away_is_gone_also_from_the_data_directory() {
+    let place = Place::new();
+    let options = ServerOptions::default().data_dir(Path::new(&place.path("data")));
+    let Some(server) = shared::own_server("a_user_that_is_taken_away", &options) else { return };
+    server.api().get("/api/v1/namespaces").basic(GUEST).send().expect(200);
+    drop(server);
+    let config = place.file("oxwhisk.toml", "[whisk.users]\nguest = \"\"\n");
+    let server = Server::start(&options.config_file(&config));
+    server.api().get("/api/v1/namespaces").basic(GUEST).send().expect(401);
+    server.tenant(0).get("limits").expect(200);
 }
 
 #[test]

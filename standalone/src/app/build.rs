@@ -121,6 +121,12 @@ fn invoker_config(config: &StandaloneConfig, runtimes: &[RuntimeSpec]) -> Result
         runtimes.iter().flat_map(|runtime| &runtime.kinds).any(|served| serves(&cell.kind, served))
     };
     invoker.prewarm.stem_cells = cells.into_iter().filter(startable).collect();
+    for cell in invoker.prewarm.stem_cells.iter().filter(|cell| cell.memory > invoker.user_memory) {
+        let (kind, memory, all) = (&cell.kind, cell.memory, invoker.user_memory);
+        tracing::warn!(
+            "no stem cell of kind '{kind}' is started: {memory} MB are more than all containers have, {all} MB"
+        );
+    }
     Ok(invoker)
 }
 
@@ -144,9 +150,16 @@ fn api_host(config: &StandaloneConfig, sandbox: &SandboxFactory, address: Socket
     configured.or_else(|| sandbox.api_host_in_sandbox()).unwrap_or_else(|| format!("http://{address}"))
 }
 
-/// Makes the store know the configured users. Others, and limits of namespaces that the configuration does not limit,
-/// stay as they are.
+/// Makes the store know the configured users, and not those that are taken away. Others, and limits of namespaces that
+/// the configuration does not limit, stay as they are.
 async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError> {
+    for subject in users.removed() {
+        match store.delete_subject(subject).await {
+            Ok(()) => tracing::info!(subject, "user is taken away"),
+            Err(StoreError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
     for subject in users.subjects() {
         if store.subject(&subject.subject).await?.as_ref() != Some(&subject) {
             store.put_subject(&subject).await?;
