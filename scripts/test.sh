@@ -22,6 +22,8 @@ step format cargo fmt --all --check
 step clippy cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 # Builds every binary first, so that the end-to-end tests find the server beside them.
 step build cargo test --workspace --locked --quiet --no-run
+# Cargo puts a shared library beside the server only when it is asked for by name.
+step library cargo build -p oxwhisk-sandbox-zygote --locked --quiet
 case $failed in
 *build*) skip cargo-tests 'the build failed' ;;
 *) step cargo-tests cargo test --workspace --locked --no-fail-fast ;;

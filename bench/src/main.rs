@@ -31,6 +31,9 @@ struct Cli {
     /// The Node.js runtime's server script.
     #[arg(long, global = true, default_value = "runtimes/nodejs/server.js")]
     node_runtime: PathBuf,
+    /// The Python runtime's server script.
+    #[arg(long, global = true, default_value = "runtimes/python/server.py")]
+    python_runtime: PathBuf,
     /// Rounds; each measures every subject once.
     #[arg(long, global = true, default_value_t = 5)]
     rounds: u32,
@@ -48,7 +51,7 @@ enum Scenario {
         /// Connections at once, several values.
         #[arg(long, value_delimiter = ',', default_values_t = [1, 8])]
         connections: Vec<usize>,
-        /// `native` or `nodejs`.
+        /// `native`, `nodejs` or `python`.
         #[arg(long, value_delimiter = ',', default_values_t = [String::from("native"), String::from("nodejs")])]
         kinds: Vec<String>,
     },

@@ -301,12 +301,12 @@ def listen_and_serve(listener):
 
 
 def main():
-    control = os.environ.pop("OW_ZYGOTE", None)
-    if control is not None:
+    library = os.environ.pop("OW_ZYGOTE", None)
+    if library is not None:
         import ow_zygote
 
-        ow_zygote.serve(control, open_listener, listen_and_serve)
-        return
+        if not ow_zygote.fork_on_request(library):
+            return
     address = os.environ.pop("OW_LISTEN", None) or DEFAULT_LISTEN
     try:
         listener = open_listener(address)

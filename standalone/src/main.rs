@@ -9,7 +9,9 @@ use oxwhisk_standalone::{app, runtimes};
 
 fn main() -> ExitCode {
     // First of all, while there is one thread: this process may be a sandbox on its way to be, or the proxy in one.
-    oxwhisk_sandbox::init::run_if_requested();
+    if let Some(code) = oxwhisk_sandbox::run_if_requested(runtimes::BUILTINS) {
+        return code;
+    }
     if is_native_proxy() {
         return oxwhisk_runtime_native::main_from_env();
     }

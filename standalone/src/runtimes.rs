@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use oxwhisk_sandbox::{Interpreter, RuntimeFile, RuntimeSpec};
+use oxwhisk_sandbox::{Builtin, Interpreter, RuntimeFile, RuntimeSpec};
 
 /// Name under which a binary acts as the native proxy.
 pub const NATIVE_PROXY: &str = "oxwhisk-runtime-native";
@@ -26,6 +26,13 @@ const PYTHON: &[(&str, &[u8])] = scripts!(
     "python": "server.py", "ow_http.py", "ow_action.py", "ow_surroundings.py", "ow_archive.py", "ow_zygote.py",
 );
 
+/// The native proxy is part of this program, so a sandbox need not execute it.
+pub const BUILTINS: &[Builtin] =
+    &[Builtin { name: NATIVE_PROXY, main: oxwhisk_runtime_native::main_from_env }];
+
+/// The library beside this program by which Python is forked instead of started.
+const ZYGOTE_LIBRARY: &str = "liboxwhisk_sandbox_zygote.so";
+
 /// Runtimes that this machine can run, and a line for each that it cannot.
 #[derive(Debug)]
 pub struct Available {
@@ -44,9 +51,7 @@ pub fn find() -> Available {
             .push("no 'node' on PATH: Node.js actions cannot run (Debian package nodejs)".into()),
     }
     match on_path("python3") {
-        Some(python) => {
-            available.runtimes.push(script("python", Interpreter::Python(python), PYTHON, "server.py"))
-        }
+        Some(python) => available.add_python(python),
         None => available
             .missing
             .push("no 'python3' on PATH: Python actions cannot run (Debian package python3)".into()),
@@ -79,7 +84,31 @@ fn script(
         files: files.iter().map(file).collect(),
         env: Vec::new(),
         working_dir: PathBuf::from("/tmp"),
+        builtin: None,
+        zygote: None,
     }
+}
+
+impl Available {
+    fn add_python(&mut self, python: PathBuf) {
+        let mut runtime = script("python", Interpreter::Python(python), PYTHON, "server.py");
+        match beside_this_program(ZYGOTE_LIBRARY) {
+            Ok(library) => {
+                let path = Path::new(ROOT).join("python").join(ZYGOTE_LIBRARY);
+                let contents = Cow::Owned(library);
+                runtime.files.push(RuntimeFile { path: path.clone(), contents, executable: true });
+                runtime.zygote = Some(path);
+            }
+            Err(error) => self.missing.push(format!(
+                "cannot read {ZYGOTE_LIBRARY} beside this program: {error}; each cold start of Python boots the interpreter"
+            )),
+        }
+        self.runtimes.push(runtime);
+    }
+}
+
+fn beside_this_program(name: &str) -> std::io::Result<Vec<u8>> {
+    std::fs::read(std::env::current_exe()?.with_file_name(name))
 }
 
 /// Blackbox actions come here too: those with the skeleton image are executables, which is all the skeleton is.
@@ -95,6 +124,8 @@ fn native() -> std::io::Result<RuntimeSpec> {
         files: vec![RuntimeFile { path, contents: Cow::Owned(contents), executable: true }],
         env: Vec::new(),
         working_dir: PathBuf::from("/tmp"),
+        builtin: Some(NATIVE_PROXY.to_owned()),
+        zygote: None,
     })
 }
 

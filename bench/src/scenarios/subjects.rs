@@ -1,6 +1,7 @@
 //! The actions under measurement, and the commands that start their runtimes by hand.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use crate::Cli;
 
 const NODE_SOURCE: &str = "function main() { return {ok: true}; }";
+const PYTHON_SOURCE: &str = "def main(args):\n    return {'ok': True}\n";
 
 /// An action that does nothing.
 #[derive(Clone, Debug)]
@@ -40,19 +42,32 @@ impl Subject {
                 exec: json!({"kind": "nodejs:default", "code": NODE_SOURCE}),
                 init: json!({"name": "noop", "main": "main", "code": NODE_SOURCE, "binary": false}),
             }),
-            other => anyhow::bail!("unknown kind '{other}': native or nodejs"),
+            "python" => Ok(Self {
+                kind: kind.to_owned(),
+                exec: json!({"kind": "python:default", "code": PYTHON_SOURCE}),
+                init: json!({"name": "noop", "main": "main", "code": PYTHON_SOURCE, "binary": false}),
+            }),
+            other => anyhow::bail!("unknown kind '{other}': native, nodejs or python"),
         }
     }
 
-    /// Starts this kind's runtime outside any sandbox.
-    pub(crate) fn runtime(&self, cli: &Cli) -> Command {
-        if self.kind == "native" {
-            return Command::new(&cli.native_runtime);
-        }
-        let mut command = Command::new("node");
-        command.arg(&cli.node_runtime);
-        command
+    /// The command that starts this kind's runtime outside any sandbox.
+    pub(crate) fn runtime(&self, cli: &Cli) -> anyhow::Result<Command> {
+        let (program, script) = match self.kind.as_str() {
+            "native" => return Ok(Command::new(&cli.native_runtime)),
+            "nodejs" => (PathBuf::from("node"), &cli.node_runtime),
+            _ => (python()?, &cli.python_runtime),
+        };
+        let mut command = Command::new(program);
+        command.arg(script);
+        Ok(command)
     }
+}
+
+/// The interpreter itself: what is on `PATH` may be a version manager's script, which takes longer than Python.
+fn python() -> anyhow::Result<PathBuf> {
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output()?;
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
 /// The body of a `/run` by hand.

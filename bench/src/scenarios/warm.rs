@@ -24,7 +24,7 @@ pub(crate) fn run(cli: &Cli, connections: &[usize], kinds: &[String]) -> anyhow:
 fn compare(cli: &Cli, subject: &Subject, connections: usize) -> anyhow::Result<()> {
     let server = Server::start(&cli.oxwhisk)?;
     server.create_action("noop", &subject.exec)?;
-    let runtime = Runtime::start(subject.runtime(cli), &subject.init)?;
+    let runtime = Runtime::start(subject.runtime(cli)?, &subject.init)?;
     let nginx = Nginx::start()?;
     let direct = request("POST", "/run", None, run_body().to_string().as_bytes());
     let invoke = server.request("POST", "actions/noop?blocking=true", &json!({"a": 1}));

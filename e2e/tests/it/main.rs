@@ -22,6 +22,7 @@ mod activations;
 mod announcing;
 mod archive;
 mod cli_contract;
+mod cold_starts;
 mod credentials;
 mod durability;
 mod encryption;

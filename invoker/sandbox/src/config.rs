@@ -14,7 +14,7 @@ pub struct SandboxConfig {
     pub runtimes: Vec<RuntimeSpec>,
     /// What actions may reach.
     pub network: NetworkConfig,
-    /// The program that calls [`crate::init::run_if_requested`] first thing; by default this program itself.
+    /// The program that calls [`crate::run_if_requested`] first thing; by default this program itself.
     pub init_executable: PathBuf,
     /// First host uid (and gid) of the range sandboxes run as, when the server is root.
     pub uid_base: u32,
@@ -22,6 +22,8 @@ pub struct SandboxConfig {
     pub max_sandboxes: u32,
     /// Sandboxes whose namespaces and links are made ahead of need.
     pub spare_slots: u32,
+    /// Sandboxes of each parent (the launcher, each zygote) that wait for a program; 0 makes each when it is asked for.
+    pub standbys: u32,
     /// Size of a sandbox's `/tmp` in bytes; never more than half the sandbox's memory limit, so that a full
     /// `/tmp` is an error to the action and not the end of it.
     pub tmp_size: u64,
@@ -51,6 +53,7 @@ impl SandboxConfig {
             uid_base: 2_000_000_000,
             max_sandboxes: 250,
             spare_slots: 4,
+            standbys: 2,
             tmp_size: 512 << 20,
             max_processes: 1024,
             max_open_files: 1024,
@@ -119,6 +122,12 @@ pub struct RuntimeSpec {
     pub env: Vec<(String, String)>,
     /// Directory the runtime starts in.
     pub working_dir: PathBuf,
+    /// The [`Builtin`](crate::Builtin) that is this runtime, run in place of `argv` where the kernel allows a fork to be
+    /// a program.
+    pub builtin: Option<String>,
+    /// The shared library (one of `files`) by which the interpreter becomes a zygote: it is started with `OW_ZYGOTE` set
+    /// to this path, and forked instead of started for each sandbox.
+    pub zygote: Option<PathBuf>,
 }
 
 /// A language's program on this machine, by name (looked up on `PATH`) or path. It may be a shim of a version

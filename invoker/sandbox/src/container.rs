@@ -11,15 +11,16 @@ use async_trait::async_trait;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use oxwhisk_container::{Container, ContainerError, Endpoint, ExitReason, LogStream};
+use oxwhisk_sandbox_init::SOCKET_NAME;
+use oxwhisk_sandbox_init::sys::pidfd_signal;
 use tokio::io::unix::AsyncFd;
 
 use crate::cgroup::Group;
 use crate::launcher::Launcher;
+use crate::listening::socket_appears;
 use crate::logs::Output;
 use crate::processes;
-use crate::rootfs::SOCKET_NAME;
 use crate::slots::{Slot, SlotPool};
-use crate::sys;
 
 /// Longest that [`Container::exit_reason`] waits for an exit that is about to be seen.
 const EXIT_NOTICE: Duration = Duration::from_millis(100);
@@ -37,7 +38,7 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn new(pidfd: OwnedFd, group: Group) -> io::Result<Self> {
-        let pidfd = sys::wait_readable(pidfd)?;
+        let pidfd = crate::sys::wait_readable(pidfd)?;
         Ok(Self { pidfd, group, ended: Mutex::new(None), over_memory: AtomicBool::new(false) })
     }
 
@@ -63,6 +64,11 @@ impl Life {
         *ended
     }
 
+    /// Whether it is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.look().is_some()
+    }
+
     /// Waits for the end, at most `limit`.
     async fn wait(&self, limit: Duration) -> Option<ExitReason> {
         if let Some(reason) = self.look() {
@@ -70,6 +76,12 @@ impl Life {
         }
         let _ = tokio::time::timeout(limit, self.pidfd.readable()).await;
         self.look()
+    }
+
+    /// Waits for the end as long as it takes; the status is left to [`Life::look`].
+    async fn over(&self) {
+        // An error would mean that the runtime shuts down, and this task with it.
+        let _ = self.pidfd.readable().await;
     }
 
     /// Waits without a runtime: for [`Drop`].
@@ -83,7 +95,7 @@ impl Life {
     pub(crate) fn kill(&self) {
         // Not after the exit status was taken: from then on there is no process to end.
         if self.ended().is_none() {
-            let _ = sys::pidfd_signal(self.pidfd.get_ref(), libc::SIGKILL);
+            let _ = pidfd_signal(self.pidfd.get_ref(), libc::SIGKILL);
         }
         self.group.kill();
         // A v1 freezer holds even the killed; where nothing is frozen this does nothing.
@@ -115,7 +127,7 @@ pub(crate) struct SandboxContainer {
     /// `None` once everything is given back.
     held: tokio::sync::Mutex<Option<Held>>,
     /// The endpoint's path leads through this descriptor, so it stays open as long as the container is known.
-    _socket_directory: OwnedFd,
+    socket_directory: OwnedFd,
     /// The sandbox ends with its launcher's thread, so the thread stays.
     _launcher: Arc<Launcher>,
     step_timeout: Duration,
@@ -145,7 +157,7 @@ impl SandboxContainer {
             host_uid: parts.slot.host_uid,
             logs: Mutex::new(Some(parts.output)),
             held: tokio::sync::Mutex::new(Some(Held { slot: parts.slot, slots: parts.slots })),
-            _socket_directory: parts.socket_directory,
+            socket_directory: parts.socket_directory,
             _launcher: parts.launcher,
             step_timeout: parts.step_timeout,
         }
@@ -190,6 +202,15 @@ impl Container for SandboxContainer {
 
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    async fn listening(&self) {
+        tokio::select! {
+            () = self.life.over() => {}
+            appeared = socket_appears(self.socket_directory.as_fd()) => if let Err(error) = appeared {
+                tracing::warn!(container = %self.name, %error, "cannot watch for the socket: it is asked for instead");
+            },
+        }
     }
 
     fn take_logs(&self) -> Option<LogStream> {

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oxwhisk_container::{Container, ContainerError, ContainerFactory, ContainerSpec, CreateError};
+use oxwhisk_sandbox_init::SocketKind;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::cgroup::Cgroups;
 use crate::config::SandboxConfig;
@@ -17,7 +19,6 @@ use crate::container::SandboxContainer;
 use crate::error::SetupError;
 use crate::instance::{Instance, Range};
 use crate::launcher::Launcher;
-use crate::message::SocketKind;
 use crate::network::Network;
 use crate::network::dns::Forwarder;
 use crate::report::Report;
@@ -42,7 +43,7 @@ pub struct SandboxFactory {
     /// What is alive, so that shutting down can end it.
     live: Mutex<Vec<Weak<SandboxContainer>>>,
     stop: CancellationToken,
-    tasks: tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
+    tasks: TaskTracker,
     stopped: AtomicBool,
     _pasta: Option<Pasta>,
     _range: Range,
@@ -112,12 +113,11 @@ impl SandboxFactory {
         if self.stopped.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        let ended = self.end_all().await;
+        // First, or what they make would be there after everything was ended.
         self.stop.cancel();
-        for task in self.tasks.lock().await.drain(..) {
-            // A task that panicked has reported it.
-            let _ = task.await;
-        }
+        self.tasks.close();
+        self.tasks.wait().await;
+        let ended = self.end_all().await;
         let mut removed = Ok(());
         if let Some(outbound) = &self.outbound {
             outbound.dns.stop().await;

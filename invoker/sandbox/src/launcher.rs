@@ -11,14 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use oxwhisk_sandbox_init::sys::pidfd_signal;
+use oxwhisk_sandbox_init::{Failure, LAUNCHER_NAME, Reply, Request, RootLayout, SocketKind, channel};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::channel;
 use crate::error::SetupError;
-use crate::init::LAUNCHER_NAME;
-use crate::message::{Failure, Reply, Request, RootLayout, SocketKind};
 use crate::rootless::{self, IdRange};
-use crate::sys;
 
 /// Requests that may wait for the launcher's thread.
 const QUEUE: usize = 64;
@@ -128,7 +126,7 @@ fn run(plan: Plan, mut queue: mpsc::Receiver<Call>, started: oneshot::Sender<Res
         if result.is_ok() && layout.is_some() {
             root = layout;
         }
-        if let Err(Ok((Reply::Spawned { .. }, fds))) = call.reply.send(result) {
+        if let Err(Ok((Reply::Forked { .. }, fds))) = call.reply.send(result) {
             end_unclaimed(&fds);
         }
         if broken {
@@ -146,7 +144,7 @@ fn run(plan: Plan, mut queue: mpsc::Receiver<Call>, started: oneshot::Sender<Res
 /// Ends a sandbox whose caller has given up waiting for it.
 fn end_unclaimed(fds: &[OwnedFd]) {
     for pidfd in fds {
-        let _ = sys::pidfd_signal(pidfd, libc::SIGKILL);
+        let _ = pidfd_signal(pidfd, libc::SIGKILL);
         let _ = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED);
     }
 }

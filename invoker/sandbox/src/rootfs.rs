@@ -5,16 +5,10 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
+use oxwhisk_sandbox_init::{Bind, HOST_NAME, RootLayout};
+
 use crate::config::RuntimeFile;
 use crate::error::SetupError;
-use crate::message::{Bind, RootLayout};
-
-/// The same in every sandbox, so that `/etc/hosts` can name it once for all.
-pub(crate) const HOST_NAME: &str = "action";
-/// Where the runtime makes its socket.
-pub(crate) const SOCKET_DIRECTORY: &str = "/run/ow";
-/// The socket's name there.
-pub(crate) const SOCKET_NAME: &str = "socket";
 
 /// The system directories: bound if they are directories, copied if they are links into another of them.
 const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::error::SetupError;
 use crate::launcher::{LaunchError, Launcher};
-use crate::message::Request;
 use crate::network::{self, Network, Tools};
+use oxwhisk_sandbox_init::Request;
 
 /// Between attempts after a slot could not be made.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -100,6 +101,12 @@ impl SlotPool {
         slot.ok_or_else(|| "no free sandbox slot, though one was counted".to_owned())
     }
 
+    /// Whether the next one must wait until another is given back.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let state = self.state();
+        state.free.is_empty() && state.made >= self.max
+    }
+
     /// Gives a slot back after its last process has ended.
     pub(crate) fn give_back(&self, slot: Slot) {
         self.state().free.push_back(slot);
@@ -111,13 +118,15 @@ impl SlotPool {
     pub(crate) async fn start(
         self: &Arc<Self>,
         maker: SlotMaker,
+        tasks: &TaskTracker,
         stop: CancellationToken,
-    ) -> Result<tokio::task::JoinHandle<()>, SetupError> {
+    ) -> Result<(), SetupError> {
         self.add(&maker, 0).await?;
         let pool = Arc::clone(self);
-        Ok(tokio::spawn(async move {
+        tasks.spawn(async move {
             let _ = stop.run_until_cancelled(pool.keep(maker)).await;
-        }))
+        });
+        Ok(())
     }
 
     async fn keep(&self, maker: SlotMaker) {

@@ -1,33 +1,35 @@
 //! One cold start: from what the pool asks for to a running sandbox.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
-use std::time::Duration;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use oxwhisk_container::{ContainerSpec, CreateError};
-use tokio::io::Interest;
+use oxwhisk_sandbox_init::{Program, ProgramSpec, SOCKET_DIRECTORY, SOCKET_NAME};
 
-use crate::cgroup::{Cgroups, Group, GroupLimits};
-use crate::channel;
+use crate::cgroup::{Cgroups, GroupLimits};
 use crate::config::SandboxConfig;
-use crate::container::{Life, Parts, SandboxContainer};
-use crate::launcher::{LaunchError, Launcher};
+use crate::container::{Parts, SandboxContainer};
+use crate::launcher::Launcher;
+use crate::lazy_zygote::LazyZygote;
 use crate::logs::Output;
-use crate::message::{ChildReport, Reply, Request, SpawnSpec};
-use crate::rootfs::{SOCKET_DIRECTORY, SOCKET_NAME};
-use crate::slots::{Slot, SlotPool};
+use crate::slots::SlotPool;
+use crate::standby::{Parent, Standby};
+use crate::stock::{Stock, Stocks};
 use crate::sys;
 
 /// A runtime whose interpreter has been found.
 #[derive(Clone, Debug)]
 pub(crate) struct Runtime {
     pub(crate) kinds: Vec<String>,
-    pub(crate) argv: Vec<String>,
+    /// How it starts without a zygote.
+    pub(crate) program: Program,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) working_dir: std::path::PathBuf,
+    pub(crate) working_dir: PathBuf,
+    pub(crate) zygote: Option<Arc<LazyZygote>>,
 }
 
 impl Runtime {
@@ -44,32 +46,12 @@ pub(crate) struct Starter {
     pub(crate) launcher: Arc<Launcher>,
     pub(crate) slots: Arc<SlotPool>,
     pub(crate) cgroups: Arc<Cgroups>,
+    pub(crate) stocks: Arc<Stocks>,
+    /// The launcher's own forks; opened by the first start, after which there will be more.
+    pub(crate) general: OnceLock<Arc<Stock>>,
     /// Whether a memory cgroup holds the limit.
     pub(crate) memory_cgroup: bool,
     pub(crate) config: SandboxConfig,
-}
-
-/// Undoes a start that did not get to its end.
-struct Unfinished<'a> {
-    starter: &'a Starter,
-    slot: Option<Slot>,
-    group: Option<Group>,
-    life: Option<Arc<Life>>,
-}
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if let Some(life) = &self.life {
-            life.kill();
-            if life.wait_blocking(Duration::from_secs(1)).is_none() {
-                return;
-            }
-        }
-        let removed = self.group.as_ref().is_none_or(|group| group.try_remove().is_ok());
-        if let Some(slot) = self.slot.take().filter(|_| removed) {
-            self.starter.slots.give_back(slot);
-        }
-    }
 }
 
 impl Starter {
@@ -79,103 +61,62 @@ impl Starter {
         runtime: &Runtime,
         spec: &ContainerSpec,
     ) -> Result<(SandboxContainer, u32), CreateError> {
-        let limit = self.config.step_timeout;
-        let slot = self.slots.take(limit).await.map_err(CreateError::Platform)?;
-        let mut unfinished = Unfinished { starter: self, slot: Some(slot), group: None, life: None };
-        self.start_in_slot(runtime, spec, &mut unfinished)
+        self.try_start(runtime, spec)
             .await
             .map_err(|error| CreateError::Platform(format!("{}: {error}", spec.name)))
     }
 
-    async fn start_in_slot(
+    async fn try_start(
         &self,
         runtime: &Runtime,
         spec: &ContainerSpec,
-        unfinished: &mut Unfinished<'_>,
     ) -> io::Result<(SandboxContainer, u32)> {
+        let (standby, program) = self.standby(runtime).await?;
         let limits = GroupLimits {
             memory: spec.memory,
             processes: self.config.max_processes,
             cpu_shares: spec.cpu_shares,
         };
-        let group = self.cgroups.create(&spec.name, &limits)?;
-        let procs = group.open_procs();
-        unfinished.group = Some(group.clone());
-        let slot = unfinished.slot.as_ref().ok_or_else(|| io::Error::other("the slot is gone"))?;
         let (stdout, stdout_write) = output_pipe()?;
         let (stderr, stderr_write) = output_pipe()?;
-        let (report, report_write) = channel::pair()?;
-        let mut fds = vec![
-            stdout_write,
-            stderr_write,
-            report_write,
-            slot.user_namespace.try_clone()?,
-            slot.network_namespace.try_clone()?,
-        ];
-        fds.extend(procs?);
-        let request = Request::Spawn(self.spawn_spec(runtime, spec, slot.uid));
-        let answer = self.launcher.call(request, fds).await;
-        if matches!(answer, Err(LaunchError::Timeout | LaunchError::Gone(_))) {
-            // A process may be in it that nobody here knows: the slot is not used again.
-            unfinished.slot = None;
-        }
-        let (reply, fds) = answer.map_err(io::Error::other)?;
-        let (Reply::Spawned { .. }, Some(pidfd)) = (reply, fds.into_iter().next()) else {
-            return Err(io::Error::other("the launcher sent no process"));
-        };
-        let life = Arc::new(Life::new(pidfd, group)?);
-        unfinished.life = Some(Arc::clone(&life));
-        let directory = self.started(report).await?;
-        // From here on the container is answerable for all of it.
-        unfinished.life = None;
-        unfinished.group = None;
-        let slot = unfinished.slot.take().ok_or_else(|| io::Error::other("the slot is gone"))?;
-        let host_uid = slot.host_uid;
+        let program = self.program_spec(runtime, program, spec);
+        let maker = self.stocks.maker();
+        let started = maker.start(standby, limits, program, [stdout_write, stderr_write]).await?;
+        let host_uid = started.slot.host_uid;
         let container = SandboxContainer::new(Parts {
             name: spec.name.clone(),
-            life,
+            life: started.life,
             output: Output::new(stdout, stderr),
-            slot,
+            slot: started.slot,
             slots: Arc::clone(&self.slots),
-            socket_directory: directory,
+            socket_directory: started.socket_directory,
             launcher: Arc::clone(&self.launcher),
             step_timeout: self.config.step_timeout,
         });
         Ok((container, host_uid))
     }
 
-    /// Waits for the child to become the runtime, which closes the report socket; the socket's directory comes first.
-    async fn started(&self, report: OwnedFd) -> io::Result<OwnedFd> {
-        set_nonblocking(&report)?;
-        let report = sys::wait_readable(report)?;
-        let mut directory = None;
-        let listen = async {
-            loop {
-                let next = report
-                    .async_io(Interest::READABLE, |socket| channel::receive::<ChildReport>(socket))
-                    .await?;
-                match next {
-                    None => {
-                        return directory.ok_or_else(|| io::Error::other("it ended while it was started"));
-                    }
-                    Some((ChildReport::Failed(failure), _)) => return Err(io::Error::other(failure)),
-                    Some((ChildReport::SocketDirectory, fds)) => directory = fds.into_iter().next(),
-                }
+    /// A fork of the runtime's zygote if there is one, or else of the launcher; with it, how the runtime starts in it.
+    async fn standby(&self, runtime: &Runtime) -> io::Result<(Standby, Program)> {
+        let zygote = runtime.zygote.as_ref();
+        if let Some(stock) = zygote.and_then(|zygote| zygote.stock(&self.launcher, &self.stocks)) {
+            match self.stocks.take(&stock).await {
+                Ok(standby) => return Ok((standby, Program::Loaded)),
+                // Its end is reported when it is next asked for.
+                Err(error) => tracing::debug!(%error, "the zygote cannot fork: the interpreter is started"),
             }
-        };
-        tokio::time::timeout(self.config.step_timeout, listen)
-            .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it did not start in time"))?
+        }
+        let general =
+            self.general.get_or_init(|| self.stocks.open(Parent::Launcher(Arc::clone(&self.launcher))));
+        Ok((self.stocks.take(general).await?, runtime.program.clone()))
     }
 
-    fn spawn_spec(&self, runtime: &Runtime, spec: &ContainerSpec, uid: u32) -> SpawnSpec {
+    fn program_spec(&self, runtime: &Runtime, program: Program, spec: &ContainerSpec) -> ProgramSpec {
         let tmp_size = self.config.tmp_size.min(spec.memory / 2);
-        SpawnSpec {
-            argv: runtime.argv.clone(),
+        ProgramSpec {
+            program,
             env: environment(&runtime.env, &spec.env),
             working_dir: runtime.working_dir.clone(),
-            uid,
-            open_socket: !nix::unistd::geteuid().is_root(),
             tmp_size,
             // Docker's default, within the same bound.
             shm_size: tmp_size.min(64 << 20),
@@ -187,7 +128,7 @@ impl Starter {
 }
 
 /// Later ones win: defaults, the runtime's, the pool's, and last where to listen, which nobody may change.
-fn environment(runtime: &[(String, String)], pool: &[(String, String)]) -> Vec<String> {
+pub(crate) fn environment(runtime: &[(String, String)], pool: &[(String, String)]) -> Vec<String> {
     let defaults = [
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
         ("HOME", "/tmp".to_owned()),
@@ -205,13 +146,8 @@ fn environment(runtime: &[(String, String)], pool: &[(String, String)]) -> Vec<S
 fn output_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     // Only this end: programs expect their standard output to block.
-    set_nonblocking(&read)?;
+    sys::set_nonblocking(&read)?;
     Ok((read, write))
-}
-
-fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
-    nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -222,9 +158,10 @@ mod tests {
     fn kinds_match_whole_or_by_family() {
         let runtime = Runtime {
             kinds: vec!["nodejs".into(), "python:3".into()],
-            argv: Vec::new(),
+            program: Program::Loaded,
             env: Vec::new(),
             working_dir: "/".into(),
+            zygote: None,
         };
         assert!(runtime.serves("nodejs:20") && runtime.serves("python:3"));
         assert!(!runtime.serves("python:2") && !runtime.serves("nodejsx:20"));

@@ -18,7 +18,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core"]),
     ("oxwhisk-container", &["oxwhisk-core"]),
-    ("oxwhisk-sandbox", &["oxwhisk-core", "oxwhisk-container"]),
+    ("oxwhisk-sandbox", &["oxwhisk-core", "oxwhisk-container", "oxwhisk-sandbox-init"]),
+    ("oxwhisk-sandbox-init", &[]),
+    ("oxwhisk-sandbox-zygote", &["oxwhisk-sandbox-init"]),
     (
         "oxwhisk-controller",
         &[

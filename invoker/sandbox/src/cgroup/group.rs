@@ -29,19 +29,19 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(super) fn create(places: &[Place], name: &str, limits: &GroupLimits) -> io::Result<Self> {
+    pub(super) fn create(places: &[Place], name: &str) -> io::Result<Self> {
         let group = Self { places: places.to_vec(), name: name.to_owned() };
-        let made = group.make(limits);
-        if made.is_err() {
-            let _ = group.try_remove();
+        for directory in group.directories() {
+            if let Err(error) = fs::create_dir(&directory) {
+                let _ = group.try_remove();
+                return Err(named(&directory, error));
+            }
         }
-        made.map(|()| group)
+        Ok(group)
     }
 
-    fn make(&self, limits: &GroupLimits) -> io::Result<()> {
-        for directory in self.directories() {
-            fs::create_dir(&directory).map_err(|error| named(&directory, error))?;
-        }
+    /// Sets the limits of a group that has none yet.
+    pub(crate) fn limit(&self, limits: &GroupLimits) -> io::Result<()> {
         for place in &self.places {
             let directory = place.parent.join(&self.name);
             for setting in settings(place.controller, place.version, limits) {
@@ -225,15 +225,18 @@ mod tests {
     }
 
     #[test]
-    fn one_directory_serves_controllers_of_one_hierarchy_and_goes_if_a_limit_is_refused() {
+    fn one_directory_serves_controllers_of_one_hierarchy_and_goes_if_another_cannot_be_made() {
         let dir = tempfile::tempdir().unwrap();
         let freezer = place(Controller::Freezer, Version::V2, dir.path());
-        let group = Group::create(std::slice::from_ref(&freezer), "a", &LIMITS).unwrap();
+        let pids = place(Controller::Pids, Version::V2, dir.path());
+        let group = Group::create(&[freezer.clone(), pids], "a").unwrap();
         assert!(dir.path().join("a").is_dir());
         assert!(group.set_frozen(true).unwrap());
         assert_eq!(fs::read_to_string(dir.path().join("a/cgroup.freeze")).unwrap(), "1");
-        let pids = place(Controller::Pids, Version::V2, &dir.path().join("missing"));
-        assert!(Group::create(&[freezer, pids], "b", &LIMITS).is_err());
+        group.limit(&LIMITS).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("a/pids.max")).unwrap(), "64");
+        let elsewhere = place(Controller::Pids, Version::V2, &dir.path().join("missing"));
+        assert!(Group::create(&[freezer, elsewhere], "b").is_err());
         assert!(!dir.path().join("b").exists());
     }
 }

@@ -5,26 +5,29 @@ use std::io;
 use std::net::{SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use oxwhisk_sandbox_init::{Program, SocketKind, ZygoteSpec, can_fork_programs, seccomp};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::{Outbound, SandboxFactory};
 use crate::cgroup::{Cgroups, Controller, Version};
 use crate::config::{MAX_SANDBOXES, NetworkMode, RuntimeSpec, SandboxConfig};
 use crate::error::SetupError;
-use crate::init::seccomp;
 use crate::instance::{Instance, Range};
 use crate::interpreter::{self, Resolved};
 use crate::launcher::{LaunchError, Launcher, Plan};
-use crate::message::SocketKind;
+use crate::lazy_zygote::LazyZygote;
 use crate::network::dns::{self, Forwarder};
 use crate::network::{self, Network, Subnet, Tools, Where};
 use crate::report::Report;
 use crate::rootfs;
 use crate::rootless::{IdRange, Pasta};
 use crate::slots::{SlotMaker, SlotPool};
-use crate::spawn::{Runtime, Starter};
+use crate::spawn::{self, Runtime, Starter};
+use crate::standby::StandbyMaker;
+use crate::stock::Stocks;
 use crate::watchdog::Watchdog;
 
 /// Ids a server that is not root needs: a range for each of the servers that share a machine.
@@ -75,11 +78,27 @@ pub(super) async fn start(config: SandboxConfig) -> Result<SandboxFactory, Setup
         first_uid: ids.as_ref().map_or(config.uid_base, |_| 1) + offset,
         first_host_uid: ids.as_ref().map_or(config.uid_base, |ids| ids.host_ids().0) + offset,
     };
-    let mut tasks = vec![slots.start(maker, stop.clone()).await?];
+    let tasks = TaskTracker::new();
+    slots.start(maker, &tasks, stop.clone()).await?;
     if let Some(watchdog) = &watchdog {
-        tasks.push(tokio::spawn(Arc::clone(watchdog).run(config.watchdog_interval, stop.clone())));
+        tasks.spawn(Arc::clone(watchdog).run(config.watchdog_interval, stop.clone()));
     }
-    let starter = Arc::new(Starter { launcher, slots, cgroups, memory_cgroup: watchdog.is_none(), config });
+    let maker = StandbyMaker {
+        slots: Arc::clone(&slots),
+        cgroups: Arc::clone(&cgroups),
+        step_timeout: config.step_timeout,
+    };
+    let standbys = config.standbys as usize;
+    let stocks = Stocks::new(Arc::new(maker), standbys, tasks.clone(), stop.clone());
+    let starter = Arc::new(Starter {
+        launcher,
+        slots,
+        cgroups,
+        stocks: Arc::new(stocks),
+        general: OnceLock::new(),
+        memory_cgroup: watchdog.is_none(),
+        config,
+    });
     Ok(SandboxFactory {
         starter,
         runtimes,
@@ -88,7 +107,7 @@ pub(super) async fn start(config: SandboxConfig) -> Result<SandboxFactory, Setup
         watchdog,
         live: Mutex::default(),
         stop,
-        tasks: tokio::sync::Mutex::new(tasks),
+        tasks,
         stopped: false.into(),
         _pasta: pasta,
         _range: range,
@@ -283,7 +302,7 @@ async fn prepare_root(
     for spec in &config.runtimes {
         match find_runtime(spec, config).await {
             Ok((runtime, mut found)) => {
-                report.fact("runtime", format!("{}: {}", runtime.kinds.join(", "), runtime.argv[0]));
+                report.fact("runtime", describe_runtime(&runtime));
                 prefixes.append(&mut found);
                 files.extend(spec.files.iter().cloned());
                 runtimes.push(runtime);
@@ -296,6 +315,16 @@ async fn prepare_root(
     let layout = rootfs::prepare(&directory, &prefixes, &files, name_server, keep_proc)?;
     launcher.enter_root(layout).await.map_err(|error: LaunchError| SetupError::Missing(error.to_string()))?;
     Ok(runtimes)
+}
+
+fn describe_runtime(runtime: &Runtime) -> String {
+    let kinds = runtime.kinds.join(", ");
+    match (&runtime.program, &runtime.zygote) {
+        (Program::Execute(argv), None) => format!("{kinds}: {}", argv[0]),
+        (Program::Execute(argv), Some(_)) => format!("{kinds}: {}, forked once it was used", argv[0]),
+        (Program::Builtin(name), _) => format!("{kinds}: {name}, part of this program"),
+        (Program::Loaded, _) => kinds,
+    }
 }
 
 async fn find_runtime(
@@ -311,11 +340,19 @@ async fn find_runtime(
         argv.insert(0, program.map_err(|path| SetupError::Config(format!("{path:?} is no UTF-8")))?);
         prefixes = found;
     }
+    let zygote = spec.zygote.as_ref().map(|library| {
+        let library = ("OW_ZYGOTE".to_owned(), library.display().to_string());
+        let own: Vec<_> = spec.env.iter().cloned().chain([library]).collect();
+        let zygote = ZygoteSpec { argv: argv.clone(), env: spawn::environment(&own, &[]) };
+        Arc::new(LazyZygote::new(spec.kinds.join(", "), zygote))
+    });
+    let builtin = spec.builtin.clone().filter(|_| can_fork_programs());
     let runtime = Runtime {
         kinds: spec.kinds.clone(),
-        argv,
+        program: builtin.map_or(Program::Execute(argv), Program::Builtin),
         env: spec.env.clone(),
         working_dir: spec.working_dir.clone(),
+        zygote,
     };
     Ok((runtime, prefixes))
 }

@@ -122,6 +122,8 @@ fn node() -> Outcome {
                 files: Vec::new(),
                 env: Vec::new(),
                 working_dir: "/".into(),
+                builtin: None,
+                zygote: None,
             });
         })
         .await?;

@@ -180,13 +180,14 @@ fn side_by_side() -> Outcome {
     })
 }
 
-/// The launchers that are children of process `parent`.
+/// The launchers that are children of process `parent`; their forks are too, but wait under another name.
 fn launchers_of(parent: u32) -> Vec<i32> {
-    let is_child = |pid: &i32| {
-        std::fs::read_to_string(format!("/proc/{pid}/status"))
-            .is_ok_and(|text| text.contains(&format!("\nPPid:\t{parent}\n")))
+    let is_launcher = |pid: &i32| {
+        std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|text| {
+            text.contains(&format!("\nPPid:\t{parent}\n")) && !text.contains("Name:\tow-standby\n")
+        })
     };
-    marked("oxwhisk-sandbox-launcher").into_iter().filter(is_child).collect()
+    marked("oxwhisk-sandbox-launcher").into_iter().filter(is_launcher).collect()
 }
 
 fn launcher_killed() -> Outcome {

@@ -5,10 +5,13 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use oxwhisk_container::{Container, ContainerFactory, ContainerSpec, CreateError, Endpoint, LogOrigin};
-use oxwhisk_sandbox::{Interpreter, NetworkConfig, RuntimeFile, RuntimeSpec, SandboxConfig, SandboxFactory};
+use oxwhisk_sandbox::{
+    Builtin, Interpreter, NetworkConfig, RuntimeFile, RuntimeSpec, SandboxConfig, SandboxFactory,
+};
 
 use crate::harness::Outcome;
 
@@ -17,14 +20,24 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Evaluates what it is sent, in a thread of its own, and answers with the value of `result`, or with the error.
 const SERVER: &str = r#"
-import os, socket, sys, threading, traceback
+import ctypes, json, os, socket, sys, threading, traceback
+FORKED = 'OW_ZYGOTE' in os.environ
+if FORKED:
+    zygote = ctypes.PyDLL(os.environ['OW_ZYGOTE']).oxwhisk_zygote_serve
+    zygote.restype = ctypes.c_char_p
+    api = ctypes.pythonapi
+    hooks = [api.PyOS_BeforeFork, api.PyOS_AfterFork_Parent, api.PyOS_AfterFork_Child]
+    environment = zygote(*[ctypes.cast(hook, ctypes.c_void_p) for hook in hooks])
+    if environment is None: sys.exit()
+    os.environ.clear()
+    os.environ.update(entry.split('=', 1) for entry in json.loads(environment))
 def serve(connection):
     code = b''
     while True:
         part = connection.recv(65536)
         if not part: break
         code += part
-    names = {'result': None}
+    names = {'result': None, 'FORKED': FORKED}
     try:
         exec(code.decode(), names)
         answer = repr(names['result'])
@@ -39,6 +52,18 @@ while True:
     threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
 "#;
 
+/// Programs that need no executing.
+pub(crate) const BUILTINS: &[Builtin] = &[];
+
+/// Whether Python is forked from a zygote or started.
+pub(crate) static FORKING: AtomicBool = AtomicBool::new(false);
+
+/// Cargo puts the library beside this program.
+fn zygote_library() -> Vec<u8> {
+    let path = std::env::current_exe().unwrap().with_file_name("liboxwhisk_sandbox_zygote.so");
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// Runs an async test body on a runtime of its own.
 pub(crate) fn block_on<F: Future<Output = Outcome>>(body: F) -> Outcome {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(body)
@@ -48,18 +73,21 @@ pub(crate) fn block_on<F: Future<Output = Outcome>>(body: F) -> Outcome {
 pub(crate) fn config(state_dir: &Path) -> SandboxConfig {
     let mut config = SandboxConfig::new(state_dir);
     let script = "/opt/test/server.py";
+    let library = "/opt/test/zygote.so";
+    let forking = FORKING.load(Ordering::Relaxed);
     config.runtimes = vec![
         RuntimeSpec {
             kinds: vec!["python".into()],
             interpreter: Some(Interpreter::Python("python3".into())),
             argv: vec![script.into()],
-            files: vec![RuntimeFile {
-                path: script.into(),
-                contents: SERVER.as_bytes().into(),
-                executable: false,
-            }],
+            files: vec![
+                RuntimeFile { path: script.into(), contents: SERVER.as_bytes().into(), executable: false },
+                RuntimeFile { path: library.into(), contents: zygote_library().into(), executable: true },
+            ],
             env: vec![("PYTHONUNBUFFERED".into(), "1".into())],
             working_dir: "/tmp".into(),
+            builtin: None,
+            zygote: forking.then(|| library.into()),
         },
         RuntimeSpec {
             kinds: vec!["sh:1".into()],
@@ -68,6 +96,8 @@ pub(crate) fn config(state_dir: &Path) -> SandboxConfig {
             files: Vec::new(),
             env: Vec::new(),
             working_dir: "/".into(),
+            builtin: None,
+            zygote: None,
         },
     ];
     config.max_sandboxes = 20;
@@ -102,8 +132,19 @@ impl Rig {
         }
     }
 
+    /// A container of the Python runtime; a fork, where the tests are about forks.
     pub(crate) async fn python(&self, name: &str) -> Action {
-        Action::new(self.factory.create(spec(name, "python:3", &[])).await.unwrap())
+        let wanted = if FORKING.load(Ordering::Relaxed) { "True" } else { "False" };
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let action = Action::new(self.factory.create(spec(name, "python:3", &[])).await.unwrap());
+            if action.run("result = FORKED").await == wanted {
+                return action;
+            }
+            // The first ones come before their zygote.
+            assert!(Instant::now() < deadline, "there is no zygote");
+            action.end().await;
+        }
     }
 
     /// Runs a shell script to its end (or the time limit) and returns what it wrote.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{chdir, chroot, fchdir, getcwd};
 
-use super::Step;
+use crate::Step;
 use crate::message::{Failure, RootLayout};
 
 /// No file system is nested deeper in sane places; a loop must end.
@@ -19,7 +19,7 @@ const MOST_LEVELS: usize = 4096;
 ///
 /// # Errors
 /// When the launcher may not change its root, or the directory it was confined to has no path.
-pub(super) fn leave(layout: &RootLayout) -> Result<RootLayout, Failure> {
+pub(crate) fn leave(layout: &RootLayout) -> Result<RootLayout, Failure> {
     let confined = open_root().step("open the root directory")?;
     // A root below the working directory: going up from here is no longer stopped.
     chroot(&layout.directory).step("leave the chroot")?;

@@ -10,10 +10,8 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
-use super::Step;
-use crate::message::{Failure, RootLayout, SpawnSpec};
-use crate::rootfs::SOCKET_DIRECTORY;
-use crate::sys;
+use crate::message::{Failure, ProgramSpec, RootLayout, StandbySpec};
+use crate::{SOCKET_DIRECTORY, Step, sys};
 
 /// Kernel files no action needs, hidden behind `/dev/null` or an empty directory, as Docker does.
 const HIDDEN_FILES: [&str; 8] = [
@@ -38,12 +36,12 @@ const NO_SYMLINKS: MsFlags = MsFlags::from_bits_retain(libc::MS_NOSYMFOLLOW);
 ///
 /// # Errors
 /// `EINVAL` in a `chroot`, where the root directory is no mount.
-pub(super) fn keep_to_ourselves() -> io::Result<()> {
+pub(crate) fn keep_to_ourselves() -> io::Result<()> {
     Ok(mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)?)
 }
 
 /// Mounts the shared part on the layout's directory.
-pub(super) fn build_root(layout: &RootLayout) -> Result<(), Failure> {
+pub(crate) fn build_root(layout: &RootLayout) -> Result<(), Failure> {
     let root = &layout.directory;
     mount(Some(root), root, NONE, MsFlags::MS_BIND, NONE).step("mount the root directory")?;
     let read_only = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
@@ -64,30 +62,33 @@ pub(super) fn build_root(layout: &RootLayout) -> Result<(), Failure> {
 }
 
 /// Makes `root` the root of this mount namespace and leaves nothing of the old one behind.
-pub(super) fn pivot(root: &Path) -> Result<(), Failure> {
+pub(crate) fn pivot(root: &Path) -> Result<(), Failure> {
     chdir(root).step("enter the root directory")?;
     pivot_root(".", ".").step("change the root")?;
     umount2(".", MntFlags::MNT_DETACH).step("leave the host's files")?;
     chdir("/").step("enter the new root")
 }
 
-/// Mounts what this sandbox has for itself.
-pub(super) fn mount_private(spec: &SpawnSpec) -> Result<(), Failure> {
-    mount_proc()?;
-    let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount_tmpfs("/tmp", plain, &tmpfs_options(spec.uid, 0o1777, spec.tmp_size, inodes_for(spec.tmp_size)))?;
-    mount_tmpfs(
-        "/dev/shm",
-        plain,
-        &tmpfs_options(spec.uid, 0o1777, spec.shm_size, inodes_for(spec.shm_size)),
-    )?;
-    let socket_mode = if spec.open_socket { 0o711 } else { 0o700 };
+/// Mounts the directory of the runtime's socket; answers a handle on it that works from outside this mount namespace.
+pub(crate) fn mount_socket_directory(standby: &StandbySpec) -> Result<OwnedFd, Failure> {
+    let mode = if standby.open_socket { 0o711 } else { 0o700 };
     // The server connects through this one, so a link in it must lead nowhere, and there is no room to fill.
-    let socket_flags = plain | MsFlags::MS_NOEXEC | NO_SYMLINKS;
-    mount_tmpfs(SOCKET_DIRECTORY, socket_flags, &tmpfs_options(spec.uid, socket_mode, 64 << 10, 16))
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | NO_SYMLINKS;
+    mount_tmpfs(SOCKET_DIRECTORY, flags, &tmpfs_options(standby.uid, mode, 64 << 10, 16))?;
+    open_socket_directory()
 }
 
-fn mount_proc() -> Result<(), Failure> {
+/// Mounts what the sandbox's program may write to, in the sizes it is given.
+pub(crate) fn mount_writable(uid: u32, spec: &ProgramSpec) -> Result<(), Failure> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    for (target, size) in [("/tmp", spec.tmp_size), ("/dev/shm", spec.shm_size)] {
+        mount_tmpfs(target, flags, &tmpfs_options(uid, 0o1777, size, inodes_for(size)))?;
+    }
+    Ok(())
+}
+
+/// Mounts the sandbox's own `/proc`, which shows its processes alone.
+pub(crate) fn mount_proc() -> Result<(), Failure> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, NONE).step("mount /proc")?;
     for path in HIDDEN_FILES {
@@ -131,8 +132,7 @@ fn inodes_for(size: u64) -> u64 {
     (size / 4096).max(16)
 }
 
-/// A handle on the socket's directory that works from outside this mount namespace.
-pub(super) fn open_socket_directory() -> Result<OwnedFd, Failure> {
+fn open_socket_directory() -> Result<OwnedFd, Failure> {
     let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
     let file = File::options()
         .read(true)
