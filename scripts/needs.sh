@@ -57,10 +57,14 @@ install_missing() {
     echo "installing: $packages"
     # Another installation may be under way on a fresh machine; it is waited for, with a limit.
     apt_get="apt-get -o DPkg::Lock::Timeout=300"
-    $apt_get update -qq
+    # Lists that are there already may do.
+    $apt_get update -qq || true
     # shellcheck disable=SC2086 # both are lists of words
     DEBIAN_FRONTEND=noninteractive $apt_get install -y -qq --no-install-recommends $packages
 }
+
+# What could not be installed (no network, another distribution) is named below like anything else that is missing.
+try_install() { (install_missing "$1") || echo "not everything could be installed" >&2; }
 
 check_rust() {
     if ! has cargo; then
@@ -76,7 +80,7 @@ lacking=$(missing_of "$required")
 wanted=$(missing_of "$optional")
 if can_install; then
     if [ -n "$lacking$wanted" ]; then
-        install_missing "$lacking
+        try_install "$lacking
 $wanted"
     fi
     lacking=$(missing_of "$required")

@@ -23,6 +23,7 @@ pub struct ServerOptions {
     roster: Roster,
     data_dir: Option<PathBuf>,
     manifest: Option<Value>,
+    config_file: Option<PathBuf>,
     environment: Vec<(String, String)>,
 }
 
@@ -35,7 +36,7 @@ impl Default for ServerOptions {
 impl ServerOptions {
     /// A server that knows the users of `roster` and forgets its data when it is dropped.
     pub fn new(roster: Roster) -> Self {
-        Self { roster, data_dir: None, manifest: None, environment: Vec::new() }
+        Self { roster, data_dir: None, manifest: None, config_file: None, environment: Vec::new() }
     }
 
     /// Keeps the data in `dir`, which outlives the server.
@@ -47,6 +48,12 @@ impl ServerOptions {
     /// Replaces the runtimes manifest.
     pub fn manifest(mut self, manifest: Value) -> Self {
         self.manifest = Some(manifest);
+        self
+    }
+
+    /// Gives the server a configuration file.
+    pub fn config_file(mut self, path: &str) -> Self {
+        self.config_file = Some(path.into());
         self
     }
 
@@ -72,6 +79,9 @@ impl ServerOptions {
             .arg(write("users.json", &self.roster.to_json())?);
         if let Some(manifest) = &self.manifest {
             command.arg("--manifest").arg(write("manifest.json", &manifest.to_string())?);
+        }
+        if let Some(path) = &self.config_file {
+            command.arg("--config-file").arg(path);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)

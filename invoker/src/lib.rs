@@ -27,3 +27,4 @@ mod shell;
 
 pub use config::InvokerConfig;
 pub use invoker::Invoker;
+pub use logs::RECORDED_PER_TEXT;

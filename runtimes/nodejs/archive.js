@@ -199,9 +199,7 @@ function pathInside(root, name) {
 function writeEntries(root, entries) {
   const links = new Map();
   for (const entry of entries.filter(({ type }) => type === 'symlink')) {
-    const full = pathInside(root, entry.name);
-    pathInside(root, path.isAbsolute(entry.target) ? entry.target : path.join(path.dirname(entry.name), entry.target));
-    links.set(full, entry.target);
+    links.set(pathInside(root, entry.name), entry.target);
   }
   for (const entry of entries.filter(({ type }) => type !== 'symlink')) {
     const full = pathInside(root, entry.name);
@@ -212,8 +210,12 @@ function writeEntries(root, entries) {
     fs.mkdirSync(path.dirname(full), { recursive: true });
     fs.writeFileSync(full, entry.data, { mode: (entry.mode || 0o644) | 0o600 });
   }
-  // Last, so that nothing is ever written through one.
+  // Last, so that nothing is ever written through one. Where it points to is the action's own business: a virtual
+  // environment links to the interpreter of its image, and what cannot be reached cannot be read through a link either.
   for (const [full, target] of links) {
+    for (let folder = path.dirname(full); folder.startsWith(root + path.sep); folder = path.dirname(folder)) {
+      if (links.has(folder)) throw new Error(`'${path.relative(root, full)}' lies below a link`);
+    }
     fs.mkdirSync(path.dirname(full), { recursive: true });
     fs.symlinkSync(target, full);
   }

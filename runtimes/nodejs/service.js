@@ -66,6 +66,15 @@ function describeReason(reason, ancestors = []) {
   return members;
 }
 
+// Anything can be thrown: a symbol, which is no string by itself, or an object that has no text.
+function textOf(error) {
+  try {
+    return String(error);
+  } catch {
+    return `a value of type "${typeof error}" without a text`;
+  }
+}
+
 function isObject(value) {
   return typeof value === 'object' && value !== null;
 }
@@ -128,7 +137,7 @@ class ActionService {
       console.error('Error during initialization:', error);
       this.state = STOPPED;
       this.logs.endActivation();
-      return failure(502, `Initialization has failed due to: ${(error && error.stack) || String(error)}`);
+      return failure(502, `Initialization has failed due to: ${(error && error.stack) || textOf(error)}`);
     }
     this.state = READY;
     return INITIALIZED;
@@ -159,7 +168,7 @@ class ActionService {
     } catch (error) {
       console.error(error);
       this.state = STOPPED;
-      return failure(502, `An error has occurred: ${error}`);
+      return failure(502, `An error has occurred: ${textOf(error)}`);
     }
   }
 

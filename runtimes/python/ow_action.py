@@ -38,6 +38,7 @@ class ActionService:
         self._main = None
         self._init_failed = False
         self._busy = threading.Lock()
+        self._process = os.getpid()
 
     def claim(self):
         """Takes the right to run; False while somebody has it."""
@@ -100,8 +101,10 @@ class ActionService:
     def _invoke(self, value):
         try:
             result = self._main(value)
+            self._end_child(0)
         except Exception as error:
             _print_trace(error)
+            self._end_child(1)
             return 200, _ENCODER.encode({"error": _text(error)}).encode("utf-8", "backslashreplace")
         if not isinstance(result, (dict, list, tuple)):
             return _failure(502, _DICTIONARY_ERROR)
@@ -110,6 +113,14 @@ class ActionService:
         except Exception as error:
             _print_trace(error)
             return _failure(502, "The action returned a value that is not valid JSON: %s" % error)
+
+    def _end_child(self, status):
+        """Ends a process that user code forked and that came out of `main`: there is one server for a connection."""
+        if os.getpid() != self._process:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+            os._exit(status)
 
 
 def _with_room(function, value):

@@ -47,23 +47,26 @@ def _tar_entries(data):
 
 
 def _write(root, entries):
-    links = []
+    links = {}
     for name, kind, mode, content in entries:
         full = _path_inside(root, name)
         if kind == "directory":
             os.makedirs(full, exist_ok=True)
         elif kind == "link":
-            if os.path.isabs(content):
-                raise InvalidArchive("'%s' lies outside of the archive" % content)
-            _path_inside(root, os.path.join(os.path.dirname(name), content))
-            links.append((full, content))
+            links[full] = content
         else:
             os.makedirs(os.path.dirname(full), exist_ok=True)
             with open(full, "wb") as file:
                 file.write(content)
             os.chmod(full, (stat.S_IMODE(mode) & 0o777 or 0o644) | 0o600)
-    # Last, so that nothing is ever written through one.
-    for full, target in links:
+    # Last, so that nothing is ever written through one. Where it points to is the action's own business: a virtual
+    # environment links to the interpreter of its image, and what cannot be reached cannot be read through a link either.
+    for full, target in links.items():
+        folder = os.path.dirname(full)
+        while folder.startswith(root + os.sep):
+            if folder in links:
+                raise InvalidArchive("'%s' lies below a link" % os.path.relpath(full, root))
+            folder = os.path.dirname(folder)
         os.makedirs(os.path.dirname(full), exist_ok=True)
         os.symlink(target, full)
 

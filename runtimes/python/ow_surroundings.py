@@ -114,7 +114,8 @@ class LogStream:
 
     def __init__(self, fd):
         os.set_blocking(fd, True)
-        self._fd = fd
+        # User code may close the descriptor or put another file in its place; the sentinel still belongs here.
+        self._own = os.dup(fd)
         self._file = _LogFile(fd)
         # By the line, so that a run that is killed leaves its log; UTF-8 whatever the locale of the sandbox.
         self.text = io.TextIOWrapper(
@@ -124,12 +125,26 @@ class LogStream:
 
     def write_sentinel(self):
         """Flushes what user code wrote and ends the activation's log, on a line of its own."""
-        if not self.text.closed:
-            self.text.flush()
+        try:
+            if not self.text.closed:
+                self.text.flush()
+        except (ValueError, OSError):
+            pass  # user code detached the text layer, or closed the descriptor below it: nothing of it is left to write
         pending = SENTINEL if self._file.ends_line else b"\n" + SENTINEL
         while pending:
-            pending = pending[os.write(self._fd, pending) :]
+            pending = pending[os.write(self._own, pending) :]
         self._file.ends_line = True
+
+
+def _flush_foreign(stream):
+    """Flushes an object that user code uses as a stream. Many such have only a `write`, and some a `flush` that fails."""
+    flush = getattr(stream, "flush", None)
+    if flush is None or getattr(stream, "closed", False):
+        return
+    try:
+        flush()
+    except Exception:
+        pass  # the result is worth more than the end of a log that its own author lost
 
 
 class ActionLogs:
@@ -149,9 +164,10 @@ class ActionLogs:
 
     def end_activation(self):
         """To be called after everything the activation wrote and before its answer is sent."""
+        own = (self._stdout.text, self._stderr.text)
         for present in (sys.stdout, sys.stderr):
             # User code may have put a stream of its own, with a buffer, on top of ours.
-            if present not in (self._stdout.text, self._stderr.text, None) and not present.closed:
-                present.flush()
+            if not any(present is stream for stream in own):
+                _flush_foreign(present)
         self._stdout.write_sentinel()
         self._stderr.write_sentinel()

@@ -3,6 +3,7 @@
 mod build;
 mod stop;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -52,14 +53,11 @@ pub async fn run(start: Start) -> Result<ExitCode, Refusal> {
     config::prepare_data_dir(&config.data_dir, config.clean)
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
     let app = build::build(&config, address).await?;
-    let app = match app.listen(listener).await {
-        Ok(()) => app,
-        Err(refusal) => {
-            app.stop(config.shutdown_grace).await;
-            return Err(refusal);
-        }
-    };
-    announce(&config, &format!("http://{address}"))?;
+    let started = app.listen(listener).await;
+    if let Err(refusal) = started.and_then(|()| announce(&config, &format!("http://{address}"))) {
+        app.stop(config.shutdown_grace).await;
+        return Err(refusal);
+    }
     let signal = stop_signals.recv().await;
     tracing::info!("{signal}: finishing what runs, a second signal ends it at once");
     let drained = signals::drain_or_force(app.stop(config.shutdown_grace), stop_signals.recv()).await;
@@ -92,9 +90,10 @@ impl App {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the banner is for the person who started the server")]
 fn announce(config: &StandaloneConfig, api: &str) -> Result<(), Refusal> {
-    print!("{}", cli::banner(api, config));
+    // For the person who started the server; without a stdout there is nobody.
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(cli::banner(api, config).as_bytes()).and_then(|()| stdout.flush());
     if let Some(path) = &config.ready_file {
         cli::write_ready_file(path, api, std::process::id()).map_err(|error| {
             Refusal::new(Exit::CannotCreate, format!("cannot write '{}': {error}", path.display()))

@@ -48,6 +48,15 @@ fn c167_logs_above_their_limit_are_cut() {
     assert!((900_000..=1_048_576).contains(&bytes), "{bytes} bytes kept");
 }
 
+/// With its times and stream names such a record is several times as large as the log limit.
+#[test]
+fn many_short_lines_up_to_the_limit_are_kept() {
+    let code = "function main() { process.stdout.write('a line of the log\\n'.repeat(550_000)); return {} }";
+    let logs = logs_of(&shared::tenant(), &action::nodejs(code));
+    assert_eq!(logs.len(), 550_000);
+    assert!(logs.iter().all(|line| parts(line) == ("stdout", "a line of the log")));
+}
+
 #[test]
 fn c168_without_a_log_limit_there_are_no_logs() {
     let code = "function main() { console.log('text') }";

@@ -1,10 +1,11 @@
 //! Starting: what goes wrong is said in one clear line, and the process ends.
 
 use std::net::TcpListener;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use oxwhisk_e2e::process::{self, Finished};
-use oxwhisk_e2e::{ServerOptions, report, server, shared};
+use oxwhisk_e2e::{Server, ServerOptions, report, server, shared, wait};
 use serde_json::json;
 
 fn oxwhisk(args: &[&str]) -> Command {
@@ -112,6 +113,44 @@ fn a_data_directory_that_is_none_is_refused() {
     expect_refusal(&place.start(&[]), &file);
 }
 
+/// A server whose data lay among somebody's files would remove them all when it is started with `--clean`.
+#[test]
+fn a_directory_with_other_files_is_no_data_directory() {
+    if !is_local("a_directory_with_other_files_is_no_data_directory") {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let thesis = home.path().join("thesis");
+    std::fs::write(&thesis, "ten years").expect("own directory is writable");
+    let path = home.path().display().to_string();
+    for more in [&[][..], &["--clean"]] {
+        let mut args = vec!["--port", "0", "--data-dir", &path];
+        args.extend(more);
+        expect_refusal(&process::run(oxwhisk(&args)), &path);
+    }
+    assert!(thesis.exists());
+}
+
+#[test]
+fn a_stdout_that_nobody_reads_does_not_keep_it_from_serving() {
+    if !is_local("a_stdout_that_nobody_reads_does_not_keep_it_from_serving") {
+        return;
+    }
+    let place = Place::new();
+    let (data, ready) = (place.path("data"), place.path("ready"));
+    let mut command = oxwhisk(&["--port", "0", "--data-dir", &data, "--ready-file", &ready]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut child = command.stdout(writer).stderr(Stdio::null()).spawn().expect("it starts");
+    let started = wait::until("the server to be ready or gone", || match child.try_wait() {
+        Ok(None) if !Path::new(&ready).exists() => Err("neither".to_owned()),
+        Ok(gone) => Ok(gone),
+        Err(error) => Err(error.to_string()),
+    });
+    process::stop(&mut child);
+    assert_eq!(started, None, "it ended by itself");
+}
+
 #[test]
 fn a_data_directory_is_used_by_one_server_only() {
     let data = tempfile::tempdir().expect("a temporary directory");
@@ -201,6 +240,23 @@ fn limits_of_the_environment_are_in_force() {
     assert_eq!(told["max_action_duration"], 120_000, "{told}");
     let limits = server.tenant(0).get("limits").expect(200).json();
     assert_eq!((&limits["invocationsPerMinute"], &limits["maxActionTimeout"]), (&json!(7), &json!(120_000)));
+}
+
+/// The published key of `guest`, which a start with default users has left in the data directory.
+const GUEST: &str =
+    "23bc46b1-71f6-4ed5-8c54-816aa4f8c502:123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP";
+
+#[test]
+fn a_user_that_is_taken_away_is_gone_also_from_the_data_directory() {
+    let place = Place::new();
+    let options = ServerOptions::default().data_dir(Path::new(&place.path("data")));
+    let Some(server) = shared::own_server("a_user_that_is_taken_away", &options) else { return };
+    server.api().get("/api/v1/namespaces").basic(GUEST).send().expect(200);
+    drop(server);
+    let config = place.file("oxwhisk.toml", "[whisk.users]\nguest = \"\"\n");
+    let server = Server::start(&options.config_file(&config));
+    server.api().get("/api/v1/namespaces").basic(GUEST).send().expect(401);
+    server.tenant(0).get("limits").expect(200);
 }
 
 #[test]

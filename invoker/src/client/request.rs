@@ -108,7 +108,15 @@ impl InitRequest {
     }
 }
 
+/// The platform's variables come last: of members with the same name readers keep that one, so that no parameter passes
+/// for a fact of the activation.
 fn write_environment(out: &mut Vec<u8>, dispatch: &Dispatch, deadline: i64) {
+    for (name, value) in &dispatch.init_environment {
+        string(out, name);
+        out.push(b':');
+        string(out, value);
+        out.push(b',');
+    }
     write(out, format_args!("\"__OW_NAMESPACE\":"));
     string(out, dispatch.caller.namespace.as_str());
     write(out, format_args!(",\"__OW_ACTION_NAME\":\"/{}\"", dispatch.action.id));
@@ -118,12 +126,6 @@ fn write_environment(out: &mut Vec<u8>, dispatch: &Dispatch, deadline: i64) {
     write(out, format_args!(",\"__OW_DEADLINE\":\"{deadline}\",\"__OW_ATTEMPT\":\"{}\"", dispatch.attempt));
     if let Some(ApiKey(key)) = &dispatch.api_key {
         member(out, "__OW_API_KEY", key);
-    }
-    for (name, value) in &dispatch.init_environment {
-        out.push(b',');
-        string(out, name);
-        out.push(b':');
-        string(out, value);
     }
 }
 
@@ -164,7 +166,9 @@ mod tests {
     #[test]
     fn init_carries_code_and_environment() {
         let mut dispatch = dispatch("{}");
-        dispatch.init_environment = vec![("CFG".to_owned(), "{\"a\":1}".to_owned())];
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        dispatch.init_environment =
+            vec![variable("CFG", "{\"a\":1}"), variable("__OW_NAMESPACE", "somebody else's")];
         let request = InitRequest::new(&dispatch, Some("line\n\"two\""), 60_000);
         let (head, text) = body(&request.slices());
         assert!(head.starts_with("POST /init HTTP/1.1\r\n"));

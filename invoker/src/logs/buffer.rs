@@ -22,8 +22,17 @@ pub(crate) enum Ending {
     Failed,
 }
 
+/// The only line of a record whose logs could not be had.
 const INCOMPLETE: &str = "There was an issue while collecting your logs. Data might be missing.";
 const FAILED: &str = "The action did not initialize or run as expected. Log data might be missing.";
+/// Bytes that lines may take in a record for each byte of the log limit. Times, stream names and escapes are not text,
+/// and would make a record of short lines too large to be kept; lines of ten characters and more stay below this.
+pub const RECORDED_PER_TEXT: u64 = 5;
+/// A record always has room for so many bytes of lines.
+const RECORDED_LEAST: u64 = 4096;
+/// Sentinels of one stream that are remembered: more than activations that can end at once in a container. An action can
+/// print any number of them.
+const ENDS_MAX: usize = 1024;
 
 #[derive(Debug)]
 enum Item {
@@ -41,11 +50,46 @@ pub(super) struct LogBuffer {
     stderr_ends: usize,
     /// Bytes of text that an activation may have; 0 keeps nothing.
     limit: u64,
-    /// Bytes kept since the last activation took its lines.
-    kept: u64,
+    /// Sizes of the lines among the items. What nobody has taken counts against whoever is next: an action that misleads
+    /// the collection with sentinels of its own leaves lines behind each time.
+    held: Size,
     truncated: bool,
     timestamps: Timestamps,
 }
+
+/// Bytes of lines.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    /// As the container wrote them, line ends included.
+    text: u64,
+    /// As a record holds them.
+    recorded: u64,
+}
+
+impl Size {
+    fn of_text(text: &str) -> Self {
+        let escapes = text.bytes().map(|byte| match byte {
+            b'"' | b'\\' | b'\t' | b'\r' => 1,
+            0..0x20 => 5,
+            _ => 0,
+        });
+        let recorded = text.len() as u64 + escapes.sum::<u64>() + LINE_OVERHEAD;
+        Self { text: text.len() as u64 + 1, recorded }
+    }
+
+    fn of_line(line: &str) -> Self {
+        Self::of_text(line.get(PREFIX..).unwrap_or_default())
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { text: self.text + other.text, recorded: self.recorded + other.recorded }
+    }
+}
+
+/// Characters of a line before its text.
+const PREFIX: usize = 30 + " stdout: ".len();
+/// Prefix, quotes and comma.
+const LINE_OVERHEAD: u64 = PREFIX as u64 + 3;
 
 impl LogBuffer {
     /// What an activation may have from here on, in bytes.
@@ -71,7 +115,10 @@ impl LogBuffer {
             self.flush();
         }
         let logs = if complete { self.take_to_sentinels() } else { self.take_all() };
-        self.kept = 0;
+        self.held = self.items.iter().fold(Size::default(), |held, item| match item {
+            Item::Line(line) => held.plus(Size::of_line(line)),
+            Item::End(_) => held,
+        });
         self.truncated = false;
         if self.limit == 0 { Vec::new() } else { self.with_warning(logs, complete, ending, now) }
     }
@@ -145,11 +192,14 @@ impl LogBuffer {
     fn accept(&mut self, origin: LogOrigin, event: Event) {
         match event {
             Event::End => {
-                match origin {
-                    LogOrigin::Stdout => self.stdout_ends += 1,
-                    LogOrigin::Stderr => self.stderr_ends += 1,
+                let ends = match origin {
+                    LogOrigin::Stdout => &mut self.stdout_ends,
+                    LogOrigin::Stderr => &mut self.stderr_ends,
+                };
+                if *ends < ENDS_MAX {
+                    *ends += 1;
+                    self.items.push_back(Item::End(origin));
                 }
-                self.items.push_back(Item::End(origin));
             }
             Event::Line { time, text } => self.accept_line(time, origin, &text),
         }
@@ -159,17 +209,17 @@ impl LogBuffer {
         if self.limit == 0 || self.truncated {
             return;
         }
-        // The line end counts, as it does in what the container wrote.
-        let size = text.len() as u64 + 1;
-        if self.kept + size <= self.limit {
-            self.kept += size;
+        let held = self.held.plus(Size::of_text(text));
+        let recorded_max = self.limit.saturating_mul(RECORDED_PER_TEXT).max(RECORDED_LEAST);
+        if held.text <= self.limit && held.recorded <= recorded_max {
+            self.held = held;
             let line = self.format(time, origin, text);
             self.items.push_back(Item::Line(line));
             return;
         }
-        let room = usize::try_from(self.limit - self.kept).unwrap_or(usize::MAX);
-        let fitting = &text[..text.floor_char_boundary(room)];
-        if !fitting.is_empty() {
+        let room = self.limit.saturating_sub(self.held.text);
+        let fitting = &text[..text.floor_char_boundary(usize::try_from(room).unwrap_or(usize::MAX))];
+        if !fitting.is_empty() && held.recorded <= recorded_max {
             let line = self.format(time, origin, fitting);
             self.items.push_back(Item::Line(line));
         }

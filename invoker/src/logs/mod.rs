@@ -23,6 +23,7 @@ use tokio::task::coop::unconstrained;
 
 pub(crate) use buffer::Ending;
 use buffer::LogBuffer;
+pub use buffer::RECORDED_PER_TEXT;
 
 /// Turns the driver gets to notice what was written before the answer.
 const DRIVER_TURNS: u32 = 8;

@@ -97,6 +97,10 @@ impl Exchange<'_> {
     /// `poll` failed.
     pub(crate) fn run(mut self, input: &[u8], until: Until) -> io::Result<Ended> {
         self.answer.clear();
+        if until == Until::Answer && self.process.answers_fd().is_none() {
+            // It gave up descriptor 3 while it was watched for an early exit.
+            return Ok(Ended::NoAnswer);
+        }
         if !input.is_empty() {
             self.discard_stale_answers(until);
         }

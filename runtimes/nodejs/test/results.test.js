@@ -47,6 +47,15 @@ test('result: what JSON cannot hold is an error naming why', async (t) => {
   assert.match(logs.stderr[0], /circular/);
 });
 
+for (const [thrown, text] of [['Symbol("odd")', 'Symbol(odd)'], ['Object.create(null)', 'a value of type "object" without a text']]) {
+  test(`result: ${thrown} thrown is an error as any other`, async (t) => {
+    const { status, body } = await runCode(t, `function main() { throw ${thrown}; }`);
+    assert.deepStrictEqual({ status, body }, { status: 502, body: { error: `An error has occurred: ${text}` } });
+    const init = await (await Runtime.start(t)).init(`throw ${thrown};`);
+    assert.deepStrictEqual({ status: init.status, body: init.body }, { status: 502, body: { error: `Initialization has failed due to: ${text}` } });
+  });
+}
+
 const REJECTIONS = {
   'Promise.reject()': {},
   'Promise.reject("text")': 'text',

@@ -69,6 +69,23 @@ class ResultTest(RuntimeTest):
         code = "class Odd(Exception):\n    def __str__(self):\n        raise KeyError('x')\ndef main(args):\n    raise Odd()\n"
         self.assertEqual(self.start_with(code).run(), (200, {"error": "Odd"}))
 
+    def test_a_forked_child_that_leaves_main_does_not_serve(self):
+        code = """
+import os
+def main(args):
+    child = os.fork()
+    if child == 0 and args["how"] == "raise":
+        raise ValueError("from the child")
+    if child == 0:
+        return {"child": True}
+    return {"status": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}
+"""
+        client = self.start_with(code)
+        for run, (how, status) in enumerate((("return", 0), ("raise", 1), ("return", 0))):
+            self.assertEqual(client.run({"how": how}), (200, {"status": status}))
+            self.process.logs(run)
+        self.assertEqual(self.process.stdout.text, SENTINEL * 3)
+
     def test_the_end_of_the_process_breaks_the_connection(self):
         for code in ("sys.exit(3)", "os._exit(3)", "os.kill(os.getpid(), 9)"):
             with self.subTest(code):
@@ -117,6 +134,56 @@ def main(args):
         client = self.start_with("import sys\ndef main(args):\n    print('x')\n    sys.stdout.close()\n    return {}\n")
         self.assertEqual(client.run(), (200, {}))
         self.assertEqual(self.process.logs(), (["x"], []))
+
+    def test_streams_of_the_users_own_may_lack_what_files_have(self):
+        code = """
+import sys
+class Tee:
+    def __init__(self, to):
+        self.to = to
+    def write(self, text):
+        self.to.write(text)
+    def flush(self):
+        raise KeyError("flush")
+class Bare:
+    def write(self, text):
+        sys.__stderr__.write(text)
+sys.stdout, sys.stderr = Tee(sys.stdout), Bare()
+def main(args):
+    print("out")
+    print("err", file=sys.stderr)
+    return {}
+"""
+        client = self.start_with(code)
+        for run in range(2):
+            self.assertEqual(client.run(), (200, {}))
+            self.assertEqual(self.process.logs(run), (["out"], ["err"]))
+
+    def test_a_detached_stream_still_ends_in_a_sentinel(self):
+        code = """
+import io, sys
+sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding="utf-8")
+def main(args):
+    print("x")
+    return {}
+"""
+        client = self.start_with(code)
+        for run in range(2):
+            self.assertEqual(client.run(), (200, {}))
+            self.assertEqual(self.process.logs(run), (["x"], []))
+
+    def test_descriptors_that_user_code_closes_or_takes_still_end_in_a_sentinel(self):
+        code = """
+import os
+def main(args):
+    os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+    os.close(2)
+    return {}
+"""
+        client = self.start_with(code)
+        for run in range(2):
+            self.assertEqual(client.run(), (200, {}))
+            self.assertEqual(self.process.logs(run), ([], []))
 
     def test_megabytes_of_logs_are_in_the_pipe_before_the_answer_also_with_a_slow_reader(self):
         code = """

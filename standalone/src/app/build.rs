@@ -9,9 +9,8 @@ use oxwhisk_controller::{
     ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
 };
 use oxwhisk_core::limits::SystemLimits;
-use oxwhisk_core::size::ByteSize;
-use oxwhisk_invoker::Invoker;
 use oxwhisk_invoker::config::{InvokerConfig, StemCellConfig};
+use oxwhisk_invoker::{Invoker, RECORDED_PER_TEXT};
 use oxwhisk_invoker_api::{CodeSource, InvokerClient, RecordSink};
 use oxwhisk_loadbalancer::HashPlacement;
 use oxwhisk_messaging::Bus;
@@ -25,15 +24,6 @@ use super::App;
 use crate::cli::{Exit, Refusal};
 use crate::config::{StandaloneConfig, Users};
 use crate::{open_files, runtimes};
-
-/// Bounds of the bus: it takes what the limits allow, be it an invocation with its arguments or a record.
-fn bus_options(limits: &SystemLimits) -> EmbeddedOptions {
-    let defaults = EmbeddedOptions::default();
-    let parts = [limits.payload, limits.parameters, limits.logs.max, ByteSize::mb(1)];
-    let allowed = parts.into_iter().fold(0_u64, |sum, part| sum.saturating_add(part.as_bytes()));
-    let max_message = usize::try_from(allowed).unwrap_or(usize::MAX).max(defaults.max_message);
-    EmbeddedOptions { max_message, ..defaults }
-}
 
 /// Builds everything but the listeners.
 pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Result<App, Refusal> {
@@ -97,6 +87,20 @@ pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Res
     Ok(App { server, controller, invoker, bus, sandbox, listeners: Shutdown::new() })
 }
 
+/// Bounds of the bus: every record and every invocation that the limits allow must pass.
+fn bus_options(limits: &SystemLimits) -> EmbeddedOptions {
+    let default = EmbeddedOptions::default();
+    let logs = limits.logs.max.as_bytes().saturating_mul(RECORDED_PER_TEXT);
+    // An answer that is no JSON is quoted in the result, each byte as six characters at worst.
+    let result = limits.payload.max(limits.truncation).as_bytes().saturating_mul(6);
+    let record = logs.saturating_add(result);
+    let invocation = limits.payload.as_bytes().saturating_add(limits.parameters.as_bytes());
+    let largest = record.max(invocation).saturating_add(1 << 20);
+    let max_message = usize::try_from(largest).unwrap_or(usize::MAX).max(default.max_message);
+    let spool_bytes = default.spool_bytes.max(max_message.saturating_mul(2));
+    EmbeddedOptions { max_message, spool_bytes, ..default }
+}
+
 fn server_config() -> ServerConfig {
     let default = ServerConfig::default();
     match open_files::raise_limit() {
@@ -118,6 +122,12 @@ fn invoker_config(config: &StandaloneConfig, runtimes: &[RuntimeSpec]) -> Result
         runtimes.iter().flat_map(|runtime| &runtime.kinds).any(|served| serves(&cell.kind, served))
     };
     invoker.prewarm.stem_cells = cells.into_iter().filter(startable).collect();
+    for cell in invoker.prewarm.stem_cells.iter().filter(|cell| cell.memory > invoker.user_memory) {
+        let (kind, memory, all) = (&cell.kind, cell.memory, invoker.user_memory);
+        tracing::warn!(
+            "no stem cell of kind '{kind}' is started: {memory} MB are more than all containers have, {all} MB"
+        );
+    }
     Ok(invoker)
 }
 
@@ -141,9 +151,16 @@ fn api_host(config: &StandaloneConfig, sandbox: &SandboxFactory, address: Socket
     configured.or_else(|| sandbox.api_host_in_sandbox()).unwrap_or_else(|| format!("http://{address}"))
 }
 
-/// Makes the store know the configured users. Others, and limits of namespaces that the configuration does not limit,
-/// stay as they are.
+/// Makes the store know the configured users, and not those that are taken away. Others, and limits of namespaces that
+/// the configuration does not limit, stay as they are.
 async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError> {
+    for subject in users.removed() {
+        match store.delete_subject(subject).await {
+            Ok(()) => tracing::info!(subject, "user is taken away"),
+            Err(StoreError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
     for subject in users.subjects() {
         if store.subject(&subject.subject).await?.as_ref() != Some(&subject) {
             store.put_subject(&subject).await?;
@@ -159,13 +176,16 @@ async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError
 
 #[cfg(test)]
 mod tests {
+    use oxwhisk_core::size::ByteSize;
+
     use super::*;
 
     #[test]
     fn the_bus_takes_what_the_limits_allow() {
         let limits = SystemLimits::default();
-        assert_eq!(bus_options(&limits).max_message, EmbeddedOptions::default().max_message);
+        let usual = bus_options(&limits).max_message;
+        assert!(usual >= 5 * (10 << 20), "10 MB of logs may take five times as much in a record: {usual}");
         let raised = bus_options(&SystemLimits { payload: ByteSize::mb(64), ..limits });
-        assert!(raised.max_message > 64 << 20);
+        assert!(raised.max_message > 6 * (64 << 20));
     }
 }

@@ -15,7 +15,7 @@ pub enum Exit {
     Software,
     /// The machine does not let actions be isolated.
     System,
-    /// The data directory cannot be had.
+    /// The data directory or the ready file cannot be had.
     CannotCreate,
     /// Reading or writing data failed.
     Io,
@@ -31,7 +31,7 @@ impl Exit {
         (Self::Unavailable, "the address or port cannot be had"),
         (Self::Software, "an internal fault"),
         (Self::System, "actions cannot be isolated on this machine"),
-        (Self::CannotCreate, "the data directory cannot be had"),
+        (Self::CannotCreate, "the data directory or the ready file cannot be had"),
         (Self::Io, "data cannot be read or written"),
         (Self::Config, "wrong configuration: a file or a variable of the environment"),
     ];

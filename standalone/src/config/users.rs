@@ -52,6 +52,8 @@ struct FileUser {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
     users: Vec<User>,
+    /// Subjects that are taken away.
+    removed: Vec<String>,
 }
 
 impl Users {
@@ -91,6 +93,12 @@ impl Users {
         self.users.iter().filter_map(|user| Some((&user.namespace, user.limits.as_ref()?)))
     }
 
+    /// Subjects that may be known from an earlier start and must not be.
+    pub fn removed(&self) -> impl Iterator<Item = &str> {
+        let is_there = |name: &str| self.users.iter().any(|user| user.subject == name);
+        self.removed.iter().map(String::as_str).filter(move |name| !is_there(name))
+    }
+
     /// Adds a user. A later one for the same subject and namespace replaces the earlier.
     fn add(&mut self, user: User) -> Result<(), String> {
         self.users.retain(|old| (&old.subject, &old.namespace) != (&user.subject, &user.namespace));
@@ -123,7 +131,7 @@ pub(super) fn read(settings: &mut Settings) -> Users {
     users
 }
 
-/// `whisk.users.<namespace> = "uuid:key"`, with `-` for `.`; an empty value takes a published user away.
+/// `whisk.users.<namespace> = "uuid:key"`, with `-` for `.`; an empty value takes a user away.
 fn read_table(settings: &mut Settings, users: &mut Users) {
     let mut table = settings.secret_table(TABLE);
     for (name, key) in PUBLISHED {
@@ -135,6 +143,7 @@ fn read_table(settings: &mut Settings, users: &mut Users) {
     for (name, secret) in table {
         let text = secret.expose_secret();
         if text.is_empty() {
+            users.removed.push(namespace_text(&name));
             continue;
         }
         let added = user_of_table(&name, text).and_then(|user| users.add(user));
@@ -144,10 +153,14 @@ fn read_table(settings: &mut Settings, users: &mut Users) {
     }
 }
 
+fn namespace_text(name: &str) -> String {
+    name.replace('-', ".")
+}
+
 fn user_of_table(name: &str, text: &str) -> Result<User, String> {
     // The value is a secret: what is wrong with it is said without it.
     let auth = AuthKey::parse(text).ok_or("must be 'uuid:key' with a key of 64 characters")?;
-    let namespace = EntityName::new(&name.replace('-', ".")).map_err(|error| error.to_string())?;
+    let namespace = EntityName::new(&namespace_text(name)).map_err(|error| error.to_string())?;
     Ok(User { subject: namespace.to_string(), namespace, auth, limits: None, blocked: false })
 }
 

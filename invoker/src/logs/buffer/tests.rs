@@ -96,3 +96,43 @@ fn a_limit_of_zero_keeps_nothing() {
     end(&mut logs);
     assert!(logs.is_complete());
 }
+
+#[test]
+fn a_flood_of_sentinels_takes_no_memory() {
+    let mut logs = buffer(1000);
+    for _ in 0..10 {
+        out(&mut logs, &format!("{SENTINEL}\n").repeat(ENDS_MAX));
+    }
+    assert_eq!((logs.items.len(), logs.stdout_ends), (ENDS_MAX, ENDS_MAX));
+    err(&mut logs, &format!("{SENTINEL}\n"));
+    assert!(logs.is_complete());
+}
+
+#[test]
+fn lines_that_sentinels_of_the_actions_own_leave_behind_do_not_pile_up() {
+    let mut logs = buffer(100);
+    for _ in 0..50 {
+        for _ in 0..2 {
+            out(&mut logs, &format!("{}\n", "x".repeat(60)));
+            end(&mut logs);
+        }
+        logs.take(Ending::Complete, time());
+    }
+    let left = logs.items.iter().filter(|item| matches!(item, Item::Line(line) if line.contains("xxx")));
+    assert!(left.count() <= 2, "{:?}", logs.items);
+}
+
+#[test]
+fn short_lines_and_escapes_do_not_make_a_huge_record() {
+    for line in ["\n".to_owned(), "\u{1}".repeat(99) + "\n", "\"\\".repeat(10) + "\n"] {
+        let limit = 10_000;
+        let mut logs = buffer(limit);
+        out(&mut logs, &line.repeat(10_000));
+        end(&mut logs);
+        let lines = logs.take(Ending::Complete, time());
+        let recorded = serde_json::to_string(&lines).unwrap().len() as u64;
+        assert!(recorded <= limit * RECORDED_PER_TEXT + 200, "{recorded} bytes of {line:?}");
+        assert!(lines.len() as u64 > limit / 600, "{} lines of {line:?}", lines.len());
+        assert!(lines.last().unwrap().contains("Logs were truncated"), "{line:?}");
+    }
+}

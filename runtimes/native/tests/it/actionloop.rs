@@ -95,6 +95,13 @@ fn more_log_than_a_pipe_holds_does_not_block() {
 }
 
 #[test]
+fn a_loop_that_closes_descriptor_3_before_its_first_run_is_not_waited_for() {
+    let mut proxy = Proxy::start_with(&[("OW_ACTION_PROTOCOL", "actionloop"), ("OW_START_GRACE_MS", "500")]);
+    proxy.init_script("#!/bin/sh\nexec 3>&-\nwhile read -r line; do :; done\n");
+    assert_eq!(proxy.run(&json!({})), error(400, "command exited"));
+}
+
+#[test]
 fn a_python_loop_works() {
     if !has("/usr/bin/python3") {
         return;

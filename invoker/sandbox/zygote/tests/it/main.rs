@@ -20,6 +20,7 @@ fn library() -> PathBuf {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told what was not tested")]
 fn without_a_server_nothing_is_forked() {
     let output = match Command::new("python3").arg("-c").arg(SCRIPT).arg(library()).output() {
         Ok(output) => output,
