@@ -138,10 +138,9 @@ async fn invoke(
         wait: blocking.then_some(timeout),
         result_only,
         extra_logging: extra_logging(&call.headers),
-        slot,
         received,
     };
-    controller.invocations.invoke(invocation).await
+    controller.invocations.invoke(invocation, slot).await
 }
 
 fn read_timeout(query: Query<'_>, most: Duration) -> Result<Duration, Fault> {
