@@ -31,8 +31,8 @@ pub struct InvokerConfig {
     pub destroy_timeout: Duration,
     /// Longest wait of a suspend or resume.
     pub suspend_timeout: Duration,
-    /// How long a lone activation's answer is waited for without letting the processor sleep; zero never does. Only of
-    /// use with a second processor for the container.
+    /// How long an answer is waited for without letting the processor sleep, while activations come one at a time; zero
+    /// never does. Only of use with a second processor for the container.
     pub spin: Duration,
     pub queue: QueueConfig,
     pub logs: LogConfig,

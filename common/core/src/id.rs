@@ -86,8 +86,9 @@ impl TransactionId {
     /// 32 random letters and digits.
     #[must_use]
     pub fn generate() -> Self {
-        let text: String = rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect();
-        Self(text.into())
+        let mut rng = rand::rng();
+        let text: [u8; 32] = std::array::from_fn(|_| rng.sample(Alphanumeric));
+        Self(String::from_utf8_lossy(&text).into())
     }
 
     /// The id a client sent, unless it is empty or reserved for the system: then a new one.

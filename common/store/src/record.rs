@@ -31,6 +31,9 @@ const FORMAT: u8 = 1;
 /// Format, four lengths, start, id.
 const HEADER: usize = 1 + 4 * 4 + 8 + 32;
 
+/// Bytes that most records encode to, so that their buffer does not grow step by step.
+const USUAL_SIZE: usize = 1536;
+
 impl RecordDocument {
     /// `updated` is the time of writing in milliseconds since the epoch.
     #[must_use]
@@ -48,16 +51,17 @@ impl RecordDocument {
     /// What [`RecordDocument::from_activation`] encodes to, without the copies that making one takes.
     #[must_use]
     pub fn encode_activation(activation: &Activation, updated: i64) -> Vec<u8> {
-        encode(
-            [
-                activation.namespace.as_str(),
-                &activation.filter_name(),
-                &activation.summary(),
-                &activation.to_document(updated),
-            ],
-            activation.start,
-            activation.activation_id,
-        )
+        let (namespace, filter_name) = (activation.namespace.as_str(), activation.filter_name());
+        let mut bytes = Vec::with_capacity(HEADER + USUAL_SIZE);
+        bytes.resize(HEADER, 0);
+        bytes.extend_from_slice(namespace.as_bytes());
+        bytes.extend_from_slice(filter_name.as_bytes());
+        let texts = bytes.len();
+        let summary = activation.write_summary_and_document(updated, &mut bytes);
+        let document = bytes.len() - texts - summary;
+        let lengths = [namespace.len(), filter_name.len(), summary, document];
+        bytes[..HEADER].copy_from_slice(&header(lengths, activation.start, activation.activation_id));
+        bytes
     }
 
     /// One byte string, for the bus.
@@ -95,17 +99,24 @@ impl RecordDocument {
 }
 
 fn encode(parts: [&str; 4], start: i64, id: ActivationId) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + parts.iter().map(|part| part.len()).sum::<usize>());
-    bytes.push(FORMAT);
-    for part in parts {
-        bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
-    }
-    bytes.extend_from_slice(&start.to_le_bytes());
-    bytes.extend_from_slice(id.to_string().as_bytes());
+    let lengths = parts.map(str::len);
+    let mut bytes = Vec::with_capacity(HEADER + lengths.iter().sum::<usize>());
+    bytes.extend_from_slice(&header(lengths, start, id));
     for part in parts {
         bytes.extend_from_slice(part.as_bytes());
     }
     bytes
+}
+
+fn header(lengths: [usize; 4], start: i64, id: ActivationId) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[0] = FORMAT;
+    for (place, length) in header[1..].chunks_exact_mut(4).zip(lengths) {
+        place.copy_from_slice(&(length as u32).to_le_bytes());
+    }
+    header[1 + 4 * 4..][..8].copy_from_slice(&start.to_le_bytes());
+    header[1 + 4 * 4 + 8..].copy_from_slice(id.to_string().as_bytes());
+    header
 }
 
 fn corrupt(what: &str) -> StoreError {
@@ -132,6 +143,10 @@ impl<'a> Cursor<'a> {
 
 #[cfg(test)]
 mod tests {
+    use oxwhisk_core::entity::{Response, Status};
+    use oxwhisk_core::parameters::Parameters;
+    use oxwhisk_core::version::Version;
+
     use super::*;
 
     fn record() -> RecordDocument {
@@ -149,6 +164,29 @@ mod tests {
     fn a_record_decodes_as_it_was_encoded() {
         let record = record();
         assert_eq!(RecordDocument::decode(&record.encode()).unwrap(), record);
+    }
+
+    #[test]
+    fn an_activation_is_encoded_as_the_document_made_of_it() {
+        let mut annotations = Parameters::new();
+        annotations.set("path", "me/pkg/a");
+        let activation = Activation {
+            namespace: EntityName::new("me").unwrap(),
+            name: EntityName::new("a").unwrap(),
+            version: Version::FIRST,
+            subject: "me".into(),
+            activation_id: ActivationId::generate(),
+            start: 5,
+            end: 8,
+            duration: Some(3),
+            cause: None,
+            response: Response::error(Status::ApplicationError, "no"),
+            logs: vec!["2026 stdout: é".to_owned()],
+            annotations,
+            publish: false,
+        };
+        let encoded = RecordDocument::encode_activation(&activation, 9);
+        assert_eq!(encoded, RecordDocument::from_activation(&activation, 9).encode());
     }
 
     #[test]

@@ -146,10 +146,9 @@ async fn invoke(
         wait: blocking.then_some(timeout),
         result_only,
         extra_logging: extra_logging(&call.headers),
-        slot,
         received,
     };
-    controller.invocations.invoke(invocation).await
+    controller.invocations.invoke(invocation, slot).await
 }
 
 /// Reads a request body of at most `limit` as the payload of an invocation.

@@ -133,10 +133,16 @@ fn parse_open(path: &str) -> Option<Open> {
 
 /// `rest` is what follows `/api/v1`, with its leading slash.
 fn parse_resource(rest: &str) -> Option<Resource> {
+    if !rest.contains('%') {
+        return parse_segments(&rest.split('/').skip(1).collect::<Vec<_>>());
+    }
     // What is no UTF-8 becomes a replacement character, which no name may have.
     let segments: Vec<Cow<'_, str>> =
         rest.split('/').skip(1).map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
-    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    parse_segments(&segments.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+}
+
+fn parse_segments(segments: &[&str]) -> Option<Resource> {
     let (first, tail) = segments.split_first()?;
     if *first != "namespaces" {
         return None;

@@ -29,14 +29,16 @@ impl Fleet {
     /// The last invoker's reason when none did.
     pub(crate) async fn run(&self, dispatch: Dispatch) -> Result<Completion, DispatchError> {
         let order = self.placement.place(&views(&self.invokers), &request(&dispatch));
-        let mut refusal = DispatchError::Unreachable("no invoker is usable".to_owned());
-        for index in order {
-            match self.invokers[index].dispatch(dispatch.clone()).await {
-                Err(error @ (DispatchError::NoRoom { .. } | DispatchError::Draining)) => refusal = error,
+        let Some((last, others)) = order.split_last() else {
+            return Err(DispatchError::Unreachable("no invoker is usable".to_owned()));
+        };
+        for index in others {
+            match self.invokers[*index].dispatch(dispatch.clone()).await {
+                Err(DispatchError::NoRoom { .. } | DispatchError::Draining) => {}
                 ended => return ended,
             }
         }
-        Err(refusal)
+        self.invokers[*last].dispatch(dispatch).await
     }
 
     pub(crate) async fn invalidate(&self, action: &oxwhisk_core::name::FullyQualifiedName) {

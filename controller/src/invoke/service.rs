@@ -38,8 +38,6 @@ pub(crate) struct Invocation {
     pub(crate) wait: Option<Duration>,
     pub(crate) result_only: bool,
     pub(crate) extra_logging: bool,
-    /// The throttle's slot, held until the activation ends.
-    pub(crate) slot: InFlight,
     /// Milliseconds since the epoch.
     pub(crate) received: i64,
 }
@@ -74,29 +72,35 @@ pub(crate) struct Invocations {
 }
 
 impl Invocations {
-    /// Runs the action, or queues it, and answers as the client asked.
-    pub(crate) async fn invoke(self: &Arc<Self>, invocation: Invocation) -> Result<Reply, Fault> {
+    /// Runs the action, or queues it, and answers as the client asked. `slot` is the throttle's, held until the
+    /// activation ends.
+    pub(crate) async fn invoke(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        slot: InFlight,
+    ) -> Result<Reply, Fault> {
         let known = self.actions.get(&invocation.action).await?;
         known.action.check_invocable(self.actions.manifest()).map_err(crate::entities::put_fault)?;
         let arguments = merge(&known.action, &invocation.payload, &self.ciphers)?;
         let id = ActivationId::generate();
         match invocation.wait {
-            None => self.queue(invocation, &known, arguments, id).await,
-            Some(wait) => self.run_blocking(invocation, known, arguments, id, wait).await,
+            None => self.queue(&invocation, slot, &known, arguments, id).await,
+            Some(wait) => self.run_blocking(invocation, slot, known, arguments, id, wait).await,
         }
     }
 
     /// Goes on when the client goes: given up half-way, its slot would be kept for good.
     async fn queue(
         self: &Arc<Self>,
-        invocation: Invocation,
+        invocation: &Invocation,
+        slot: InFlight,
         known: &KnownAction,
         arguments: Arguments,
         id: ActivationId,
     ) -> Result<Reply, Fault> {
-        let message = message(&invocation, known, &arguments, id);
+        let message = message(invocation, known, &arguments, id);
         // Before producing: the dispatcher may have the message before `produce` returns.
-        self.queued.lock().unwrap_or_else(PoisonError::into_inner).insert(id, invocation.slot);
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner).insert(id, slot);
         let this = Arc::clone(self);
         let produce = async move {
             let produced = this.produce(Topic::Activations, &message).await;
@@ -122,6 +126,7 @@ impl Invocations {
     async fn run_blocking(
         self: &Arc<Self>,
         invocation: Invocation,
+        slot: InFlight,
         known: Arc<KnownAction>,
         arguments: Arguments,
         id: ActivationId,
@@ -151,8 +156,7 @@ impl Invocations {
                 return end_with(Response::error(Status::WhiskError, &error.to_string()));
             }
         };
-        let late = message(&invocation, &known, &arguments, id);
-        let (this, slot) = (Arc::clone(self), invocation.slot);
+        let this = Arc::clone(self);
         let run = async move {
             let ended = this.fleet.run(dispatch).await;
             drop(slot);
@@ -163,7 +167,7 @@ impl Invocations {
             Ok(Ok(Completion { activation, .. })) => Ok(outcome::ended(&activation, invocation.result_only)),
             Ok(Err(error)) => Err(refusal(&error)),
             Err(_elapsed) => {
-                self.outlive(run, late).await?;
+                self.outlive(run, message(&invocation, &known, &arguments, id)).await?;
                 Ok(outcome::accepted(id))
             }
         }

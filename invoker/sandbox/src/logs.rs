@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep};
 /// Most bytes of one chunk.
 const CHUNK: usize = 8 << 10;
 /// Wait before the pipes are put into the poller. A pipe holds 64 KiB meanwhile.
-const QUIET: Duration = Duration::from_millis(2);
+const QUIET: Duration = Duration::from_millis(1);
 /// Time for which they stay there.
 const WATCHED: Duration = Duration::from_secs(1);
 

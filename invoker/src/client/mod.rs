@@ -7,6 +7,7 @@ mod connect;
 mod connection;
 mod reply;
 mod request;
+mod watch;
 
 pub(crate) use connect::connect;
 pub(crate) use connection::{Connection, ExchangeError, Head};

@@ -25,6 +25,9 @@ pub(crate) use buffer::Ending;
 use buffer::LogBuffer;
 pub use buffer::RECORDED_PER_TEXT;
 
+/// The logs of a run are not looked at before: most runs are over by then, and what they wrote is read once, at their
+/// end, instead of being asked for in vain at their beginning.
+const QUIET: Duration = Duration::from_millis(1);
 /// Turns the driver gets to notice what was written before the answer.
 const DRIVER_TURNS: u32 = 8;
 /// Chunks that are read at once when an activation ends, in case the container goes on writing.
@@ -61,6 +64,10 @@ impl ContainerLogs {
 
     /// Awaits `work` and reads the logs meanwhile.
     pub(crate) async fn drained_during<F: Future>(&self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        if let Ok(output) = tokio::time::timeout(QUIET, work.as_mut()).await {
+            return output;
+        }
         tokio::select! {
             biased;
             output = work => output,

@@ -3,7 +3,7 @@
 mod chores;
 mod lease;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,9 @@ pub(crate) enum Grant {
 pub(crate) type Waiter = oneshot::Sender<Grant>;
 type ShellEffects = Effects<Arc<Proxy>, Waiter>;
 
+/// Activations that have to come one at a time before answers are waited for without sleeping.
+const LONE_RUN: u32 = 16;
+
 /// Everything the activations of one invoker share.
 #[derive(Debug)]
 pub(crate) struct Shell {
@@ -51,6 +54,8 @@ pub(crate) struct Shell {
     rearm: Notify,
     /// No new activations.
     pub(crate) draining: AtomicBool,
+    /// Activations in a row that were the only one when they began to wait for their answer, at most [`LONE_RUN`].
+    lone: AtomicU32,
     /// Containers are being taken from running activations.
     pub(crate) stopping: CancellationToken,
 }
@@ -80,6 +85,7 @@ impl Shell {
             runtime: Handle::current(),
             rearm: Notify::new(),
             draining: AtomicBool::new(false),
+            lone: AtomicU32::new(0),
             stopping: CancellationToken::new(),
         })
     }
@@ -89,10 +95,20 @@ impl Shell {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long to wait for an answer without sleeping: only while one activation is all there is, since others could
-    /// use the processor.
+    /// How long to wait for an answer without sleeping: only while activations come one at a time, since others could
+    /// use the processor. One alone says little: among several clients, too, one activation is often the only one for
+    /// a moment.
     pub(crate) fn spin(&self) -> Duration {
-        if self.activations.len() == 1 { self.config.spin } else { Duration::ZERO }
+        if self.activations.len() > 1 {
+            self.lone.store(0, Ordering::Relaxed);
+            return Duration::ZERO;
+        }
+        let lone = self.lone.load(Ordering::Relaxed);
+        if lone == LONE_RUN {
+            return self.config.spin;
+        }
+        self.lone.store(lone + 1, Ordering::Relaxed);
+        Duration::ZERO
     }
 
     pub(crate) fn is_draining(&self) -> bool {

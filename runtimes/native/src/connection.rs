@@ -11,6 +11,11 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+
 use crate::{
     action::Action,
     http::{Request, Wire, WireError},
@@ -55,6 +60,24 @@ impl Stream {
             Self::Unix(stream) => Self::Unix(stream.try_clone()?),
             Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
         })
+    }
+
+    /// Waits until there is something to read, the end of the stream included.
+    ///
+    /// A read that waits by itself is also woken when the peer takes the last answer (the kernel wakes whoever sleeps
+    /// on a Unix socket that has room again): a change of threads for nothing at every call, which `poll` filters out.
+    ///
+    /// # Errors
+    /// `poll` failed.
+    fn wait_for_input(&self) -> io::Result<()> {
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        loop {
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 
     /// Ends the connection, which dropping this handle alone would not: the server holds another.
@@ -116,6 +139,9 @@ pub(crate) fn serve(stream: Stream, action: &Mutex<Action>) {
 
 fn serve_requests(wire: &mut Wire<Stream>, action: &Mutex<Action>) {
     loop {
+        if wire.is_drained() && wire.stream().wait_for_input().is_err() {
+            return;
+        }
         let reply = match wire.read_request() {
             Ok(true) => wire.request().map(|request| route(&request, action, wire.stream().as_fd())),
             Ok(false) | Err(WireError::Io(_)) => return,

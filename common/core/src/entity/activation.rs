@@ -116,7 +116,7 @@ pub struct Activation {
 /// The member order of a record, shared by the API form and the stored form.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Form<'a, R: Serialize> {
+struct Form<'a, R: Serialize, A: Serialize> {
     namespace: &'a EntityName,
     name: &'a EntityName,
     version: Version,
@@ -131,7 +131,7 @@ struct Form<'a, R: Serialize> {
     cause: Option<ActivationId>,
     response: R,
     logs: &'a [String],
-    annotations: &'a Parameters,
+    annotations: A,
     publish: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     entity_type: Option<&'static str>,
@@ -142,12 +142,12 @@ struct Form<'a, R: Serialize> {
 /// Members of a list entry.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary<'a> {
+struct Summary<'a, A: Serialize> {
     namespace: &'a EntityName,
     name: &'a EntityName,
     version: Version,
     publish: bool,
-    annotations: &'a Parameters,
+    annotations: A,
     activation_id: ActivationId,
     start: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -216,34 +216,46 @@ struct StoredResponseRead {
     size: Option<u64>,
 }
 
+/// Bytes of a record but for its result and its logs, as most records are.
+const TEXT_SIZE: usize = 640;
+
 impl Activation {
     /// The record as clients see it: a status word instead of a code, times left out where it never ended.
     #[must_use]
     pub fn to_api(&self) -> String {
-        to_text(&self.form(self.api_response(), None, &self.logs))
+        self.to_text(&self.form(self.api_response(), None, &self.logs, &self.annotations))
     }
 
     /// As [`Activation::to_api`] with no logs: what a blocking invocation answers, which never waits for them.
     #[must_use]
     pub fn to_api_without_logs(&self) -> String {
-        to_text(&self.form(self.api_response(), None, &[]))
+        self.to_text(&self.form(self.api_response(), None, &[], &self.annotations))
     }
 
     /// The `response` member alone.
     #[must_use]
     pub fn response_to_api(&self) -> String {
-        to_text(&self.api_response())
+        self.to_text(&self.api_response())
     }
 
     /// The record as databases keep it. `updated` is the time of writing in milliseconds since the epoch.
     #[must_use]
     pub fn to_document(&self, updated: i64) -> String {
-        let response = StoredResponse {
-            status_code: self.response.status.code(),
-            result: self.response.result.as_deref(),
-            size: self.response.size,
-        };
-        to_text(&self.form(response, Some(updated), &self.logs))
+        self.to_text(&self.document(updated, &self.annotations))
+    }
+
+    /// Appends the list entry and then the record as databases keep it, as [`Activation::summary`] and
+    /// [`Activation::to_document`] have them: for less than both, since they share their largest member. Returns the
+    /// length of the entry.
+    pub fn write_summary_and_document(&self, updated: i64, out: &mut Vec<u8>) -> usize {
+        let start = out.len();
+        // A list of named values serialises without failing, as all of these types do.
+        let annotations = serde_json::value::to_raw_value(&self.annotations).unwrap_or_default();
+        out.reserve(self.text_size() + 2 * annotations.get().len());
+        write_text(&self.list_entry(&annotations), out);
+        let length = out.len() - start;
+        write_text(&self.document(updated, &annotations), out);
+        length
     }
 
     /// # Errors
@@ -274,20 +286,7 @@ impl Activation {
     /// One entry of a list, as JSON.
     #[must_use]
     pub fn summary(&self) -> String {
-        let ended = self.end != 0;
-        to_text(&Summary {
-            namespace: &self.namespace,
-            name: &self.name,
-            version: self.version,
-            publish: self.publish,
-            annotations: &self.annotations,
-            activation_id: self.activation_id,
-            start: self.start,
-            end: ended.then_some(self.end),
-            duration: ended.then_some(self.end - self.start),
-            status_code: ended.then_some(self.response.status),
-            cause: self.cause,
-        })
+        self.to_text(&self.list_entry(&self.annotations))
     }
 
     /// The name that `?name=` filters by: the record's name, with its package where it ran from one
@@ -305,6 +304,19 @@ impl Activation {
         }
     }
 
+    /// Compact JSON of a form of this record.
+    fn to_text(&self, value: &impl Serialize) -> String {
+        let mut text = Vec::with_capacity(self.text_size());
+        write_text(value, &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// About as long as a form of this record is, so that its buffer rarely has to grow.
+    fn text_size(&self) -> usize {
+        let result = self.response.result.as_ref().map_or(0, |result| result.get().len());
+        TEXT_SIZE + result + self.logs.iter().map(|line| line.len() + 8).sum::<usize>()
+    }
+
     fn api_response(&self) -> ApiResponse<'_> {
         ApiResponse {
             status: self.response.status.word(),
@@ -314,12 +326,39 @@ impl Activation {
         }
     }
 
-    fn form<'a, R: Serialize>(
+    fn list_entry<A: Serialize>(&self, annotations: A) -> Summary<'_, A> {
+        let ended = self.end != 0;
+        Summary {
+            namespace: &self.namespace,
+            name: &self.name,
+            version: self.version,
+            publish: self.publish,
+            annotations,
+            activation_id: self.activation_id,
+            start: self.start,
+            end: ended.then_some(self.end),
+            duration: ended.then_some(self.end - self.start),
+            status_code: ended.then_some(self.response.status),
+            cause: self.cause,
+        }
+    }
+
+    fn document<A: Serialize>(&self, updated: i64, annotations: A) -> Form<'_, StoredResponse<'_>, A> {
+        let response = StoredResponse {
+            status_code: self.response.status.code(),
+            result: self.response.result.as_deref(),
+            size: self.response.size,
+        };
+        self.form(response, Some(updated), &self.logs, annotations)
+    }
+
+    fn form<'a, R: Serialize, A: Serialize>(
         &'a self,
         response: R,
         updated: Option<i64>,
         logs: &'a [String],
-    ) -> Form<'a, R> {
+        annotations: A,
+    ) -> Form<'a, R, A> {
         let stored = updated.is_some();
         Form {
             namespace: &self.namespace,
@@ -333,7 +372,7 @@ impl Activation {
             cause: self.cause,
             response,
             logs,
-            annotations: &self.annotations,
+            annotations,
             publish: self.publish,
             entity_type: stored.then_some("activation"),
             updated,
@@ -341,9 +380,10 @@ impl Activation {
     }
 }
 
-/// Compact JSON. These types serialise without failing: no maps with other keys than strings, no fallible values.
-fn to_text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+/// Appends compact JSON. These types serialise without failing: no maps with other keys than strings, no fallible values.
+fn write_text(value: &impl Serialize, out: &mut Vec<u8>) {
+    let written = serde_json::to_writer(out, value);
+    debug_assert!(written.is_ok(), "a record does not serialise");
 }
 
 #[cfg(test)]
@@ -384,6 +424,10 @@ mod tests {
         assert_eq!(document["response"]["statusCode"], 1);
         assert_eq!((&document["updated"], &document["entityType"]), (&json!(9), &json!("activation")));
         assert_eq!(Activation::from_document(&text).unwrap().to_document(9), text);
+        let mut both = b"before".to_vec();
+        let length = record.write_summary_and_document(9, &mut both);
+        assert_eq!(String::from_utf8(both).unwrap(), format!("before{}{text}", record.summary()));
+        assert_eq!(length, record.summary().len());
     }
 
     #[test]

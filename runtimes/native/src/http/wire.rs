@@ -53,6 +53,14 @@ impl<S: Read + Write> Wire<S> {
         &self.stream
     }
 
+    /// Whether nothing of a next request has been read yet.
+    pub(crate) fn is_drained(&self) -> bool {
+        match &self.head {
+            Some(Head { len, body: BodyLength::Known(length), .. }) => self.filled == len + length,
+            _ => self.filled == 0,
+        }
+    }
+
     /// Reads the next request into the buffers; false at the orderly end of the connection.
     ///
     /// # Errors
