@@ -14,7 +14,7 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
-use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError};
+use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError, Kept};
 use oxwhisk_messaging::{BusError, Completer, Delivery, DeliveryId, Subscription, Topic};
 use oxwhisk_store::ActivationStore;
 use tokio::task::JoinSet;
@@ -26,7 +26,7 @@ use crate::http::fault::Fault;
 use crate::invoke::arguments::Arguments;
 use crate::invoke::dispatch::{Origin, delivery, dispatch};
 use crate::invoke::fair_queue::FairQueue;
-use crate::invoke::service::{Invocations, Kept, fallback_record};
+use crate::invoke::service::{Invocations, fallback_record};
 
 /// Messages taken off the bus at once.
 const BATCH: usize = 256;
@@ -320,7 +320,7 @@ impl Dispatcher {
         match self.invocations.keep(&record, self.invocations.store_policy(caller, message)) {
             Kept::Yes => Ended::Recorded,
             Kept::Unwanted => Ended::Unrecorded,
-            Kept::Refused => self.hand_over(&record, closing).await,
+            Kept::Refused(_) => self.hand_over(&record, closing).await,
         }
     }
 
