@@ -32,6 +32,8 @@ use crate::invoke::service::{Invocations, fallback_record};
 const BATCH: usize = 256;
 /// Messages held in memory, waiting for their turn.
 const READ_AHEAD: usize = 4096;
+/// Bytes of those; a batch may go beyond, which the bus bounds.
+const READ_AHEAD_BYTES: usize = 64 << 20;
 /// Messages at invokers at once, in all and of one namespace. Invokers queue what they have no room for.
 const OUTSIDE: usize = 256;
 const OUTSIDE_PER_NAMESPACE: usize = 128;
@@ -83,7 +85,7 @@ impl Dispatcher {
                 });
             }
             tokio::select! {
-                batch = subscription.next(BATCH), if queue.len() < READ_AHEAD => match batch {
+                batch = subscription.next(BATCH), if has_room(&queue) => match batch {
                     Ok(batch) => {
                         self.take_in(batch, &mut old, &mut queue, &completer).await;
                         pause = RETRY_FIRST;
@@ -128,7 +130,8 @@ impl Dispatcher {
             if settled.contains(id) || self.given_up.contains(id) {
                 complete(completer, waiting.delivery).await;
             } else {
-                queue.push(waiting.message.namespace.clone(), waiting);
+                let bytes = waiting.message.arguments.get().len();
+                queue.push(waiting.message.namespace.clone(), waiting, bytes);
             }
         }
     }
@@ -357,6 +360,10 @@ enum Ended {
     Unrecorded,
     /// It did not run, or its record is not kept; it stays on the bus.
     Left,
+}
+
+fn has_room(queue: &FairQueue<Waiting>) -> bool {
+    queue.len() < READ_AHEAD && queue.bytes() < READ_AHEAD_BYTES
 }
 
 async fn complete(completer: &Arc<dyn Completer>, delivery: DeliveryId) {
