@@ -9,6 +9,7 @@
 //! - [`limits`], [`size`]: what is allowed; [`manifest`]: which kinds exist;
 //! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker.
 
+mod as_text;
 pub mod entity;
 pub mod error;
 pub mod exec;

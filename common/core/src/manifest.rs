@@ -22,7 +22,8 @@ pub struct RuntimeKind {
     pub require_main: bool,
     #[serde(default = "yes")]
     pub sentinelled_logs: bool,
-    /// Code is stored as an attachment of the action's document.
+    /// OpenWhisk stores the code of such kinds as attachments. Here that depends on its size alone; what is left of this
+    /// is that clients may give an attachment object as `code`.
     #[serde(default)]
     pub attached: Option<Attached>,
     #[serde(default)]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::as_text::serde_as_text;
+
 /// Longest allowed name, in characters.
 pub const NAME_LENGTH_MAX: usize = 256;
 
@@ -138,18 +140,7 @@ impl FromStr for EntityPath {
     }
 }
 
-impl Serialize for EntityPath {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for EntityPath {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+serde_as_text!(EntityPath);
 
 /// The name space resolves to: `namespace/[package/]name`. Also the id of the entity's document.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
-use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError};
+use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError, Kept};
 use oxwhisk_messaging::{BusError, Completer, Delivery, DeliveryId, Subscription, Topic};
 use oxwhisk_store::ActivationStore;
 use tokio::task::JoinSet;
@@ -26,12 +26,14 @@ use crate::http::fault::Fault;
 use crate::invoke::arguments::Arguments;
 use crate::invoke::dispatch::{Origin, delivery, dispatch};
 use crate::invoke::fair_queue::FairQueue;
-use crate::invoke::service::{Invocations, Kept, fallback_record};
+use crate::invoke::service::{Invocations, fallback_record};
 
 /// Messages taken off the bus at once.
 const BATCH: usize = 256;
 /// Messages held in memory, waiting for their turn.
 const READ_AHEAD: usize = 4096;
+/// Bytes of those; a batch may go beyond, which the bus bounds.
+const READ_AHEAD_BYTES: usize = 64 << 20;
 /// Messages at invokers at once, in all and of one namespace. Invokers queue what they have no room for.
 const OUTSIDE: usize = 256;
 const OUTSIDE_PER_NAMESPACE: usize = 128;
@@ -83,7 +85,7 @@ impl Dispatcher {
                 });
             }
             tokio::select! {
-                batch = subscription.next(BATCH), if queue.len() < READ_AHEAD => match batch {
+                batch = subscription.next(BATCH), if has_room(&queue) => match batch {
                     Ok(batch) => {
                         self.take_in(batch, &mut old, &mut queue, &completer).await;
                         pause = RETRY_FIRST;
@@ -128,7 +130,8 @@ impl Dispatcher {
             if settled.contains(id) || self.given_up.contains(id) {
                 complete(completer, waiting.delivery).await;
             } else {
-                queue.push(waiting.message.namespace.clone(), waiting);
+                let bytes = waiting.message.arguments.get().len();
+                queue.push(waiting.message.namespace.clone(), waiting, bytes);
             }
         }
     }
@@ -320,7 +323,7 @@ impl Dispatcher {
         match self.invocations.keep(&record, self.invocations.store_policy(caller, message)) {
             Kept::Yes => Ended::Recorded,
             Kept::Unwanted => Ended::Unrecorded,
-            Kept::Refused => self.hand_over(&record, closing).await,
+            Kept::Refused(_) => self.hand_over(&record, closing).await,
         }
     }
 
@@ -357,6 +360,10 @@ enum Ended {
     Unrecorded,
     /// It did not run, or its record is not kept; it stays on the bus.
     Left,
+}
+
+fn has_room(queue: &FairQueue<Waiting>) -> bool {
+    queue.len() < READ_AHEAD && queue.bytes() < READ_AHEAD_BYTES
 }
 
 async fn complete(completer: &Arc<dyn Completer>, delivery: DeliveryId) {

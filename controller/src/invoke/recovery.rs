@@ -6,13 +6,13 @@ use std::sync::Arc;
 use oxwhisk_core::entity::{Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
-use oxwhisk_invoker_api::Delivery as Guarantee;
+use oxwhisk_invoker_api::{Delivery as Guarantee, Kept};
 use oxwhisk_messaging::{BusError, Topic};
 use oxwhisk_store::ActivationStore;
 
 use crate::auth::Authenticator;
 use crate::invoke::dispatch::delivery;
-use crate::invoke::service::{Invocations, Kept, fallback_record};
+use crate::invoke::service::{Invocations, fallback_record};
 
 /// Invocations that were running when the process died, and whose ids clients know: each is run again as a new
 /// attempt, or, where its action wants it at most once, recorded as lost. Answers those of the latter: their messages may
@@ -92,8 +92,8 @@ async fn recover_one(
     let response = Response::error(Status::WhiskError, text);
     let record = fallback_record(&caller, &message.action, id, message.received, response);
     let kept = invocations.keep(&Arc::new(record), invocations.store_policy(&caller, &message));
-    if kept == Kept::Yes {
+    if matches!(kept, Kept::Yes) {
         invocations.records.settled(id).await;
     }
-    Ok(kept != Kept::Refused)
+    Ok(!matches!(kept, Kept::Refused(_)))
 }

@@ -9,7 +9,7 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
-use oxwhisk_invoker_api::{Completion, DetachOnDrop, DispatchError, RecordSink, StorePolicy};
+use oxwhisk_invoker_api::{Completion, DetachOnDrop, DispatchError, Kept, RecordSink, StorePolicy};
 use oxwhisk_messaging::{Bus, BusError, Topic};
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
@@ -40,16 +40,6 @@ pub(crate) struct Invocation {
     pub(crate) extra_logging: bool,
     /// Milliseconds since the epoch.
     pub(crate) received: i64,
-}
-
-/// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
-    Yes,
-    /// The deployment or the namespace keeps no such records.
-    Unwanted,
-    /// It was not taken, and is logged.
-    Refused,
 }
 
 /// Pause before a record that was not taken is handed over again, doubled up to the longest.
@@ -251,23 +241,11 @@ impl Invocations {
 
     /// Hands a record over to be stored, if `policy` wants it.
     pub(crate) fn keep(&self, activation: &Arc<Activation>, policy: StorePolicy) -> Kept {
-        if !policy.stores(activation.response.status) {
-            if policy.log_unstored {
-                tracing::info!(
-                    activation_id = %activation.activation_id,
-                    namespace = %activation.namespace,
-                    action = %activation.name,
-                    status = activation.response.status.word(),
-                    "record is not stored"
-                );
-            }
-            return Kept::Unwanted;
-        }
-        if let Err(error) = self.records.accept(activation) {
+        let kept = policy.keep(&*self.records, activation);
+        if let Kept::Refused(error) = &kept {
             tracing::error!(activation_id = %activation.activation_id, %error, "cannot keep a record");
-            return Kept::Refused;
         }
-        Kept::Yes
+        kept
     }
 }
 

@@ -11,7 +11,7 @@ mod traits;
 
 pub use detach::DetachOnDrop;
 pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
-pub use store_policy::StorePolicy;
+pub use store_policy::{Kept, StorePolicy};
 pub use traits::{
     CodeError, CodeSource, DispatchError, InvokerCapacity, InvokerClient, RecordError, RecordSink,
     StartedObserver,

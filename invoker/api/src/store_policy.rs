@@ -1,6 +1,10 @@
 //! Whether the record of one activation is kept.
 
-use oxwhisk_core::entity::{Status, StoreLevel};
+use std::sync::Arc;
+
+use oxwhisk_core::entity::{Activation, Status, StoreLevel};
+
+use crate::{RecordError, RecordSink};
 
 /// What is decided before an activation runs; the rest is its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +19,17 @@ impl StorePolicy {
     pub const ALWAYS: Self = Self { level: Some(StoreLevel::Always), log_unstored: false };
     pub const NEVER: Self = Self { level: None, log_unstored: false };
 
+    /// Hands a record over, if it is to be kept.
+    pub fn keep(self, sink: &dyn RecordSink, activation: &Arc<Activation>) -> Kept {
+        if self.stores(activation.response.status) {
+            return sink.accept(activation).map_or_else(Kept::Refused, |()| Kept::Yes);
+        }
+        if self.log_unstored {
+            log_unstored(activation);
+        }
+        Kept::Unwanted
+    }
+
     /// Whether the record of an activation that ended with `status` is kept.
     #[must_use]
     pub const fn stores(self, status: Status) -> bool {
@@ -23,6 +38,27 @@ impl StorePolicy {
             None => false,
         }
     }
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Kept {
+    Yes,
+    /// No record is kept of such an activation.
+    Unwanted,
+    Refused(RecordError),
+}
+
+/// What is left of an activation whose record is not stored, where the operator wants that much.
+fn log_unstored(activation: &Activation) {
+    tracing::info!(
+        activation_id = %activation.activation_id,
+        namespace = %activation.namespace,
+        action = %activation.name,
+        status = activation.response.status.word(),
+        response_size = activation.response.size.unwrap_or(0),
+        "record is not stored"
+    );
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_core::entity::{Activation, Status};
-use oxwhisk_invoker_api::{Completion, Dispatch, StorePolicy};
+use oxwhisk_invoker_api::{Completion, Dispatch, Kept, StorePolicy};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Outcome, record};
@@ -23,29 +23,33 @@ const LOG_WAIT_MB_MIN: u64 = 5;
 /// Keeps the record of an activation that got no container.
 pub(super) fn without_container(shell: &Shell, dispatch: &Dispatch, record: Activation) -> Completion {
     let activation = Arc::new(record);
-    let record_refused = !keep_record(shell, dispatch.store, &activation);
+    let record_refused = is_refused(shell, dispatch.store, &activation);
     Completion { activation, record_refused }
 }
 
+/// An activation that ran, with what it still holds.
+pub(super) struct Ended {
+    pub(super) dispatch: Dispatch,
+    pub(super) lease: LeaseGuard,
+    pub(super) outcome: Outcome,
+    pub(super) running: TaskTrackerToken,
+}
+
 /// Keeps the record of an activation that ran, and gives its container back.
-pub(super) async fn finish(
-    shell: &Arc<Shell>,
-    dispatch: Dispatch,
-    lease: LeaseGuard,
-    outcome: Outcome,
-    running: TaskTrackerToken,
-) -> Completion {
+pub(super) async fn finish(shell: &Arc<Shell>, ended: Ended) -> Completion {
+    let Ended { dispatch, lease, outcome, .. } = &ended;
     let release = release_after(outcome.response.status, outcome.timed_out);
     let complete = lease.proxy().logs().drain().await;
     let marked = dispatch.action.sentinelled_logs && dispatch.action.limits.logs > 0;
     let ending = match (complete || !marked, release) {
         (true, _) => Ending::Complete,
-        (false, Release::Keep) => return finish_later(shell, dispatch, lease, outcome, running),
+        (false, Release::Keep) => return finish_later(shell, ended),
         (false, _) => Ending::Failed,
     };
+    let Ended { dispatch, lease, outcome, .. } = ended;
     let logs = lease.proxy().logs().take(ending);
     let activation = Arc::new(record::activation(&dispatch, outcome, logs));
-    let record_refused = !keep_record(shell, dispatch.store, &activation);
+    let record_refused = is_refused(shell, dispatch.store, &activation);
     lease.release(release);
     Completion { activation, record_refused }
 }
@@ -58,16 +62,11 @@ fn release_after(status: Status, timed_out: bool) -> Release {
     }
 }
 
-fn finish_later(
-    shell: &Arc<Shell>,
-    dispatch: Dispatch,
-    lease: LeaseGuard,
-    outcome: Outcome,
-    running: TaskTrackerToken,
-) -> Completion {
+fn finish_later(shell: &Arc<Shell>, ended: Ended) -> Completion {
+    let Ended { dispatch, lease, outcome, running } = ended;
     increment(&shell.metrics.late_logs);
     let activation = Arc::new(record::activation(&dispatch, outcome, Vec::new()));
-    let record_refused = !keep_record(shell, dispatch.store, &activation);
+    let record_refused = is_refused(shell, dispatch.store, &activation);
     let completion = Completion { activation: Arc::clone(&activation), record_refused };
     let shell = Arc::clone(shell);
     let runtime = shell.runtime.clone();
@@ -84,7 +83,7 @@ fn finish_later(
         record.logs = logs;
         // One that is not stored was left out, and logged if wanted, with the answer.
         if dispatch.store.stores(record.response.status) {
-            keep_record(&shell, dispatch.store, &Arc::new(record));
+            is_refused(&shell, dispatch.store, &Arc::new(record));
         }
         drop(running);
     };
@@ -98,32 +97,12 @@ fn log_wait(shell: &Shell, limit_mb: u64) -> (Duration, Duration) {
     (shell.config.logs.idle_timeout, shell.config.logs.timeout_per_mb.saturating_mul(counted))
 }
 
-/// Hands a record over before the answer goes out, and says whether it is as it should be. If it cannot be kept, the
-/// answer is all that is left of it, and goes out all the same: a caller who waits is better served by a result without
-/// record than by neither.
-fn keep_record(shell: &Shell, policy: StorePolicy, activation: &Arc<Activation>) -> bool {
-    if !policy.stores(activation.response.status) {
-        if policy.log_unstored {
-            log_unstored(activation);
-        }
-        return true;
-    }
-    if let Err(error) = shell.records.accept(activation) {
-        increment(&shell.metrics.records_not_kept);
-        tracing::error!(activation_id = %activation.activation_id, %error, "record is not taken");
-        return false;
-    }
+/// Hands a record over before the answer goes out, and says whether it was refused. If it cannot be kept, the answer is
+/// all that is left of it, and goes out all the same: a caller who waits is better served by a result without record
+/// than by neither.
+fn is_refused(shell: &Shell, policy: StorePolicy, activation: &Arc<Activation>) -> bool {
+    let Kept::Refused(error) = policy.keep(&*shell.records, activation) else { return false };
+    increment(&shell.metrics.records_not_kept);
+    tracing::error!(activation_id = %activation.activation_id, %error, "record is not taken");
     true
-}
-
-/// What is left of an activation whose record is not stored, where the operator wants that much.
-fn log_unstored(activation: &Activation) {
-    tracing::info!(
-        activation_id = %activation.activation_id,
-        namespace = %activation.namespace,
-        action = %activation.name,
-        status = activation.response.status.word(),
-        response_size = activation.response.size.unwrap_or(0),
-        "record is not stored"
-    );
 }

@@ -50,7 +50,8 @@ pub(crate) async fn activate(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Co
         };
         match serve(&shell, &dispatch, &lease, code).await {
             Served::Ended(outcome) => {
-                return Ok(finish::finish(&shell, dispatch, lease, outcome, running).await);
+                let ended = finish::Ended { dispatch, lease, outcome, running };
+                return Ok(finish::finish(&shell, ended).await);
             }
             Served::Again => {
                 increment(&shell.metrics.reschedules);
