@@ -25,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) timing: Timing,
     /// It ran into its time limit.
     pub(crate) timed_out: bool,
+    /// The shutdown ended it.
+    pub(crate) cut_off: bool,
 }
 
 /// The record of an activation that reached a container, or failed to get one.
@@ -116,7 +118,7 @@ mod tests {
 
     fn outcome(init: Option<u64>) -> Outcome {
         let response = Response::error(Status::ApplicationError, "no");
-        Outcome { response, timing: Timing { begun: 1_010, init, run: 5 }, timed_out: false }
+        Outcome { response, timing: Timing { begun: 1_010, init, run: 5 }, timed_out: false, cut_off: false }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
-use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError, Kept};
+use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError, Kept, StorePolicy};
 use oxwhisk_messaging::{BusError, Completer, Delivery, DeliveryId, Subscription, Topic};
 use oxwhisk_store::ActivationStore;
 use tokio::task::JoinSet;
@@ -292,7 +292,14 @@ impl Dispatcher {
                 }
             };
             match self.invocations.fleet.run(dispatch).await {
-                Ok(Completion { activation, record_refused }) => {
+                // Its queue survives the shutdown, so it runs again at the next start. One that must not keeps its record.
+                Ok(Completion { cut_off: true, .. }) if delivery(known) == Guarantee::AtLeastOnce => {
+                    return Ended::Left;
+                }
+                Ok(Completion { activation, cut_off: true, .. }) => {
+                    return self.keep(&activation, store, closing).await;
+                }
+                Ok(Completion { activation, record_refused, .. }) => {
                     return match store.stores(activation.response.status) {
                         true if record_refused => self.hand_over(&activation, closing).await,
                         true => Ended::Recorded,
@@ -319,11 +326,19 @@ impl Dispatcher {
     ) -> Ended {
         let record =
             fallback_record(caller, &message.action, message.activation_id, message.received, response);
-        let record = Arc::new(record);
-        match self.invocations.keep(&record, self.invocations.store_policy(caller, message)) {
+        self.keep(&Arc::new(record), self.invocations.store_policy(caller, message), closing).await
+    }
+
+    async fn keep(
+        &self,
+        record: &Arc<Activation>,
+        policy: StorePolicy,
+        closing: &CancellationToken,
+    ) -> Ended {
+        match self.invocations.keep(record, policy) {
             Kept::Yes => Ended::Recorded,
             Kept::Unwanted => Ended::Unrecorded,
-            Kept::Refused(_) => self.hand_over(&record, closing).await,
+            Kept::Refused(_) => self.hand_over(record, closing).await,
         }
     }
 

@@ -9,7 +9,7 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
-use oxwhisk_invoker_api::{Completion, DetachOnDrop, DispatchError, Kept, RecordSink, StorePolicy};
+use oxwhisk_invoker_api::{Completion, Delivery, DetachOnDrop, DispatchError, Kept, RecordSink, StorePolicy};
 use oxwhisk_messaging::{Bus, BusError, Topic};
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
@@ -22,7 +22,7 @@ use crate::entities::{Actions, KnownAction, ParameterCiphers};
 use crate::http::fault::Fault;
 use crate::http::reply::Reply;
 use crate::invoke::arguments::{Arguments, ArgumentsError, merge};
-use crate::invoke::dispatch::{Origin, dispatch, message};
+use crate::invoke::dispatch::{Origin, delivery, dispatch, message};
 use crate::invoke::{Fleet, Records, outcome};
 use crate::throttle::{InFlight, Throttles};
 
@@ -154,10 +154,16 @@ impl Invocations {
         };
         let mut run = DetachOnDrop::new(Box::pin(run), self.tasks.clone(), Handle::current());
         match tokio::time::timeout(wait, &mut run).await {
-            Ok(Ok(Completion { activation, .. })) => Ok(outcome::ended(&activation, invocation.result_only)),
+            Ok(Ok(Completion { activation, cut_off, .. })) => {
+                if cut_off {
+                    // The caller is told so, and nobody else waits for it.
+                    self.keep(&activation, store);
+                }
+                Ok(outcome::ended(&activation, invocation.result_only))
+            }
             Ok(Err(error)) => Err(refusal(&error)),
             Err(_elapsed) => {
-                self.outlive(run, message(&invocation, &known, &arguments, id)).await?;
+                self.outlive(run, message(&invocation, &known, &arguments, id), delivery(&known)).await?;
                 Ok(outcome::accepted(id))
             }
         }
@@ -169,14 +175,17 @@ impl Invocations {
         self: &Arc<Self>,
         run: DetachOnDrop<Result<Completion, DispatchError>>,
         message: ActivationMessage,
+        delivery: Delivery,
     ) -> Result<(), Fault> {
         let noted = self.produce(Topic::InFlight, &message).await;
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
             let id = message.activation_id;
             match run.await {
-                Ok(Completion { activation, record_refused }) => {
-                    if record_refused {
+                // Its note survives the shutdown, so it runs again at the next start.
+                Ok(Completion { cut_off: true, .. }) if delivery == Delivery::AtLeastOnce => {}
+                Ok(Completion { activation, record_refused, cut_off }) => {
+                    if record_refused || cut_off {
                         this.hand_over(&activation).await;
                     }
                     this.note_done(&activation).await;

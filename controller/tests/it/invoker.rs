@@ -55,7 +55,7 @@ impl InvokerClient for EchoInvoker {
         });
         let stores = dispatch.store.stores(Status::Success);
         let record_refused = stores && self.records.accept(&activation).is_err();
-        Ok(Completion { activation, record_refused })
+        Ok(Completion { activation, record_refused, cut_off: false })
     }
 
     fn capacity(&self) -> InvokerCapacity {

@@ -56,3 +56,45 @@ fn sigterm_loses_no_accepted_invocation() {
         assert_eq!(tenant.record(&id)["response"]["status"], "success");
     }
 }
+
+/// Runs for a minute the first time, and at once when it is run again.
+const PATIENT_ONCE: &str = "
+async function main() {
+    const attempt = process.env.__OW_ATTEMPT;
+    if (attempt === '1') await new Promise(done => setTimeout(done, 60000));
+    return {attempt};
+}";
+
+fn cut_off(test: &str, delivery: &str) -> Option<serde_json::Value> {
+    let data = tempfile::tempdir().expect("a temporary directory");
+    let options = ServerOptions::default().data_dir(data.path()).env("CONFIG_oxwhisk_shutdownGrace", "200ms");
+    let mut server = shared::own_server(test, &options)?;
+    let tenant = server.tenant(0);
+    let annotations = json!([{"key": "delivery", "value": delivery}]);
+    tenant.create("patient", &action::with(action::nodejs(PATIENT_ONCE), "annotations", annotations));
+    // Its answer says that a container of the same kind is there and that the one before it has begun.
+    let id = tenant.fire("patient", &json!({}));
+    tenant.create("echo", &action::nodejs(action::ECHO));
+    tenant.call_for_result("echo", &json!({})).expect(200);
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait_exit().success());
+
+    let server = Server::start(&options);
+    let record = server.tenant(0).record(&id);
+    Some(record["response"].clone())
+}
+
+#[test]
+fn an_accepted_invocation_that_the_grace_period_cuts_off_runs_again() {
+    let test = "an_accepted_invocation_that_the_grace_period_cuts_off_runs_again";
+    let Some(response) = cut_off(test, "at-least-once") else { return };
+    assert_eq!((&response["status"], &response["result"]), (&json!("success"), &json!({"attempt": "2"})));
+}
+
+#[test]
+fn one_that_must_not_run_twice_is_recorded_as_cut_off() {
+    let test = "one_that_must_not_run_twice_is_recorded_as_cut_off";
+    let Some(response) = cut_off(test, "at-most-once") else { return };
+    let error = json!({"error": "The invoker was shut down while the action ran."});
+    assert_eq!((&response["status"], &response["result"]), (&json!("whisk internal error"), &error));
+}

@@ -99,4 +99,7 @@ pub struct Completion {
     pub activation: Arc<Activation>,
     /// The record was to be kept and the sink did not take it. Whoever told a client the id hands it over again.
     pub record_refused: bool,
+    /// The invoker was shut down while it ran, so its record is not kept: whoever dispatched it either keeps that, or has
+    /// it run again.
+    pub cut_off: bool,
 }

@@ -73,7 +73,12 @@ impl Cgroups {
     pub(crate) fn remove_all(&self, limit: Duration) -> io::Result<()> {
         let deadline = Instant::now() + limit;
         for parent in self.parents() {
-            for entry in fs::read_dir(parent)? {
+            let entries = match fs::read_dir(parent) {
+                // A server that held it before has just taken it away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            for entry in entries {
                 let path = entry?.path();
                 if path.is_dir() {
                     group::kill_and_remove(&path, deadline)?;

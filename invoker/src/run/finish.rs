@@ -24,7 +24,7 @@ const LOG_WAIT_MB_MIN: u64 = 5;
 pub(super) fn without_container(shell: &Shell, dispatch: &Dispatch, record: Activation) -> Completion {
     let activation = Arc::new(record);
     let record_refused = is_refused(shell, dispatch.store, &activation);
-    Completion { activation, record_refused }
+    Completion { activation, record_refused, cut_off: false }
 }
 
 /// An activation that ran, with what it still holds.
@@ -48,10 +48,11 @@ pub(super) async fn finish(shell: &Arc<Shell>, ended: Ended) -> Completion {
     };
     let Ended { dispatch, lease, outcome, .. } = ended;
     let logs = lease.proxy().logs().take(ending);
+    let cut_off = outcome.cut_off;
     let activation = Arc::new(record::activation(&dispatch, outcome, logs));
-    let record_refused = is_refused(shell, dispatch.store, &activation);
+    let record_refused = !cut_off && is_refused(shell, dispatch.store, &activation);
     lease.release(release);
-    Completion { activation, record_refused }
+    Completion { activation, record_refused, cut_off }
 }
 
 /// A container is kept only after what counts as a run of the action's own making, in time.
@@ -67,7 +68,7 @@ fn finish_later(shell: &Arc<Shell>, ended: Ended) -> Completion {
     increment(&shell.metrics.late_logs);
     let activation = Arc::new(record::activation(&dispatch, outcome, Vec::new()));
     let record_refused = is_refused(shell, dispatch.store, &activation);
-    let completion = Completion { activation: Arc::clone(&activation), record_refused };
+    let completion = Completion { activation: Arc::clone(&activation), record_refused, cut_off: false };
     let shell = Arc::clone(shell);
     let runtime = shell.runtime.clone();
     let tracker = shell.activations.clone();

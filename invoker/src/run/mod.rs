@@ -83,7 +83,8 @@ async fn serve(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard, code: Cod
             Call::Answered((), took) => Some(took),
             Call::Failed { response, took, timed_out } => {
                 let timing = Timing { begun, init: Some(took), run: 0 };
-                return Served::Ended(Outcome { response, timing, timed_out });
+                let cut_off = cut_off(shell, timed_out);
+                return Served::Ended(Outcome { response, timing, timed_out, cut_off });
             }
             Call::Gone => return Served::Again,
         }
@@ -98,13 +99,19 @@ async fn serve(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard, code: Cod
     match call::run(shell, dispatch, lease.proxy(), init.is_some()).await {
         Call::Answered(response, took) => {
             let timed_out = took >= dispatch.action.limits.timeout;
-            Served::Ended(Outcome { response, timing: timing(took), timed_out })
+            Served::Ended(Outcome { response, timing: timing(took), timed_out, cut_off: false })
         }
         Call::Failed { response, took, timed_out } => {
-            Served::Ended(Outcome { response, timing: timing(took), timed_out })
+            let cut_off = cut_off(shell, timed_out);
+            Served::Ended(Outcome { response, timing: timing(took), timed_out, cut_off })
         }
         Call::Gone => Served::Again,
     }
+}
+
+/// Whether an activation that failed did so because its container was taken away.
+fn cut_off(shell: &Shell, timed_out: bool) -> bool {
+    !timed_out && shell.stopping.is_cancelled()
 }
 
 async fn resume(shell: &Shell, lease: &LeaseGuard) -> bool {
