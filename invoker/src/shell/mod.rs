@@ -1,9 +1,10 @@
 //! The thin shell around the pool: its lock, and the tasks that do what it decides.
 
+mod alone;
 mod chores;
 mod lease;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::config::InvokerConfig;
 use crate::metrics::Metrics;
 use crate::pool::{ActionKey, ContainerId, Effect, Effects, Lease, Pool, Refusal, Release};
 use crate::proxy::Proxy;
+use alone::Alone;
 
 pub(crate) use lease::LeaseGuard;
 
@@ -31,9 +33,6 @@ pub(crate) enum Grant {
 
 pub(crate) type Waiter = oneshot::Sender<Grant>;
 type ShellEffects = Effects<Arc<Proxy>, Waiter>;
-
-/// Activations that have to come one at a time before answers are waited for without sleeping.
-const LONE_RUN: u32 = 16;
 
 /// Everything the activations of one invoker share.
 #[derive(Debug)]
@@ -54,8 +53,7 @@ pub(crate) struct Shell {
     rearm: Notify,
     /// No new activations.
     pub(crate) draining: AtomicBool,
-    /// Activations in a row that were the only one when they began to wait for their answer, at most [`LONE_RUN`].
-    lone: AtomicU32,
+    alone: Alone,
     /// Containers are being taken from running activations.
     pub(crate) stopping: CancellationToken,
 }
@@ -85,7 +83,7 @@ impl Shell {
             runtime: Handle::current(),
             rearm: Notify::new(),
             draining: AtomicBool::new(false),
-            lone: AtomicU32::new(0),
+            alone: Alone::default(),
             stopping: CancellationToken::new(),
         })
     }
@@ -99,16 +97,7 @@ impl Shell {
     /// use the processor. One alone says little: among several clients, too, one activation is often the only one for
     /// a moment.
     pub(crate) fn spin(&self) -> Duration {
-        if self.activations.len() > 1 {
-            self.lone.store(0, Ordering::Relaxed);
-            return Duration::ZERO;
-        }
-        let lone = self.lone.load(Ordering::Relaxed);
-        if lone == LONE_RUN {
-            return self.config.spin;
-        }
-        self.lone.store(lone + 1, Ordering::Relaxed);
-        Duration::ZERO
+        if self.alone.is_usual(self.activations.len()) { self.config.spin } else { Duration::ZERO }
     }
 
     pub(crate) fn is_draining(&self) -> bool {
