@@ -60,8 +60,9 @@ fn print_row(kind: &str, subject: &str, milliseconds: &[f64]) {
 }
 
 fn start_by_hand(cli: &Cli, subject: &Subject) -> anyhow::Result<f64> {
+    let command = subject.runtime(cli)?;
     let begin = Instant::now();
-    let runtime = Runtime::start(subject.runtime(cli)?, &subject.init)?;
+    let runtime = Runtime::start(command, &subject.init)?;
     let body = run_body().to_string();
     Connection::open(&runtime.endpoint)?.call(&request("POST", "/run", None, body.as_bytes()))?;
     Ok(milliseconds(begin))
