@@ -26,10 +26,10 @@ const FIRST_START: i64 = 1_760_000_000_000;
 pub(crate) fn run(cli: &Cli, many: u64) -> anyhow::Result<()> {
     let (small, large) = (TempDir::new()?, TempDir::new()?);
     for (folder, count) in [(&small, FEW), (&large, many)] {
-        let data = folder.path().join("data");
-        std::fs::create_dir_all(&data)?;
+        // A server takes a directory with files in it only if they are a server's.
+        drop(Server::start_on(&cli.oxwhisk, folder.path())?);
         let begin = std::time::Instant::now();
-        fill(&data, count)?;
+        fill(&folder.path().join("data"), count)?;
         let rate = (count as f64 / begin.elapsed().as_secs_f64()).round();
         println!(
             "{}",
