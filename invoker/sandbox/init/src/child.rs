@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsStr};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -51,9 +51,15 @@ impl Place {
             cgroups: fds.collect(),
         })
     }
+
+    fn descriptors(&self) -> Vec<RawFd> {
+        let named = [&self.server, &self.user_namespace, &self.network_namespace];
+        named.into_iter().chain(&self.cgroups).map(AsRawFd::as_raw_fd).collect()
+    }
 }
 
-/// Turns this fork into a sandbox: waits for what to run, and executes it, or returns if that is in this process
+/// Turns this fork into a sandbox. From here on the descriptors of the parent are closed, so the caller must neither use
+/// nor drop them. Waits for what to run, and executes it, or returns if that is in this process
 /// already. A failure goes to the server, and this process ends.
 pub(crate) fn become_sandbox(
     standby: &StandbySpec,
@@ -87,6 +93,8 @@ type Output = (OwnedFd, OwnedFd);
 fn stand_by(standby: &StandbySpec, place: &mut Place) -> Result<Option<(ProgramSpec, Output)>, Failure> {
     set_pdeathsig(Signal::SIGKILL).step("tie to the server")?;
     setsid().step("start a session")?;
+    // Above all the parent's own socket: while a fork holds it, the server cannot see that the parent is gone.
+    sys::close_all_but(place.descriptors()).step("close descriptors")?;
     let own_name = get_name().step("read the name")?;
     set_name(STANDBY_NAME).step("change the name")?;
     // On a machine that was quiet this alone takes 10 ms: the kernel waits until no processor can be forking.
@@ -140,7 +148,7 @@ fn enter(
             set_dumpable(true).step("own the process's files")?;
             confine(filters)?;
             // Last, for it closes the report socket, which tells the server that all went well.
-            sys::close_from(3).step("close descriptors")?;
+            sys::close_all_but(Vec::new()).step("close descriptors")?;
             Ok(Sandboxed { spec })
         }
     }

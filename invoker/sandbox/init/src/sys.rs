@@ -74,16 +74,24 @@ pub(crate) fn own_received(fds: &[RawFd]) -> Vec<OwnedFd> {
 
 /// Marks every descriptor from `first` on to be closed by `exec`.
 pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
-    close_range(first, libc::CLOSE_RANGE_CLOEXEC)
+    close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
 }
 
-/// Closes every descriptor from `first` on. Their owners must not be dropped afterwards.
-pub(crate) fn close_from(first: u32) -> io::Result<()> {
-    close_range(first, 0)
+/// Closes every descriptor from 3 on but `kept`. The owners of the others must not be dropped afterwards.
+pub(crate) fn close_all_but(mut kept: Vec<RawFd>) -> io::Result<()> {
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept.into_iter().filter_map(|fd| u32::try_from(fd).ok()).filter(|fd| *fd >= 3) {
+        if first < fd {
+            close_range(first, fd - 1, 0)?;
+        }
+        first = fd + 1;
+    }
+    close_range(first, u32::MAX, 0)
 }
 
-fn close_range(first: u32, flags: libc::c_uint) -> io::Result<()> {
-    let (first, last) = (c_long::from(first), c_long::from(u32::MAX));
+fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
+    let (first, last) = (c_long::from(first), c_long::from(last));
     // SAFETY: no memory is passed; that nobody uses the descriptors any more is what the callers are called for.
     check(unsafe { libc::syscall(libc::SYS_close_range, first, last, c_long::from(flags)) })?;
     Ok(())

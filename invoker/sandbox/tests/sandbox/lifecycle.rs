@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("lifecycle::what_cannot_run_is_refused_by_name", refused),
     ("lifecycle::more_sandboxes_than_slots_are_refused_and_slots_come_back", slots),
     ("lifecycle::two_servers_side_by_side", side_by_side),
+    ("lifecycle::a_waiting_sandbox_holds_no_socket_of_its_parent", waiting),
     ("lifecycle::a_killed_launcher_is_replaced", launcher_killed),
     ("lifecycle::a_killed_server_leaves_nothing_that_its_successor_does_not_remove", server_killed),
     ("lifecycle::cold_starts_are_timed", cold_starts),
@@ -188,6 +189,35 @@ fn launchers_of(parent: u32) -> Vec<i32> {
         })
     };
     marked("oxwhisk-sandbox-launcher").into_iter().filter(is_launcher).collect()
+}
+
+/// Children of this process that wait for a program and are ready for it.
+fn waiting_sandboxes() -> Vec<i32> {
+    let waits = |pid: &i32| {
+        let read = |name| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let ours = read("status").contains(&format!("\nPPid:\t{}\n", std::process::id()));
+        // The score is set last.
+        ours && read("comm") == "ow-standby\n" && read("oom_score_adj") == "500\n"
+    };
+    marked("oxwhisk-sandbox-launcher").into_iter().filter(waits).collect()
+}
+
+/// Otherwise the server would not see that the parent is gone.
+fn waiting() -> Outcome {
+    block_on(async {
+        let rig = Rig::start().await?;
+        rig.shell("first", "true").await;
+        eventually("sandboxes wait", || waiting_sandboxes().len() == 2).await;
+        for pid in waiting_sandboxes() {
+            let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+            let links = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+            let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:")).count();
+            assert_eq!(sockets, 1, "it speaks with the server alone");
+        }
+        rig.end().await;
+        assert_eq!(waiting_sandboxes(), [0; 0], "they end with the factory");
+        Ok(())
+    })
 }
 
 fn launcher_killed() -> Outcome {
