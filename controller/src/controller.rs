@@ -1,6 +1,7 @@
 //! The whole controller: built from its parts, and the way of one request through it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -94,6 +95,7 @@ impl Controller {
             throttles: Arc::clone(&throttles),
             tasks: detached.clone(),
             queued: Mutex::new(HashMap::new()),
+            owed: AtomicUsize::new(0),
         });
         let controller = Arc::new(Self {
             config,

@@ -1,6 +1,7 @@
 //! Carrying invocations out.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Invocation {
 }
 
 /// Pause before a record that was not taken is handed over again, doubled up to the longest.
+/// Records that may wait to be handed over; with more than that, blocking calls are refused before they run.
+const OWED: usize = 64;
 const HAND_OVER_FIRST: Duration = Duration::from_millis(50);
 const HAND_OVER_LONGEST: Duration = Duration::from_secs(5);
 
@@ -59,6 +62,8 @@ pub(crate) struct Invocations {
     pub(crate) tasks: TaskTracker,
     /// Slots of invocations that are queued, until the dispatcher takes them up.
     pub(crate) queued: Mutex<HashMap<ActivationId, InFlight>>,
+    /// Records that are owed and were not taken yet.
+    pub(crate) owed: AtomicUsize,
 }
 
 impl Invocations {
@@ -75,6 +80,9 @@ impl Invocations {
         let id = ActivationId::generate();
         match invocation.wait {
             None => self.queue(&invocation, slot, &known, arguments, id).await,
+            Some(_) if self.owed.load(Ordering::Relaxed) >= OWED => {
+                Err(Fault::status(StatusCode::SERVICE_UNAVAILABLE))
+            }
             Some(wait) => self.run_blocking(invocation, slot, known, arguments, id, wait).await,
         }
     }
@@ -154,12 +162,18 @@ impl Invocations {
         };
         let mut run = DetachOnDrop::new(Box::pin(run), self.tasks.clone(), Handle::current());
         match tokio::time::timeout(wait, &mut run).await {
-            Ok(Ok(Completion { activation, cut_off, .. })) => {
+            Ok(Ok(Completion { activation, cut_off, record_refused })) => {
                 if cut_off {
                     // The caller is told so, and nobody else waits for it.
                     self.keep(&activation, store);
                 }
-                Ok(outcome::ended(&activation, invocation.result_only))
+                let answer = outcome::ended(&activation, invocation.result_only);
+                if record_refused {
+                    // The answer discloses the id.
+                    let this = Arc::clone(self);
+                    self.tasks.spawn(async move { this.hand_over(&activation).await });
+                }
+                Ok(answer)
             }
             Ok(Err(error)) => Err(refusal(&error)),
             Err(_elapsed) => {
@@ -237,6 +251,7 @@ impl Invocations {
 
     /// Hands over a record that is owed to somebody, again and again until it is taken, or never can be.
     pub(crate) async fn hand_over(&self, activation: &Arc<Activation>) {
+        let _owed = Owed::begin(&self.owed);
         let mut pause = HAND_OVER_FIRST;
         while let Err(error) = self.records.accept(activation) {
             tracing::error!(activation_id = %activation.activation_id, %error, "a record that is owed is not kept");
@@ -255,6 +270,22 @@ impl Invocations {
             tracing::error!(activation_id = %activation.activation_id, %error, "cannot keep a record");
         }
         kept
+    }
+}
+
+/// Counts one record for as long as it is owed, also if whoever waits for that gives up.
+struct Owed<'a>(&'a AtomicUsize);
+
+impl<'a> Owed<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -80,6 +80,37 @@ async fn a_record_that_is_not_taken_at_once_is_owed() {
     until_empty(&parts).await;
 }
 
+/// What is told to a client is owed to it; with too much owed, nothing more is begun.
+#[tokio::test]
+async fn records_of_answered_calls_are_owed_too_and_bounded() {
+    let parts = Parts::new().await;
+    let limits = UserLimits { invocations_per_minute: Some(10_000), ..UserLimits::default() };
+    parts.limit(limits).await;
+    let platform = parts.start().await;
+    assert_eq!(platform.call("PUT", "actions/a", &action()).await.0, 200);
+    parts.bus.refuse_records.store(usize::MAX, Ordering::SeqCst);
+    let mut ids = Vec::new();
+    let refused = loop {
+        let (status, answer) = platform.call("POST", "actions/a?blocking=true", &json!({})).await;
+        if status != 200 {
+            break status;
+        }
+        ids.push(answer["activationId"].as_str().unwrap().to_owned());
+        assert!(ids.len() < 1000, "there is no bound");
+    };
+    assert_eq!(refused, 503);
+    assert_eq!(platform.invoker.seen.lock().unwrap().len(), ids.len(), "what was refused did not run");
+    parts.bus.refuse_records.store(0, Ordering::SeqCst);
+    for id in ids {
+        record(&parts, &id).await;
+    }
+    until("calls are taken again", async || {
+        let (status, _) = platform.call("POST", "actions/a?blocking=true", &json!({})).await;
+        (status == 200).then_some(())
+    })
+    .await;
+}
+
 /// A platform that ended while `a` ran for its client, with the id of that activation.
 async fn interrupted(parts: &Parts, action: Value, target: &'static str) -> String {
     let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
