@@ -199,7 +199,13 @@ fn read_response(stream: &mut TcpStream, method: &str, request: String) -> std::
 
 fn read_some(stream: &mut TcpStream, into: &mut Vec<u8>) -> std::io::Result<usize> {
     let mut chunk = [0; 16 * 1024];
-    let count = stream.read(&mut chunk)?;
+    let count = loop {
+        match stream.read(&mut chunk) {
+            // A read with a time limit is not taken up again by the kernel when the process was stopped and went on.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            count => break count?,
+        }
+    };
     into.extend_from_slice(&chunk[..count]);
     Ok(count)
 }
