@@ -36,7 +36,8 @@ fn python_is_forked_once_it_was_used_and_forks_are_apart() {
             break;
         }
     }
-    assert_eq!(forks.len(), 3, "python was not forked");
+    let hint = "python was not forked: is liboxwhisk_sandbox_zygote.so beside the server? (`cargo build`)";
+    assert_eq!(forks.len(), 3, "{hint}");
     let drawn: BTreeSet<String> = forks.iter().map(|fork| fork["random"].to_string()).collect();
     assert_eq!(drawn.len(), 3, "forks drew the same numbers: {forks:?}");
 }
