@@ -10,14 +10,24 @@ function main(args) {
     const key = 'Basic ' + Buffer.from(process.env.__OW_API_KEY).toString('base64');
     const body = JSON.stringify({exec: {kind: 'nodejs:default', code: 'function main() {}'}});
     const headers = {authorization: key, 'content-type': 'application/json'};
+    const attempt = process.env.__OW_ATTEMPT;
+    if (args.once && attempt !== '1') return {attempt};
     return fetch(url, {method: 'PUT', headers, body})
         .then(r => new Promise(done => setTimeout(() => done({status: r.status}), args.ms)));
 }";
 
-/// Creates the action; it answers `{"status": 200}` after `ms` milliseconds.
+/// Creates the action; it answers `{"status": 200}` after `ms` milliseconds, or, with `once`, at once with the number of
+/// the attempt if that is not the first.
 #[track_caller]
 pub(crate) fn create(tenant: &Tenant, name: &str) {
-    let annotations = json!([{"key": "provide-api-key", "value": true}]);
+    create_with(tenant, name, "at-least-once");
+}
+
+/// [`create`] with a `delivery`.
+#[track_caller]
+pub(crate) fn create_with(tenant: &Tenant, name: &str, delivery: &str) {
+    let annotations =
+        json!([{"key": "provide-api-key", "value": true}, {"key": "delivery", "value": delivery}]);
     tenant.create(name, &action::with(action::nodejs(CODE), "annotations", annotations));
 }
 

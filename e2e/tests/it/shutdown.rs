@@ -57,25 +57,14 @@ fn sigterm_loses_no_accepted_invocation() {
     }
 }
 
-/// Runs for a minute the first time, and at once when it is run again.
-const PATIENT_ONCE: &str = "
-async function main() {
-    const attempt = process.env.__OW_ATTEMPT;
-    if (attempt === '1') await new Promise(done => setTimeout(done, 60000));
-    return {attempt};
-}";
-
 fn cut_off(test: &str, delivery: &str) -> Option<serde_json::Value> {
     let data = tempfile::tempdir().expect("a temporary directory");
     let options = ServerOptions::default().data_dir(data.path()).env("CONFIG_oxwhisk_shutdownGrace", "200ms");
     let mut server = shared::own_server(test, &options)?;
     let tenant = server.tenant(0);
-    let annotations = json!([{"key": "delivery", "value": delivery}]);
-    tenant.create("patient", &action::with(action::nodejs(PATIENT_ONCE), "annotations", annotations));
-    // Its answer says that a container of the same kind is there and that the one before it has begun.
-    let id = tenant.fire("patient", &json!({}));
-    tenant.create("echo", &action::nodejs(action::ECHO));
-    tenant.call_for_result("echo", &json!({})).expect(200);
+    announcing::create_with(&tenant, "patient", delivery);
+    let id = tenant.fire("patient", &json!({"ms": 60_000, "once": true}));
+    announcing::await_running(&tenant);
     server.signal(Signal::SIGTERM);
     assert!(server.wait_exit().success());
 
