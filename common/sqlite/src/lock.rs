@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::OpenError;
 
@@ -15,6 +16,10 @@ pub fn create_directory(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Directory { path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
 }
+
+/// A killed server may leave a child between its fork and its exec, which holds the lock for a moment more.
+const REMNANT_LIMIT: Duration = Duration::from_secs(5);
+const REMNANT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Held as long as a server uses a directory. The kernel gives it up when the process ends, however it ends.
 #[derive(Debug)]
@@ -37,21 +42,33 @@ impl DirectoryLock {
             .truncate(false)
             .open(path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = holder(&mut file).map_err(failed)?;
-                return Err(OpenError::InUse { path: directory.to_owned(), holder });
+        let deadline = Instant::now() + REMNANT_LIMIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    let holder = holder(&mut file).map_err(failed)?;
+                    if is_alive(&holder) || Instant::now() >= deadline {
+                        return Err(OpenError::InUse { path: directory.to_owned(), holder });
+                    }
+                    std::thread::sleep(REMNANT_PAUSE);
+                }
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         write_own_id(&mut file).map_err(failed)?;
         Ok(Self { _file: file })
     }
 }
 
+/// Whether the process with this id may still be a server; without a readable id it may.
+fn is_alive(id: &str) -> bool {
+    id.parse::<u32>().map_or(true, |id| Path::new(&format!("/proc/{id}")).exists())
+}
+
 fn holder(file: &mut File) -> io::Result<String> {
     let mut text = String::new();
+    file.rewind()?;
     file.take(32).read_to_string(&mut text)?;
     Ok(text.trim().to_owned())
 }
@@ -74,6 +91,21 @@ mod tests {
         assert!(error.to_string().ends_with(&format!("process id {}", std::process::id())), "{error}");
         drop(first);
         DirectoryLock::acquire(directory.path(), "lock").unwrap();
+    }
+
+    #[test]
+    fn what_a_dead_holder_left_behind_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut remnant = File::create(directory.path().join("lock")).unwrap();
+        remnant.lock().unwrap();
+        // More than the kernel gives out.
+        remnant.write_all(b"4194305").unwrap();
+        let end = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            drop(remnant);
+        });
+        DirectoryLock::acquire(directory.path(), "lock").unwrap();
+        end.join().unwrap();
     }
 
     #[test]
