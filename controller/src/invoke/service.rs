@@ -43,11 +43,18 @@ pub(crate) struct Invocation {
     pub(crate) received: i64,
 }
 
-/// Pause before a record that was not taken is handed over again, doubled up to the longest.
 /// Records that may wait to be handed over; with more than that, blocking calls are refused before they run.
 const OWED: usize = 64;
+/// Pause before a record that was not taken is handed over again, doubled up to the longest.
 const HAND_OVER_FIRST: Duration = Duration::from_millis(50);
 const HAND_OVER_LONGEST: Duration = Duration::from_secs(5);
+
+/// An invocation whose client was told its id and waits no more.
+struct Accepted {
+    message: ActivationMessage,
+    delivery: Delivery,
+    store: StorePolicy,
+}
 
 /// All it takes to run actions.
 #[derive(Debug)]
@@ -177,7 +184,12 @@ impl Invocations {
             }
             Ok(Err(error)) => Err(refusal(&error)),
             Err(_elapsed) => {
-                self.outlive(run, message(&invocation, &known, &arguments, id), delivery(&known)).await?;
+                let owed = Accepted {
+                    message: message(&invocation, &known, &arguments, id),
+                    delivery: delivery(&known),
+                    store,
+                };
+                self.outlive(run, owed).await?;
                 Ok(outcome::accepted(id))
             }
         }
@@ -188,8 +200,7 @@ impl Invocations {
     async fn outlive(
         self: &Arc<Self>,
         run: DetachOnDrop<Result<Completion, DispatchError>>,
-        message: ActivationMessage,
-        delivery: Delivery,
+        Accepted { message, delivery, store }: Accepted,
     ) -> Result<(), Fault> {
         let noted = self.produce(Topic::InFlight, &message).await;
         let this = Arc::clone(self);
@@ -199,7 +210,7 @@ impl Invocations {
                 // Its note survives the shutdown, so it runs again at the next start.
                 Ok(Completion { cut_off: true, .. }) if delivery == Delivery::AtLeastOnce => {}
                 Ok(Completion { activation, record_refused, cut_off }) => {
-                    if record_refused || cut_off {
+                    if record_refused || (cut_off && matches!(this.keep(&activation, store), Kept::Refused(_))) {
                         this.hand_over(&activation).await;
                     }
                     this.note_done(&activation).await;

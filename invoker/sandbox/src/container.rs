@@ -70,7 +70,7 @@ impl Life {
     }
 
     /// Waits for the end, at most `limit`.
-    async fn wait(&self, limit: Duration) -> Option<ExitReason> {
+    pub(crate) async fn wait(&self, limit: Duration) -> Option<ExitReason> {
         if let Some(reason) = self.look() {
             return Some(reason);
         }
@@ -85,7 +85,7 @@ impl Life {
     }
 
     /// Waits without a runtime: for [`Drop`].
-    pub(crate) fn wait_blocking(&self, limit: Duration) -> Option<ExitReason> {
+    fn wait_blocking(&self, limit: Duration) -> Option<ExitReason> {
         let mut fds = [PollFd::new(self.pidfd.get_ref().as_fd(), PollFlags::POLLIN)];
         let _ = poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX));
         self.look()

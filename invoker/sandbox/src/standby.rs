@@ -11,6 +11,8 @@ use std::time::Duration;
 use oxwhisk_sandbox_init::{ChildReport, ProgramSpec, Reply, Request, StandbySpec, Start, channel};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
 use crate::cgroup::{Cgroups, Group, GroupLimits};
 use crate::container::Life;
@@ -56,6 +58,8 @@ pub(crate) struct StandbyMaker {
     pub(crate) cgroups: Arc<Cgroups>,
     /// Longest wait for one step.
     pub(crate) step_timeout: Duration,
+    /// Carries on what outlasts a standby: the wait for the end of its process.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl StandbyMaker {
@@ -63,7 +67,7 @@ impl StandbyMaker {
     pub(crate) async fn make(&self, parent: &Parent, slot: Slot) -> io::Result<Standby> {
         let spec = StandbySpec { uid: slot.uid, open_socket: !nix::unistd::geteuid().is_root() };
         // Of the slots that are in use each has its uid, so no other group bears the name.
-        let mut place = Place { slots: Arc::clone(&self.slots), slot: Some(slot), group: None, life: None };
+        let mut place = Place::new(self, slot);
         let group = self.cgroups.create(&format!("sandbox-{}", spec.uid))?;
         let procs = group.open_procs();
         place.group = Some(group.clone());
@@ -157,26 +161,47 @@ pub(crate) struct Started {
     pub(crate) socket_directory: OwnedFd,
 }
 
-/// What a sandbox in the making holds.
+/// What a sandbox in the making holds. Dropping it undoes it, in a task: the end of its process is waited for.
 #[derive(Debug)]
 struct Place {
-    slots: Arc<SlotPool>,
     slot: Option<Slot>,
     group: Option<Group>,
     life: Option<Arc<Life>>,
+    slots: Arc<SlotPool>,
+    tasks: TaskTracker,
+}
+
+impl Place {
+    fn new(maker: &StandbyMaker, slot: Slot) -> Self {
+        let (slots, tasks) = (Arc::clone(&maker.slots), maker.tasks.clone());
+        Self { slot: Some(slot), group: None, life: None, slots, tasks }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(life) = &self.life {
-            life.kill();
-            if life.wait_blocking(Duration::from_secs(1)).is_none() {
-                return;
-            }
+        let (slot, group, life) = (self.slot.take(), self.group.take(), self.life.take());
+        if slot.is_none() && group.is_none() {
+            return;
         }
-        let removed = self.group.as_ref().is_none_or(|group| group.try_remove().is_ok());
-        if let Some(slot) = self.slot.take().filter(|_| removed) {
-            self.slots.give_back(slot);
+        let slots = Arc::clone(&self.slots);
+        // Without a runtime the program ends, and every sandbox with its launcher.
+        if let Ok(runtime) = Handle::try_current() {
+            self.tasks.spawn_on(undo(slot, group, life, slots), &runtime);
         }
+    }
+}
+
+/// What does not go at once is left to the next clean-up, and its slot is not used again.
+async fn undo(slot: Option<Slot>, group: Option<Group>, life: Option<Arc<Life>>, slots: Arc<SlotPool>) {
+    if let Some(life) = life {
+        life.kill();
+        if life.wait(Duration::from_secs(1)).await.is_none() {
+            return;
+        }
+    }
+    let removed = group.is_none_or(|group| group.try_remove().is_ok());
+    if let Some(slot) = slot.filter(|_| removed) {
+        slots.give_back(slot);
     }
 }

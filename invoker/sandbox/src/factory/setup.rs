@@ -87,6 +87,7 @@ pub(super) async fn start(config: SandboxConfig) -> Result<SandboxFactory, Setup
         slots: Arc::clone(&slots),
         cgroups: Arc::clone(&cgroups),
         step_timeout: config.step_timeout,
+        tasks: tasks.clone(),
     };
     let standbys = config.standbys as usize;
     let stocks = Stocks::new(Arc::new(maker), standbys, tasks.clone(), stop.clone());
