@@ -13,6 +13,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-config", &["oxwhisk-core"]),
     ("oxwhisk-service", &["oxwhisk-core", "oxwhisk-config"]),
     ("oxwhisk-sqlite", &[]),
+    ("oxwhisk-proto", &[]),
+    ("oxwhisk-proto-generate", &[]),
     ("oxwhisk-store", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-messaging", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-ticket", &["oxwhisk-core"]),

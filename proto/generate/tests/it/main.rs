@@ -1,0 +1,4 @@
+//! Tests of the contracts from outside.
+
+mod contracts;
+mod generated;
