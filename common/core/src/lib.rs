@@ -7,9 +7,11 @@
 //! - [`name`], [`id`], [`version`]: what things are called;
 //! - [`entity`]: actions and activation records; [`exec`]: what an action runs; [`parameters`];
 //! - [`limits`], [`size`]: what is allowed; [`manifest`]: which kinds exist;
-//! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker.
+//! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker;
+//!   [`delivery`]: whether that may run twice.
 
 mod as_text;
+pub mod delivery;
 pub mod entity;
 pub mod error;
 pub mod exec;

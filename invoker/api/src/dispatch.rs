@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+pub use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, Revision, TransactionId};
 use oxwhisk_core::image::ImageName;
@@ -57,14 +58,6 @@ pub struct ResponseLimits {
     pub max: usize,
     /// How much of a larger one is kept in the error message.
     pub truncation: usize,
-}
-
-/// What a broken run may cost: run it once more, or lose it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
-    #[default]
-    AtLeastOnce,
-    AtMostOnce,
 }
 
 /// One activation on its way to a container.

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-ticket", &["oxwhisk-core"]),
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core"]),
+    ("oxwhisk-dispatch", &["oxwhisk-core"]),
     ("oxwhisk-container", &["oxwhisk-core"]),
     ("oxwhisk-sandbox", &["oxwhisk-core", "oxwhisk-container", "oxwhisk-sandbox-init"]),
     ("oxwhisk-sandbox-init", &[]),

@@ -1,0 +1,266 @@
+//! From the queue to an invoker, and what the invoker says.
+
+use oxwhisk_core::delivery::Delivery;
+use oxwhisk_core::id::{ActivationId, InvokerId};
+
+use super::Dispatcher;
+use crate::effect::Effect;
+use crate::entry::{Entry, Stage};
+use crate::guards::Guard;
+use crate::names::{RecordKind, Replacement, Source};
+use crate::wire::{Ended, Order, Phase, RecordState, Said};
+
+impl Dispatcher {
+    pub(super) fn admit_if_answered(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        if let Stage::Adopting { round, marked } = entry.stage
+            && self.is_answered(round)
+        {
+            self.admit(id, marked, out);
+        }
+    }
+
+    /// It is known what invokers hold: adopt it, record its loss, park it, or queue it.
+    pub(super) fn admit(&mut self, id: ActivationId, marked: bool, out: &mut Vec<Effect>) {
+        if self.adopt(id, out) {
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let message = entry.message;
+        let is_parkable = entry.obligations.iter().all(|owed| owed.position.source == Source::Queue);
+        if marked {
+            self.record(id, RecordKind::Lost, None, out);
+        } else if entry.surplus && is_parkable {
+            entry.surplus = false;
+            self.replace(id, Replacement::Park { attempt: message.attempt }, out);
+        } else {
+            entry.stage = Stage::Queued;
+            out.push(Effect::Enqueue(message));
+        }
+    }
+
+    /// If an invoker said that it holds it: asks that one to tell us.
+    fn adopt(&mut self, id: ActivationId, out: &mut Vec<Effect>) -> bool {
+        let (Some((invoker, phase)), Some(entry)) = (self.hints.remove(&id), self.entries.get_mut(&id)) else {
+            return false;
+        };
+        if let Phase::Ended(Ended { cut_off: false, record: RecordState::Durable }) = phase {
+            self.settle(id, out);
+            return true;
+        }
+        let started = phase != Phase::Waiting;
+        entry.stage = Stage::Dispatched { invoker, adopted: true, started };
+        out.push(Effect::Send { invoker, order: Order::Attach(id) });
+        true
+    }
+
+    pub(super) fn turn(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.stage == Stage::Queued) else {
+            return;
+        };
+        let message = entry.message;
+        if self.draining {
+            return;
+        }
+        if message.delivery == Delivery::AtLeastOnce {
+            return self.place(id, out);
+        }
+        entry.stage = Stage::Marking;
+        if self.is_marked(message) {
+            return self.adopt_marked(id, out);
+        }
+        out.push(Effect::MarkStarted(message));
+        if !self.guards.needs_mark(message.delivery) {
+            self.place(id, out);
+        }
+    }
+
+    pub(super) fn place(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.stage = Stage::Placing;
+            out.push(Effect::Place(entry.message));
+        }
+    }
+
+    pub(super) fn placed(&mut self, id: ActivationId, invoker: InvokerId, out: &mut Vec<Effect>) {
+        let is_ready = self.is_ready(invoker);
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.stage == Stage::Placing) else {
+            return;
+        };
+        if !is_ready {
+            out.push(Effect::Place(entry.message));
+        } else if !self.adopt(id, out)
+            && let Some(entry) = self.entries.get_mut(&id)
+        {
+            entry.stage = Stage::Dispatched { invoker, adopted: false, started: false };
+            out.push(Effect::Send { invoker, order: Order::Dispatch(entry.message) });
+        }
+    }
+
+    pub(super) fn said(&mut self, invoker: InvokerId, said: Said, out: &mut Vec<Effect>) {
+        match said {
+            Said::Welcome { resumed, held } => self.welcome(invoker, resumed, &held, out),
+            Said::Holding { round, held } => self.holding(invoker, round, &held, out),
+            Said::Refused { id, .. } if self.is_at(id, invoker) => self.not_run(id, out),
+            Said::Unknown(id) if self.is_at(id, invoker) => self.not_held(id, out),
+            Said::Refused { .. } | Said::Unknown(_) => {}
+            Said::Started(id) => self.started(id, invoker),
+            Said::Ended { id, ended } => self.ended(id, invoker, ended, out),
+            Said::RecordDurable(id) => self.record_durable(id, invoker, out),
+        }
+    }
+
+    fn is_at(&self, id: ActivationId, invoker: InvokerId) -> bool {
+        let stage = self.entries.get(&id).map(|entry| entry.stage);
+        matches!(stage, Some(Stage::Dispatched { invoker: at, .. }) if at == invoker)
+    }
+
+    fn started(&mut self, id: ActivationId, from: InvokerId) {
+        if let Some(Entry { stage: Stage::Dispatched { invoker, started, .. }, .. }) = self.entries.get_mut(&id)
+            && *invoker == from
+        {
+            *started = true;
+        }
+    }
+
+    /// It was taken back before it began: it goes to an invoker again, whatever its delivery.
+    pub(super) fn not_run(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        if self.drop_if_nobodys(id) {
+            return;
+        }
+        self.place(id, out);
+    }
+
+    /// What was to be adopted has ended and been forgotten meanwhile: there is a record, or somebody else sees to it.
+    fn not_held(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        if self.drop_if_nobodys(id) {
+            return;
+        }
+        let Some(entry) = self.entries.get(&id) else { return };
+        match entry.message.delivery {
+            Delivery::AtMostOnce => self.record(id, RecordKind::Lost, None, out),
+            Delivery::AtLeastOnce => self.place(id, out),
+        }
+    }
+
+    fn ended(&mut self, id: ActivationId, invoker: InvokerId, ended: Ended, out: &mut Vec<Effect>) {
+        if ended.cut_off {
+            return self.cut_off(id, invoker, out);
+        }
+        let acknowledge = Effect::Send { invoker, order: Order::Acknowledge(id) };
+        let Some(entry) = self.entries.get_mut(&id) else {
+            match self.guards.may_acknowledge(ended.record) {
+                true => out.push(acknowledge),
+                false => drop(self.strays.insert(id, invoker)),
+            }
+            return;
+        };
+        if entry.call.take().is_some() {
+            out.push(Effect::Answer(id));
+        }
+        let recorded = entry.recorded;
+        entry.stage = Stage::Ended { invoker };
+        if ended.record.is_settled() || recorded {
+            return self.settle(id, out);
+        }
+        self.end_early(id, out);
+        if self.guards.may_acknowledge(ended.record) {
+            out.push(acknowledge);
+        }
+    }
+
+    /// The invoker was shut down under it, and keeps no record. At most once: that is the result. At least once: it goes
+    /// again, as often as invokers are shut down.
+    fn cut_off(&mut self, id: ActivationId, invoker: InvokerId, out: &mut Vec<Effect>) {
+        let entry = self.entries.get_mut(&id).filter(
+            |entry| matches!(entry.stage, Stage::Dispatched { invoker: at, .. } if at == invoker),
+        );
+        let Some(entry) = entry else {
+            out.push(Effect::Send { invoker, order: Order::Acknowledge(id) });
+            return;
+        };
+        let attempt = entry.message.attempt + 1;
+        let answered = entry.call.take().is_some();
+        if answered {
+            out.push(Effect::Answer(id));
+        }
+        if answered || entry.message.delivery == Delivery::AtMostOnce {
+            return self.record(id, RecordKind::Result, Some(invoker), out);
+        }
+        out.push(Effect::Send { invoker, order: Order::Acknowledge(id) });
+        if !self.drop_if_nobodys(id) {
+            self.replace(id, Replacement::Retry { attempt }, out);
+        }
+    }
+
+    fn record_durable(&mut self, id: ActivationId, invoker: InvokerId, out: &mut Vec<Effect>) {
+        self.strays.remove(&id);
+        match self.entries.get_mut(&id) {
+            // The client wants the result too, which is behind this.
+            Some(entry) if entry.call.is_some() => entry.recorded = true,
+            known => {
+                let acknowledge = Effect::Send { invoker, order: Order::Acknowledge(id) };
+                if known.is_some() {
+                    self.settle(id, out);
+                }
+                if !out.contains(&acknowledge) {
+                    out.push(acknowledge);
+                }
+            }
+        }
+    }
+
+    /// The invoker is gone, or has forgotten, and there is no result.
+    pub(super) fn outcome_unknown(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        if self.drop_if_nobodys(id) {
+            return;
+        }
+        let Some(entry) = self.entries.get(&id) else { return };
+        let Stage::Dispatched { started, .. } = entry.stage else { return };
+        let Entry { message, recorded, .. } = *entry;
+        if recorded {
+            self.settle(id, out);
+        } else if !self.guards.may_have_started(message.delivery, started) {
+            self.place(id, out);
+        } else if let Some(kind) = crate::guards::record_instead(message.delivery) {
+            self.record(id, kind, None, out);
+        } else {
+            self.retry(id, out);
+        }
+    }
+
+    /// It began and never came to an end.
+    fn retry(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let may_retry = self.guards.may_retry(entry.message.attempt, self.max_attempts);
+        match (entry.obligations.is_empty(), may_retry) {
+            (false, true) => {
+                let attempt = entry.message.attempt + 1;
+                self.replace(id, Replacement::Retry { attempt }, out);
+            }
+            (false, false) => self.bury(id, out),
+            // Nothing of it is on Kafka: a client waits.
+            (true, true) => {
+                entry.message.attempt += 1;
+                self.place(id, out);
+            }
+            (true, false) => self.record(id, RecordKind::Exhausted, None, out),
+        }
+    }
+
+    pub(super) fn record(
+        &mut self,
+        id: ActivationId,
+        kind: RecordKind,
+        kept_by: Option<InvokerId>,
+        out: &mut Vec<Effect>,
+    ) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.stage = Stage::Recording { kind, kept_by };
+            out.push(Effect::WriteRecord { id, kind });
+            if self.guards.without(Guard::DoneAfterRecord) || self.guards.without(Guard::WithdrawAfterRecord) {
+                self.end_early(id, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! An invoker's side of the protocol: it keeps what it runs, and the results of that, until nobody can need them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oxwhisk_core::id::ActivationId;
+
+use crate::guards::{Guard, Guards};
+use crate::names::{Incarnation, Message};
+use crate::wire::{Ended, Held, Order, Phase, RecordState, Refusal, Said};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeeperEvent {
+    /// A controller's stream has begun.
+    Connected(Incarnation),
+    /// It has ended; the controller may come back.
+    Disconnected(Incarnation),
+    /// The controller has ended, or was away for too long: what it was told no longer counts.
+    SessionOver(Incarnation),
+    Ordered { from: Incarnation, order: Order },
+    /// `/run` is next. It may follow when the effects of this have been written to their streams.
+    Starting(ActivationId),
+    Ended { id: ActivationId, ended: Ended },
+    /// The record that [`KeeperEffect::WriteRecord`] asked for is durable on `completed`.
+    RecordDurable(ActivationId),
+    /// The invoker is being shut down: it takes no more.
+    Drain,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeeperEffect {
+    /// Run it, then [`KeeperEvent::Starting`] and [`KeeperEvent::Ended`].
+    Run(Message),
+    /// Append its record to `completed`, again and again until it is, then [`KeeperEvent::RecordDurable`].
+    WriteRecord(ActivationId),
+    /// Write to the controller's stream. An [`Said::Ended`] brings the result along.
+    Say { to: Incarnation, said: Said },
+    /// The result may be thrown away, and its record need not be written any more.
+    Forget(ActivationId),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Kept {
+    phase: Phase,
+    /// Controllers that dispatched it or asked to be told, and have not acknowledged it.
+    watchers: BTreeSet<Incarnation>,
+}
+
+/// What one invoker holds, at most `bound` activations: with those it refuses new ones, so that results that nobody
+/// takes do not fill its memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Keeper {
+    bound: usize,
+    guards: Guards,
+    draining: bool,
+    kept: BTreeMap<ActivationId, Kept>,
+    /// Controllers of which nothing was forgotten, and whether they have a stream.
+    sessions: BTreeMap<Incarnation, bool>,
+}
+
+impl Keeper {
+    #[must_use]
+    pub fn new(bound: usize, guards: Guards) -> Self {
+        Self { bound, guards, draining: false, kept: BTreeMap::new(), sessions: BTreeMap::new() }
+    }
+
+    /// How many activations are held, running or kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    #[must_use]
+    pub fn phase(&self, id: ActivationId) -> Option<Phase> {
+        self.kept.get(&id).map(|kept| kept.phase)
+    }
+
+    /// Controllers that the invoker remembers.
+    #[must_use]
+    pub fn sessions(&self) -> impl Iterator<Item = Incarnation> {
+        self.sessions.keys().copied()
+    }
+
+    pub fn handle(&mut self, event: KeeperEvent) -> Vec<KeeperEffect> {
+        let mut out = Vec::new();
+        match event {
+            KeeperEvent::Connected(by) => self.connected(by, &mut out),
+            KeeperEvent::Disconnected(by) => {
+                if let Some(connected) = self.sessions.get_mut(&by) {
+                    *connected = false;
+                }
+            }
+            KeeperEvent::SessionOver(by) => self.session_over(by, &mut out),
+            KeeperEvent::Ordered { from, order } => self.ordered(from, order, &mut out),
+            KeeperEvent::Starting(id) => self.advance(id, Phase::Started, &mut out),
+            KeeperEvent::Ended { id, ended } => {
+                if !ended.cut_off && ended.record == RecordState::Pending {
+                    out.push(KeeperEffect::WriteRecord(id));
+                }
+                self.advance(id, Phase::Ended(ended), &mut out);
+                self.forget_if_done(id, &mut out);
+            }
+            KeeperEvent::RecordDurable(id) => self.record_durable(id, &mut out),
+            KeeperEvent::Drain => self.draining = true,
+        }
+        out
+    }
+
+    fn connected(&mut self, by: Incarnation, out: &mut Vec<KeeperEffect>) {
+        let resumed = self.sessions.insert(by, true).is_some();
+        let said = Said::Welcome { resumed, held: self.held(by) };
+        out.push(KeeperEffect::Say { to: by, said });
+    }
+
+    fn held(&self, by: Incarnation) -> Vec<Held> {
+        let held = |(id, kept): (&ActivationId, &Kept)| Held {
+            id: *id,
+            phase: kept.phase,
+            yours: kept.watchers.contains(&by),
+        };
+        self.kept.iter().map(held).collect()
+    }
+
+    fn session_over(&mut self, by: Incarnation, out: &mut Vec<KeeperEffect>) {
+        self.sessions.remove(&by);
+        let watched: Vec<ActivationId> = self.kept.keys().copied().collect();
+        for id in watched {
+            if let Some(kept) = self.kept.get_mut(&id) {
+                kept.watchers.remove(&by);
+            }
+            self.forget_if_done(id, out);
+        }
+    }
+
+    fn ordered(&mut self, from: Incarnation, order: Order, out: &mut Vec<KeeperEffect>) {
+        match order {
+            Order::Dispatch(message) => self.dispatch(from, message, out),
+            Order::Attach(id) => {
+                if !self.attach(from, id, out) {
+                    out.push(KeeperEffect::Say { to: from, said: Said::Unknown(id) });
+                }
+            }
+            Order::Ask(round) => {
+                let said = Said::Holding { round, held: self.held(from) };
+                out.push(KeeperEffect::Say { to: from, said });
+            }
+            Order::Acknowledge(id) => self.acknowledged(from, id, out),
+        }
+    }
+
+    fn dispatch(&mut self, from: Incarnation, message: Message, out: &mut Vec<KeeperEffect>) {
+        let id = message.id;
+        if self.attach(from, id, out) {
+            if self.guards.without(Guard::AttachDuplicate) {
+                out.push(KeeperEffect::Run(message));
+            }
+            return;
+        }
+        let refusal = match () {
+            () if self.draining => Some(Refusal::Draining),
+            () if self.kept.len() >= self.bound => Some(Refusal::Full),
+            () => None,
+        };
+        if let Some(why) = refusal {
+            out.push(KeeperEffect::Say { to: from, said: Said::Refused { id, why } });
+            return;
+        }
+        self.kept.insert(id, Kept { phase: Phase::Waiting, watchers: BTreeSet::from([from]) });
+        out.push(KeeperEffect::Run(message));
+    }
+
+    /// Whoever asks for what is held is told how far it has come, and everything further.
+    fn attach(&mut self, from: Incarnation, id: ActivationId, out: &mut Vec<KeeperEffect>) -> bool {
+        let Some(kept) = self.kept.get_mut(&id) else { return false };
+        kept.watchers.insert(from);
+        let said = match kept.phase {
+            Phase::Waiting => return true,
+            Phase::Started => Said::Started(id),
+            Phase::Ended(ended) => Said::Ended { id, ended },
+        };
+        out.push(KeeperEffect::Say { to: from, said });
+        true
+    }
+
+    fn advance(&mut self, id: ActivationId, phase: Phase, out: &mut Vec<KeeperEffect>) {
+        let Some(kept) = self.kept.get_mut(&id) else { return };
+        kept.phase = phase;
+        let said = match phase {
+            Phase::Waiting => return,
+            Phase::Started => Said::Started(id),
+            Phase::Ended(ended) => Said::Ended { id, ended },
+        };
+        self.tell_watchers(id, &said, out);
+    }
+
+    fn tell_watchers(&self, id: ActivationId, said: &Said, out: &mut Vec<KeeperEffect>) {
+        let Some(kept) = self.kept.get(&id) else { return };
+        let connected = kept.watchers.iter().filter(|by| self.sessions.get(by).is_some_and(|up| *up));
+        out.extend(connected.map(|by| KeeperEffect::Say { to: *by, said: said.clone() }));
+    }
+
+    fn record_durable(&mut self, id: ActivationId, out: &mut Vec<KeeperEffect>) {
+        if let Some(Kept { phase: Phase::Ended(ended), .. }) = self.kept.get_mut(&id) {
+            ended.record = RecordState::Durable;
+            self.tell_watchers(id, &Said::RecordDurable(id), out);
+            self.forget_if_done(id, out);
+        }
+    }
+
+    /// A controller that acknowledges knows that there is a record, or wrote it.
+    fn acknowledged(&mut self, from: Incarnation, id: ActivationId, out: &mut Vec<KeeperEffect>) {
+        if let Some(Kept { phase: Phase::Ended(ended), watchers }) = self.kept.get_mut(&id) {
+            watchers.remove(&from);
+            ended.record = RecordState::Durable;
+            self.forget_if_done(id, out);
+        }
+    }
+
+    fn forget_if_done(&mut self, id: ActivationId, out: &mut Vec<KeeperEffect>) {
+        if let Some(Kept { phase: Phase::Ended(ended), watchers }) = self.kept.get(&id)
+            && self.guards.may_forget(*ended, !watchers.is_empty())
+        {
+            self.kept.remove(&id);
+            out.push(KeeperEffect::Forget(id));
+        }
+    }
+}
