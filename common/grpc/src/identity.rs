@@ -247,7 +247,7 @@ mod tests {
         #[test]
         fn names_survive_both_forms(name in "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", role in 0..4_usize) {
             let identity = Identity::new(Role::ALL[role], name).unwrap();
-            prop_assert_eq!(identity.to_string().parse::<Identity>().unwrap(), identity.clone());
+            prop_assert_eq!(&identity.to_string().parse::<Identity>().unwrap(), &identity);
             prop_assert_eq!(Identity::of_dns_name(&identity.dns_name()), Some(identity));
         }
     }
