@@ -65,6 +65,12 @@ impl Readiness {
         self.shared.state.borrow().clone()
     }
 
+    /// The state now and whenever it changes.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<State> {
+        self.shared.state.subscribe()
+    }
+
     /// Begins to answer [`State::Draining`].
     pub fn drain(&self) {
         self.shared.state.send_replace(State::Draining);

@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-config", &["oxwhisk-core"]),
     ("oxwhisk-service", &["oxwhisk-core", "oxwhisk-config"]),
     ("oxwhisk-sqlite", &[]),
+    ("oxwhisk-grpc", &["oxwhisk-config", "oxwhisk-service"]),
     ("oxwhisk-proto", &[]),
     ("oxwhisk-proto-generate", &[]),
     ("oxwhisk-store", &["oxwhisk-core", "oxwhisk-sqlite"]),
