@@ -2,7 +2,7 @@
 /// From controller to invoker.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConverseRequest {
-    #[prost(oneof = "converse_request::Message", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "converse_request::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<converse_request::Message>,
 }
 /// Nested message and enum types in `ConverseRequest`.
@@ -15,24 +15,30 @@ pub mod converse_request {
         /// Answered by Refused, or in the end by Ended.
         #[prost(message, tag = "2")]
         Dispatch(super::DispatchActivation),
-        /// Lets the invoker forget a result.
+        /// Answered by Unknown, or by how far it has come and everything further.
         #[prost(message, tag = "3")]
+        Attach(super::Attach),
+        /// Answered by Holding.
+        #[prost(message, tag = "4")]
+        Ask(super::Ask),
+        /// Lets the invoker forget a result.
+        #[prost(message, tag = "5")]
         Acknowledge(super::Acknowledge),
         /// An action was changed.
-        #[prost(message, tag = "4")]
+        #[prost(message, tag = "6")]
         Invalidate(super::Invalidate),
         /// Work waits for room.
-        #[prost(message, tag = "5")]
+        #[prost(message, tag = "7")]
         Want(super::Want),
-        /// To an Offer.
-        #[prost(message, tag = "6")]
+        /// Answers an Offer.
+        #[prost(message, tag = "8")]
         AnswerOffer(super::AnswerOffer),
     }
 }
 /// From invoker to controller.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConverseResponse {
-    #[prost(oneof = "converse_response::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "converse_response::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub message: ::core::option::Option<converse_response::Message>,
 }
 /// Nested message and enum types in `ConverseResponse`.
@@ -42,23 +48,29 @@ pub mod converse_response {
         /// First, and only first.
         #[prost(message, tag = "1")]
         Hello(super::InvokerHello),
-        /// Answers a dispatch.
+        /// Answers Ask.
         #[prost(message, tag = "2")]
-        Refused(super::Refused),
-        /// May follow a dispatch.
+        Holding(super::Holding),
+        /// Answers a dispatch.
         #[prost(message, tag = "3")]
+        Refused(super::Refused),
+        /// Answers Attach.
+        #[prost(message, tag = "4")]
+        Unknown(super::Unknown),
+        /// May follow a dispatch.
+        #[prost(message, tag = "5")]
         Started(super::Started),
         /// Answers a dispatch, or one of an earlier conversation.
-        #[prost(message, tag = "4")]
+        #[prost(message, tag = "6")]
         Ended(super::Ended),
-        /// Follows an Ended, or comes before it.
-        #[prost(message, tag = "5")]
+        /// Follows an Ended whose record was pending.
+        #[prost(message, tag = "7")]
         Recorded(super::Recorded),
         /// Whenever it has changed, at most ten times a second.
-        #[prost(message, tag = "6")]
+        #[prost(message, tag = "8")]
         Capacity(super::Capacity),
         /// Answers a want when room came free.
-        #[prost(message, tag = "7")]
+        #[prost(message, tag = "9")]
         Offer(super::Offer),
     }
 }
@@ -69,8 +81,8 @@ pub struct ControllerHello {
     #[prost(string, tag = "1")]
     pub controller: ::prost::alloc::string::String,
     /// Differs between two lives of the same controller.
-    #[prost(string, tag = "2")]
-    pub incarnation: ::prost::alloc::string::String,
+    #[prost(fixed64, tag = "2")]
+    pub incarnation: u64,
     /// Where this controller serves oxwhisk.code.v1, as "host:port" or "unix:/path".
     #[prost(string, tag = "3")]
     pub code_address: ::prost::alloc::string::String,
@@ -82,37 +94,37 @@ pub struct InvokerHello {
     #[prost(uint32, tag = "1")]
     pub invoker: u32,
     /// Differs between two lives of the same invoker: what ran in an earlier one is gone.
-    #[prost(string, tag = "2")]
-    pub incarnation: ::prost::alloc::string::String,
-    /// Its room at the moment.
-    #[prost(message, optional, tag = "3")]
-    pub capacity: ::core::option::Option<Capacity>,
+    #[prost(fixed64, tag = "2")]
+    pub incarnation: u64,
+    /// Nothing was forgotten of what this incarnation of the controller ever sent: what is not held and was not acknowledged
+    /// never arrived.
+    #[prost(bool, tag = "3")]
+    pub resumed: bool,
     /// Everything that runs here or has ended and was not acknowledged, whoever dispatched it.
     #[prost(message, repeated, tag = "4")]
     pub held: ::prost::alloc::vec::Vec<Held>,
+    /// Its room at the moment.
+    #[prost(message, optional, tag = "5")]
+    pub capacity: ::core::option::Option<Capacity>,
     /// Kinds of the runtimes manifest that it has containers for; empty says all.
-    #[prost(string, repeated, tag = "5")]
+    #[prost(string, repeated, tag = "6")]
     pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-}
-/// One try to run an activation.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Attempt {
-    /// 32 hexadecimal digits.
-    #[prost(string, tag = "1")]
-    pub activation_id: ::prost::alloc::string::String,
-    /// 1 for the first.
-    #[prost(uint32, tag = "2")]
-    pub number: u32,
 }
 /// An activation that an invoker answers for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Held {
-    /// Which one.
-    #[prost(message, optional, tag = "1")]
-    pub attempt: ::core::option::Option<Attempt>,
+    /// 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
     /// How far it has come.
-    #[prost(enumeration = "held::Stage", tag = "3")]
+    #[prost(enumeration = "held::Stage", tag = "2")]
     pub stage: i32,
+    /// The controller that is told is one of those who wait for it.
+    #[prost(bool, tag = "3")]
+    pub yours: bool,
+    /// How it ended.
+    #[prost(message, optional, tag = "4")]
+    pub end: ::core::option::Option<End>,
 }
 /// Nested message and enum types in `Held`.
 pub mod held {
@@ -131,10 +143,10 @@ pub mod held {
     pub enum Stage {
         Unspecified = 0,
         /// Accepted; its run has not begun.
-        Queued = 1,
+        Waiting = 1,
         /// Its run has begun: it may have had effects.
         Started = 2,
-        /// It has ended; the record follows as Ended.
+        /// It has ended, as "ended" says; its record has to be asked for with Attach.
         Ended = 3,
     }
     impl Stage {
@@ -145,7 +157,7 @@ pub mod held {
         pub fn as_str_name(&self) -> &'static str {
             match self {
                 Self::Unspecified => "STAGE_UNSPECIFIED",
-                Self::Queued => "STAGE_QUEUED",
+                Self::Waiting => "STAGE_WAITING",
                 Self::Started => "STAGE_STARTED",
                 Self::Ended => "STAGE_ENDED",
             }
@@ -154,9 +166,67 @@ pub mod held {
         pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
             match value {
                 "STAGE_UNSPECIFIED" => Some(Self::Unspecified),
-                "STAGE_QUEUED" => Some(Self::Queued),
+                "STAGE_WAITING" => Some(Self::Waiting),
                 "STAGE_STARTED" => Some(Self::Started),
                 "STAGE_ENDED" => Some(Self::Ended),
+                _ => None,
+            }
+        }
+    }
+}
+/// How an activation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct End {
+    /// What became of its record.
+    #[prost(enumeration = "end::Record", tag = "1")]
+    pub record: i32,
+    /// The invoker was shut down while it ran, and keeps no record of that.
+    #[prost(bool, tag = "2")]
+    pub cut_off: bool,
+}
+/// Nested message and enum types in `End`.
+pub mod end {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Record {
+        Unspecified = 0,
+        /// On its way to the bus; Recorded follows.
+        Pending = 1,
+        /// On the bus, on every replica that counts.
+        Durable = 2,
+        /// None is kept of an activation that ended so.
+        Unwanted = 3,
+    }
+    impl Record {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "RECORD_UNSPECIFIED",
+                Self::Pending => "RECORD_PENDING",
+                Self::Durable => "RECORD_DURABLE",
+                Self::Unwanted => "RECORD_UNWANTED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "RECORD_UNSPECIFIED" => Some(Self::Unspecified),
+                "RECORD_PENDING" => Some(Self::Pending),
+                "RECORD_DURABLE" => Some(Self::Durable),
+                "RECORD_UNWANTED" => Some(Self::Unwanted),
                 _ => None,
             }
         }
@@ -348,20 +418,44 @@ pub mod store_policy {
         }
     }
 }
+/// Tell me about it if you hold it, but do not run it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Attach {
+    /// 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
+}
+/// What do you hold?
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ask {
+    /// Given back in the answer.
+    #[prost(uint64, tag = "1")]
+    pub round: u64,
+}
+/// Everything that the invoker holds.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Holding {
+    /// Of the question.
+    #[prost(uint64, tag = "1")]
+    pub round: u64,
+    /// As in the hello.
+    #[prost(message, repeated, tag = "2")]
+    pub held: ::prost::alloc::vec::Vec<Held>,
+}
 /// It did not run and will not: it may be dispatched elsewhere.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Refused {
-    /// Which one.
-    #[prost(message, optional, tag = "1")]
-    pub attempt: ::core::option::Option<Attempt>,
+    /// 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
     /// Why.
-    #[prost(enumeration = "refused::Reason", tag = "3")]
+    #[prost(enumeration = "refused::Reason", tag = "2")]
     pub reason: i32,
     /// For people.
-    #[prost(string, tag = "4")]
+    #[prost(string, tag = "3")]
     pub text: ::prost::alloc::string::String,
     /// Megabytes that were asked for, where there is no room.
-    #[prost(uint64, tag = "5")]
+    #[prost(uint64, tag = "4")]
     pub memory: u64,
 }
 /// Nested message and enum types in `Refused`.
@@ -384,8 +478,8 @@ pub mod refused {
         Draining = 2,
         /// The dispatch cannot be understood, for example the arguments it names were not put.
         Malformed = 3,
-        /// Too many results wait to be acknowledged, or too many bytes of records wait for the bus.
-        Behind = 4,
+        /// As many activations are held as may be; results that nobody acknowledged count.
+        Full = 4,
     }
     impl Reason {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -398,7 +492,7 @@ pub mod refused {
                 Self::NoRoom => "REASON_NO_ROOM",
                 Self::Draining => "REASON_DRAINING",
                 Self::Malformed => "REASON_MALFORMED",
-                Self::Behind => "REASON_BEHIND",
+                Self::Full => "REASON_FULL",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -408,32 +502,36 @@ pub mod refused {
                 "REASON_NO_ROOM" => Some(Self::NoRoom),
                 "REASON_DRAINING" => Some(Self::Draining),
                 "REASON_MALFORMED" => Some(Self::Malformed),
-                "REASON_BEHIND" => Some(Self::Behind),
+                "REASON_FULL" => Some(Self::Full),
                 _ => None,
             }
         }
     }
 }
+/// It is not held here (any more).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Unknown {
+    /// 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
+}
 /// Its run begins now: from here on it may have effects.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Started {
-    /// Which one.
-    #[prost(message, optional, tag = "1")]
-    pub attempt: ::core::option::Option<Attempt>,
+    /// 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
 }
 /// It has ended.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ended {
-    /// Which one.
-    #[prost(message, optional, tag = "1")]
-    pub attempt: ::core::option::Option<Attempt>,
-    /// No record is kept of it, or the invoker was shut down while it ran: none will be recorded by the invoker.
-    #[prost(bool, tag = "5")]
-    pub unrecorded: bool,
-    /// The invoker was shut down while it ran.
-    #[prost(bool, tag = "6")]
-    pub cut_off: bool,
-    #[prost(oneof = "ended::Record", tags = "3, 4")]
+    /// 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
+    /// How.
+    #[prost(message, optional, tag = "4")]
+    pub end: ::core::option::Option<End>,
+    #[prost(oneof = "ended::Record", tags = "2, 3")]
     pub record: ::core::option::Option<ended::Record>,
 }
 /// Nested message and enum types in `Ended`.
@@ -441,27 +539,26 @@ pub mod ended {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Record {
         /// The activation record as JSON; its logs may be missing.
-        #[prost(bytes, tag = "3")]
+        #[prost(bytes, tag = "2")]
         Json(::prost::alloc::vec::Vec<u8>),
         /// To be had by GetRecord.
-        #[prost(bool, tag = "4")]
+        #[prost(bool, tag = "3")]
         Get(bool),
     }
 }
 /// Its record, logs and all, has come to the bus, on every replica that counts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Recorded {
-    /// Which one.
-    #[prost(message, optional, tag = "1")]
-    pub attempt: ::core::option::Option<Attempt>,
+    /// 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
 }
-/// The controller has the result and needs nothing more of this attempt; sent when its record is durable too, or none is
-/// kept.
+/// The controller has the result and needs nothing more; sent when its record is durable too, or none is kept.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Acknowledge {
-    /// Which one.
-    #[prost(message, optional, tag = "1")]
-    pub attempt: ::core::option::Option<Attempt>,
+    /// 32 hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
 }
 /// The action was changed or deleted: its warm containers are of no use.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
