@@ -148,7 +148,8 @@ impl Guards {
 
     /// Whether what was sent to an invoker that is gone has started, for all that is known.
     pub(crate) const fn may_have_started(self, delivery: Delivery, started: bool) -> bool {
-        let sent_counts = matches!(delivery, Delivery::AtMostOnce) && !self.without(Guard::SentMayHaveStarted);
+        let sent_counts =
+            matches!(delivery, Delivery::AtMostOnce) && !self.without(Guard::SentMayHaveStarted);
         started || sent_counts
     }
 

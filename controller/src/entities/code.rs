@@ -13,6 +13,7 @@ use oxwhisk_core::limits::SystemLimits;
 use oxwhisk_core::manifest::Manifest;
 use oxwhisk_invoker_api::{ActionDescriptor, CodeError, CodeSource};
 use oxwhisk_store::{AttachmentStore, Collection, EntityStore, StoreError, Superseded};
+use oxwhisk_ticket::Ticket;
 
 /// Code of at least this many bytes is kept as an attachment.
 const ATTACHED_FROM: usize = 16 * 1024;
@@ -130,7 +131,11 @@ fn attachment(action: &Action) -> Option<&str> {
 
 #[async_trait]
 impl CodeSource for StoredCode {
-    async fn code(&self, action: &ActionDescriptor) -> Result<Option<Bytes>, CodeError> {
+    async fn code(
+        &self,
+        action: &ActionDescriptor,
+        _ticket: Option<&Ticket>,
+    ) -> Result<Option<Bytes>, CodeError> {
         let mut tried = None;
         loop {
             match self.current(action).await? {

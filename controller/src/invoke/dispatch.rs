@@ -56,6 +56,7 @@ pub(crate) fn dispatch(
             truncation: bytes(caller.limits.truncation),
         },
         store: origin.store,
+        ticket: None,
     })
 }
 

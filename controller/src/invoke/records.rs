@@ -15,6 +15,7 @@ use oxwhisk_core::name::EntityName;
 use oxwhisk_invoker_api::{RecordError, RecordSink};
 use oxwhisk_messaging::{Bus, BusError, Delivery, Event, Subscription, Topic};
 use oxwhisk_store::{ActivationStore, RecordDocument};
+use oxwhisk_ticket::Ticket;
 use tokio::sync::Notify;
 
 use crate::clock;
@@ -54,7 +55,7 @@ struct Pending {
 }
 
 impl RecordSink for Records {
-    fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError> {
+    fn accept(&self, record: &Arc<Activation>, _ticket: Option<&Ticket>) -> Result<(), RecordError> {
         let produced = match self.produce(record) {
             // As JSON, logs may take several times what their own limit counts.
             Err(BusError::TooLarge { size, limit }) if !record.logs.is_empty() => {

@@ -267,7 +267,7 @@ impl Invocations {
     pub(crate) async fn hand_over(&self, activation: &Arc<Activation>) {
         let _owed = Owed::begin(&self.owed);
         let mut pause = HAND_OVER_FIRST;
-        while let Err(error) = self.records.accept(activation) {
+        while let Err(error) = self.records.accept(activation, None) {
             tracing::error!(activation_id = %activation.activation_id, %error, "a record that is owed is not kept");
             if error.lasting {
                 return;
@@ -279,7 +279,7 @@ impl Invocations {
 
     /// Hands a record over to be stored, if `policy` wants it.
     pub(crate) fn keep(&self, activation: &Arc<Activation>, policy: StorePolicy) -> Kept {
-        let kept = policy.keep(&*self.records, activation);
+        let kept = policy.keep(&*self.records, activation, None);
         if let Kept::Refused(error) = &kept {
             tracing::error!(activation_id = %activation.activation_id, %error, "cannot keep a record");
         }

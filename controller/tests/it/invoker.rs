@@ -54,7 +54,7 @@ impl InvokerClient for EchoInvoker {
             publish: false,
         });
         let stores = dispatch.store.stores(Status::Success);
-        let record_refused = stores && self.records.accept(&activation).is_err();
+        let record_refused = stores && self.records.accept(&activation, None).is_err();
         Ok(Completion { activation, record_refused, cut_off: false })
     }
 

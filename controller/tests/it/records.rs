@@ -39,8 +39,8 @@ async fn a_record_too_large_with_its_logs_is_kept_without_them() {
     let records = Records::new(Arc::clone(&bus) as Arc<dyn Bus>, Arc::new(MemoryActivationStore::default()));
     // Six bytes each as JSON.
     let noisy = record("no", vec!["\u{1}".repeat(2_000)]);
-    records.accept(&noisy).unwrap();
-    let refused = records.accept(&record(&"x".repeat(20_000), vec!["x".to_owned()])).unwrap_err();
+    records.accept(&noisy, None).unwrap();
+    let refused = records.accept(&record(&"x".repeat(20_000), vec!["x".to_owned()]), None).unwrap_err();
     assert!(refused.lasting, "{refused}");
 
     let mut subscription = bus.subscribe(Topic::Completed).await.unwrap();

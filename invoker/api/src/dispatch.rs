@@ -10,6 +10,7 @@ use oxwhisk_core::image::ImageName;
 use oxwhisk_core::limits::ActionLimits;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_core::version::Version;
+use oxwhisk_ticket::Ticket;
 use serde_json::value::RawValue;
 
 use crate::StorePolicy;
@@ -83,6 +84,8 @@ pub struct Dispatch {
     pub response_limits: ResponseLimits,
     /// Whether its record is kept, which also depends on how it ends.
     pub store: StorePolicy,
+    /// What gets the invoker code and lets it hand over the record; `None` where both sides are one process.
+    pub ticket: Option<Ticket>,
 }
 
 /// An activation that has ended.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use oxwhisk_core::entity::{Activation, Status, StoreLevel};
 
+use oxwhisk_ticket::Ticket;
+
 use crate::{RecordError, RecordSink};
 
 /// What is decided before an activation runs; the rest is its status.
@@ -20,9 +22,9 @@ impl StorePolicy {
     pub const NEVER: Self = Self { level: None, log_unstored: false };
 
     /// Hands a record over, if it is to be kept.
-    pub fn keep(self, sink: &dyn RecordSink, activation: &Arc<Activation>) -> Kept {
+    pub fn keep(self, sink: &dyn RecordSink, activation: &Arc<Activation>, ticket: Option<&Ticket>) -> Kept {
         if self.stores(activation.response.status) {
-            return sink.accept(activation).map_or_else(Kept::Refused, |()| Kept::Yes);
+            return sink.accept(activation, ticket).map_or_else(Kept::Refused, |()| Kept::Yes);
         }
         if self.log_unstored {
             log_unstored(activation);

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, InvokerId};
+use oxwhisk_ticket::Ticket;
 
 use crate::{ActionDescriptor, Completion, Dispatch};
 
@@ -69,8 +70,13 @@ pub enum CodeError {
 /// Where the invoker gets code.
 #[async_trait]
 pub trait CodeSource: fmt::Debug + Send + Sync + 'static {
-    /// The code as `/init` takes it: source text or base64. `None` for an image that needs none.
-    async fn code(&self, action: &ActionDescriptor) -> Result<Option<Bytes>, CodeError>;
+    /// The code as `/init` takes it: source text or base64. `None` for an image that needs none. The ticket is that of
+    /// the activation it is wanted for; sources in another process serve nothing without.
+    async fn code(
+        &self,
+        action: &ActionDescriptor,
+        ticket: Option<&Ticket>,
+    ) -> Result<Option<Bytes>, CodeError>;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +89,10 @@ pub struct RecordError {
 
 /// Takes finished records. Idempotent by activation id: a later record replaces an earlier one.
 pub trait RecordSink: fmt::Debug + Send + Sync + 'static {
-    /// Returns when the record survives the death of this process. On the warm path of every call: no thread hop.
+    /// Returns when the record survives the death of this process, or, where `ticket` takes it to another one's bus, when
+    /// it is on its way there. On the warm path of every call: no thread hop.
     ///
     /// # Errors
     /// When it cannot be kept; the caller decides whether the answer may go out.
-    fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError>;
+    fn accept(&self, record: &Arc<Activation>, ticket: Option<&Ticket>) -> Result<(), RecordError>;
 }

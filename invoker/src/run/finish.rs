@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_core::entity::{Activation, Status};
-use oxwhisk_invoker_api::{Completion, Dispatch, Kept, StorePolicy};
+use oxwhisk_invoker_api::{Completion, Dispatch, Kept};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Outcome, record};
@@ -23,7 +23,7 @@ const LOG_WAIT_MB_MIN: u64 = 5;
 /// Keeps the record of an activation that got no container.
 pub(super) fn without_container(shell: &Shell, dispatch: &Dispatch, record: Activation) -> Completion {
     let activation = Arc::new(record);
-    let record_refused = is_refused(shell, dispatch.store, &activation);
+    let record_refused = is_refused(shell, dispatch, &activation);
     Completion { activation, record_refused, cut_off: false }
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn finish(shell: &Arc<Shell>, ended: Ended) -> Completion {
     let logs = lease.proxy().logs().take(ending);
     let cut_off = outcome.cut_off;
     let activation = Arc::new(record::activation(&dispatch, outcome, logs));
-    let record_refused = !cut_off && is_refused(shell, dispatch.store, &activation);
+    let record_refused = !cut_off && is_refused(shell, &dispatch, &activation);
     lease.release(release);
     Completion { activation, record_refused, cut_off }
 }
@@ -67,7 +67,7 @@ fn finish_later(shell: &Arc<Shell>, ended: Ended) -> Completion {
     let Ended { dispatch, lease, outcome, running } = ended;
     increment(&shell.metrics.late_logs);
     let activation = Arc::new(record::activation(&dispatch, outcome, Vec::new()));
-    let record_refused = is_refused(shell, dispatch.store, &activation);
+    let record_refused = is_refused(shell, &dispatch, &activation);
     let completion = Completion { activation: Arc::clone(&activation), record_refused, cut_off: false };
     let shell = Arc::clone(shell);
     let runtime = shell.runtime.clone();
@@ -84,7 +84,7 @@ fn finish_later(shell: &Arc<Shell>, ended: Ended) -> Completion {
         record.logs = logs;
         // One that is not stored was left out, and logged if wanted, with the answer.
         if dispatch.store.stores(record.response.status) {
-            is_refused(&shell, dispatch.store, &Arc::new(record));
+            is_refused(&shell, &dispatch, &Arc::new(record));
         }
         drop(running);
     };
@@ -101,8 +101,9 @@ fn log_wait(shell: &Shell, limit_mb: u64) -> (Duration, Duration) {
 /// Hands a record over before the answer goes out, and says whether it was refused. If it cannot be kept, the answer is
 /// all that is left of it, and goes out all the same: a caller who waits is better served by a result without record
 /// than by neither.
-fn is_refused(shell: &Shell, policy: StorePolicy, activation: &Arc<Activation>) -> bool {
-    let Kept::Refused(error) = policy.keep(&*shell.records, activation) else { return false };
+fn is_refused(shell: &Shell, dispatch: &Dispatch, activation: &Arc<Activation>) -> bool {
+    let kept = dispatch.store.keep(&*shell.records, activation, dispatch.ticket.as_ref());
+    let Kept::Refused(error) = kept else { return false };
     increment(&shell.metrics.records_not_kept);
     tracing::error!(activation_id = %activation.activation_id, %error, "record is not taken");
     true

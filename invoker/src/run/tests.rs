@@ -46,5 +46,6 @@ pub(crate) fn dispatch(arguments: &str) -> Dispatch {
         delivery: Delivery::AtLeastOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
         store: StorePolicy::ALWAYS,
+        ticket: None,
     }
 }

@@ -74,7 +74,10 @@ async fn fetch(shell: &Shell, dispatch: &Dispatch) -> Fetched {
     if !dispatch.action.has_code {
         return Ok(None);
     }
-    let code = tokio::time::timeout(shell.config.code_timeout, shell.code.code(&dispatch.action));
+    let code = tokio::time::timeout(
+        shell.config.code_timeout,
+        shell.code.code(&dispatch.action, dispatch.ticket.as_ref()),
+    );
     code.await.unwrap_or(Err(CodeError::Unavailable))
 }
 

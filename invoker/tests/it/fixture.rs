@@ -16,6 +16,7 @@ use oxwhisk_invoker_api::{
     ActionDescriptor, Caller, CodeError, CodeSource, Completion, Delivery, Dispatch, DispatchError,
     InvokerClient, RecordError, RecordSink, ResponseLimits, StorePolicy,
 };
+use oxwhisk_ticket::Ticket;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -27,7 +28,11 @@ pub(crate) struct Codes(pub(crate) Mutex<HashMap<String, Result<String, CodeErro
 
 #[async_trait]
 impl CodeSource for Codes {
-    async fn code(&self, action: &ActionDescriptor) -> Result<Option<Bytes>, CodeError> {
+    async fn code(
+        &self,
+        action: &ActionDescriptor,
+        _ticket: Option<&Ticket>,
+    ) -> Result<Option<Bytes>, CodeError> {
         match self.0.lock().unwrap().get(action.id.name.as_str()) {
             None => Ok(Some(Bytes::from_static(b"ok"))),
             Some(Ok(code)) => Ok(Some(Bytes::from(code.clone()))),
@@ -46,7 +51,7 @@ pub(crate) struct Records {
 }
 
 impl RecordSink for Records {
-    fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError> {
+    fn accept(&self, record: &Arc<Activation>, _ticket: Option<&Ticket>) -> Result<(), RecordError> {
         if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(RecordError { reason: "the disk is full".to_owned(), lasting: false });
         }
@@ -166,6 +171,7 @@ pub(crate) fn dispatch(action: &ActionDescriptor, arguments: &Value) -> Dispatch
         delivery: Delivery::AtLeastOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
         store: StorePolicy::ALWAYS,
+        ticket: None,
     }
 }
 

@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-messaging", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-ticket", &["oxwhisk-core"]),
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
-    ("oxwhisk-invoker-api", &["oxwhisk-core"]),
+    ("oxwhisk-invoker-api", &["oxwhisk-core", "oxwhisk-ticket"]),
     ("oxwhisk-dispatch", &["oxwhisk-core"]),
     ("oxwhisk-container", &["oxwhisk-core"]),
     ("oxwhisk-sandbox", &["oxwhisk-core", "oxwhisk-container", "oxwhisk-sandbox-init"]),
@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "oxwhisk-store",
             "oxwhisk-loadbalancer",
             "oxwhisk-invoker-api",
+            "oxwhisk-ticket",
         ],
     ),
     (

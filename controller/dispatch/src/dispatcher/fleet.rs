@@ -72,13 +72,7 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn holding(
-        &mut self,
-        invoker: InvokerId,
-        round: Round,
-        held: &[Held],
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn holding(&mut self, invoker: InvokerId, round: Round, held: &[Held], out: &mut Vec<Effect>) {
         self.note_hints(invoker, held);
         let last = (!self.guards.without(Guard::AnswerOfThisRound)).then_some(round);
         self.answered(invoker, last, out);

@@ -41,7 +41,8 @@ impl Dispatcher {
 
     /// If an invoker said that it holds it: asks that one to tell us.
     fn adopt(&mut self, id: ActivationId, out: &mut Vec<Effect>) -> bool {
-        let (Some((invoker, phase)), Some(entry)) = (self.hints.remove(&id), self.entries.get_mut(&id)) else {
+        let (Some((invoker, phase)), Some(entry)) = (self.hints.remove(&id), self.entries.get_mut(&id))
+        else {
             return false;
         };
         if let Phase::Ended(Ended { cut_off: false, record: RecordState::Durable }) = phase {
@@ -116,7 +117,8 @@ impl Dispatcher {
     }
 
     fn started(&mut self, id: ActivationId, from: InvokerId) {
-        if let Some(Entry { stage: Stage::Dispatched { invoker, started, .. }, .. }) = self.entries.get_mut(&id)
+        if let Some(Entry { stage: Stage::Dispatched { invoker, started, .. }, .. }) =
+            self.entries.get_mut(&id)
             && *invoker == from
         {
             *started = true;
@@ -172,9 +174,10 @@ impl Dispatcher {
     /// The invoker was shut down under it, and keeps no record. At most once: that is the result. At least once: it goes
     /// again, as often as invokers are shut down.
     fn cut_off(&mut self, id: ActivationId, invoker: InvokerId, out: &mut Vec<Effect>) {
-        let entry = self.entries.get_mut(&id).filter(
-            |entry| matches!(entry.stage, Stage::Dispatched { invoker: at, .. } if at == invoker),
-        );
+        let entry = self
+            .entries
+            .get_mut(&id)
+            .filter(|entry| matches!(entry.stage, Stage::Dispatched { invoker: at, .. } if at == invoker));
         let Some(entry) = entry else {
             out.push(Effect::Send { invoker, order: Order::Acknowledge(id) });
             return;
@@ -258,7 +261,8 @@ impl Dispatcher {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.stage = Stage::Recording { kind, kept_by };
             out.push(Effect::WriteRecord { id, kind });
-            if self.guards.without(Guard::DoneAfterRecord) || self.guards.without(Guard::WithdrawAfterRecord) {
+            if self.guards.without(Guard::DoneAfterRecord) || self.guards.without(Guard::WithdrawAfterRecord)
+            {
                 self.end_early(id, out);
             }
         }

@@ -2,9 +2,7 @@
 
 use super::enabled::Step;
 use super::setting::Setting;
-use super::world::{
-    Client, LANE, Line, Operation, Process, Seen, World, id, index, invoker, position,
-};
+use super::world::{Client, LANE, Line, Operation, Process, Seen, World, id, index, invoker, position};
 use crate::dispatcher::Dispatcher;
 use crate::effect::Effect;
 use crate::entry::Stage;
@@ -247,9 +245,8 @@ impl World {
         let mut again = Vec::new();
         for effect in keeper.handle(event) {
             match effect {
-                KeeperEffect::Run(message) if keeper.phase(message.id).is_some_and(|phase| {
-                    phase != crate::wire::Phase::Waiting
-                }) =>
+                KeeperEffect::Run(message)
+                    if keeper.phase(message.id).is_some_and(|phase| phase != crate::wire::Phase::Waiting) =>
                 {
                     again.push(index(message.id));
                 }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use stateright::{Checker, Model};
 
-use super::trace;
 use super::properties::ADOPTED;
+use super::trace;
 
 use super::setting::{BLOCKING, BLOCKING_ONCE, Faults, NON_BLOCKING, NON_BLOCKING_ONCE, Setting};
 
@@ -44,5 +44,8 @@ fn blocking_without_faults() {
 
 #[test]
 fn a_controller_dies() {
-    holds(Setting::of(&[NON_BLOCKING]).with(Faults { controller_deaths: 1, ..Faults::default() }).remembering(), &[ADOPTED]);
+    holds(
+        Setting::of(&[NON_BLOCKING]).with(Faults { controller_deaths: 1, ..Faults::default() }).remembering(),
+        &[ADOPTED],
+    );
 }

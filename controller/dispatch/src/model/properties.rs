@@ -37,7 +37,9 @@ fn promises() -> Vec<Property<Setting>> {
     vec![
         Property::always(NEVER_FORGOTTEN, never_forgotten),
         Property::always(NOT_DONE_WHILE_OWED, not_done_while_owed),
-        Property::always(ENDS_RECORDED, |setting, world| !is_quiet(setting, world) || is_good(setting, world)),
+        Property::always(ENDS_RECORDED, |setting, world| {
+            !is_quiet(setting, world) || is_good(setting, world)
+        }),
         Property::always(AT_MOST_ONCE, |setting: &Setting, world: &World| {
             let mut runs = world.history.runs.iter();
             runs.all(|(id, runs)| *runs <= 1 || World::delivery(setting, *id) != Delivery::AtMostOnce)
@@ -119,7 +121,8 @@ pub(super) fn is_good(setting: &Setting, world: &World) -> bool {
     });
     let is_idle = |process: &super::world::Process| process.dispatcher.is_idle();
     let idle = world.controllers.iter().all(|controller| controller.process.as_ref().is_some_and(is_idle));
-    let kept = world.invokers.iter().filter_map(|invoker| invoker.keeper.as_ref()).any(|keeper| !keeper.is_empty());
+    let kept =
+        world.invokers.iter().filter_map(|invoker| invoker.keeper.as_ref()).any(|keeper| !keeper.is_empty());
     let all_done = (0..world.kafka.queue.len()).all(|offset| world.is_done(Source::Queue, offset))
         && (0..world.kafka.parked.len()).all(|offset| world.is_done(Source::Parked, offset))
         && (0..world.clients.len()).all(|id| !world.is_noted(id));
