@@ -100,6 +100,12 @@ impl TransactionId {
         }
     }
 
+    /// An id that another service of the platform sent.
+    #[must_use]
+    pub fn from_service(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// An id of the platform's own work, for example `sid_invokerHealth`.
     #[must_use]
     pub fn system(name: &str) -> Self {

@@ -26,6 +26,11 @@ pub enum KeeperEvent {
         id: ActivationId,
         ended: Ended,
     },
+    /// It did not come to a run: no room came free in time, or the invoker is being shut down.
+    NotRun {
+        id: ActivationId,
+        why: Refusal,
+    },
     /// The record that [`KeeperEffect::WriteRecord`] asked for is durable on `completed`.
     RecordDurable(ActivationId),
     /// The invoker is being shut down: it takes no more.
@@ -75,6 +80,12 @@ impl Keeper {
         self.kept.len()
     }
 
+    /// Whether it takes no more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
@@ -109,6 +120,11 @@ impl Keeper {
                 }
                 self.advance(id, Phase::Ended(ended), &mut out);
                 self.forget_if_done(id, &mut out);
+            }
+            KeeperEvent::NotRun { id, why } => {
+                self.tell_watchers(id, &Said::Refused { id, why }, &mut out);
+                self.kept.remove(&id);
+                out.push(KeeperEffect::Forget(id));
             }
             KeeperEvent::RecordDurable(id) => self.record_durable(id, &mut out),
             KeeperEvent::Drain => self.draining = true,

@@ -8,6 +8,7 @@
 mod dispatcher;
 mod effect;
 mod entry;
+mod envelope;
 mod event;
 mod guards;
 mod keeper;
@@ -21,6 +22,7 @@ mod wire;
 pub use dispatcher::Dispatcher;
 pub use effect::Effect;
 pub use entry::{Call, Entry, Stage};
+pub use envelope::{NotAnEnvelope, RecordEnvelope};
 pub use event::Event;
 pub use guards::{Guard, Guards};
 pub use keeper::{Keeper, KeeperEffect, KeeperEvent};

@@ -49,6 +49,10 @@ pub enum Said {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
+    /// For a container of that size, within the wait for it.
+    NoRoom,
+    /// What was sent cannot be understood.
+    Malformed,
     Draining,
     /// As many activations are held as may be: results that nobody acknowledged count.
     Full,

@@ -60,7 +60,7 @@ impl RecordSink for Records {
             // As JSON, logs may take several times what their own limit counts.
             Err(BusError::TooLarge { size, limit }) if !record.logs.is_empty() => {
                 tracing::warn!(activation_id = %record.activation_id, size, limit, "a record is kept without its logs");
-                self.produce(&Arc::new(without_logs(record, limit)))
+                self.produce(&Arc::new(record.stripped_of_logs(limit)))
             }
             produced => produced,
         };
@@ -69,11 +69,6 @@ impl RecordSink for Records {
             reason: error.to_string(),
         })
     }
-}
-
-fn without_logs(record: &Activation, limit: usize) -> Activation {
-    let line = format!("Logs were left out because the record exceeds the limit of {limit} bytes.");
-    Activation { logs: vec![line], ..record.clone() }
 }
 
 impl Records {

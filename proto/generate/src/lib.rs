@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 
 use prost_types::FileDescriptorSet;
 
+/// Whose byte fields are shared and not copied: bodies that pass through.
+const BYTES: &str = ".oxwhisk.dispatch.v1";
+/// A message much larger than the others of its kind.
+const BOXED: &str = ".oxwhisk.dispatch.v1.ConverseRequest.message.dispatch";
+
 /// Generated files by name.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
@@ -68,7 +73,11 @@ fn compiler(comments: bool) -> io::Result<protox::Compiler> {
 /// When a contract is wrong, or there is no temporary directory.
 pub fn generate() -> io::Result<Files> {
     let out = tempfile::tempdir()?;
-    tonic_prost_build::configure().build_transport(false).out_dir(out.path()).compile_fds(descriptors()?)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .bytes(BYTES).boxed(BOXED)
+        .out_dir(out.path())
+        .compile_fds(descriptors()?)?;
     let mut files = files_of(out.path())?;
     // For reflection, which has no use for comments.
     files.insert("descriptors.bin".to_owned(), compiler(false)?.encode_file_descriptor_set());

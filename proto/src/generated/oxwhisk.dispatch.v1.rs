@@ -2,7 +2,7 @@
 /// From controller to invoker.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConverseRequest {
-    #[prost(oneof = "converse_request::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "converse_request::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<converse_request::Message>,
 }
 /// Nested message and enum types in `ConverseRequest`.
@@ -14,7 +14,7 @@ pub mod converse_request {
         Hello(super::ControllerHello),
         /// Answered by Refused, or in the end by Ended.
         #[prost(message, tag = "2")]
-        Dispatch(super::DispatchActivation),
+        Dispatch(::prost::alloc::boxed::Box<super::DispatchActivation>),
         /// Answered by Unknown, or by how far it has come and everything further.
         #[prost(message, tag = "3")]
         Attach(super::Attach),
@@ -27,18 +27,12 @@ pub mod converse_request {
         /// An action was changed.
         #[prost(message, tag = "6")]
         Invalidate(super::Invalidate),
-        /// Work waits for room.
-        #[prost(message, tag = "7")]
-        Want(super::Want),
-        /// Answers an Offer.
-        #[prost(message, tag = "8")]
-        AnswerOffer(super::AnswerOffer),
     }
 }
 /// From invoker to controller.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConverseResponse {
-    #[prost(oneof = "converse_response::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "converse_response::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<converse_response::Message>,
 }
 /// Nested message and enum types in `ConverseResponse`.
@@ -69,9 +63,6 @@ pub mod converse_response {
         /// Whenever it has changed, at most ten times a second.
         #[prost(message, tag = "8")]
         Capacity(super::Capacity),
-        /// Answers a want when room came free.
-        #[prost(message, tag = "9")]
-        Offer(super::Offer),
     }
 }
 /// Who speaks. Its certificate says the same.
@@ -252,8 +243,8 @@ pub struct Capacity {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DispatchActivation {
     /// See the crate oxwhisk-ticket.
-    #[prost(bytes = "vec", tag = "1")]
-    pub ticket: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub ticket: ::prost::bytes::Bytes,
     /// Of the request, for logs.
     #[prost(string, tag = "2")]
     pub transaction: ::prost::alloc::string::String,
@@ -301,7 +292,7 @@ pub mod dispatch_activation {
     pub enum Arguments {
         /// Where they are at most 64 KiB.
         #[prost(bytes, tag = "4")]
-        Json(::prost::alloc::vec::Vec<u8>),
+        Json(::prost::bytes::Bytes),
         /// Brought by PutArguments under the activation's id.
         #[prost(bool, tag = "5")]
         Put(bool),
@@ -540,7 +531,7 @@ pub mod ended {
     pub enum Record {
         /// The activation record as JSON; its logs may be missing.
         #[prost(bytes, tag = "2")]
-        Json(::prost::alloc::vec::Vec<u8>),
+        Json(::prost::bytes::Bytes),
         /// To be had by GetRecord.
         #[prost(bool, tag = "3")]
         Get(bool),
@@ -567,51 +558,6 @@ pub struct Invalidate {
     #[prost(string, tag = "1")]
     pub action: ::prost::alloc::string::String,
 }
-/// The controller has work waiting that this invoker had no room for. Replaces what it wanted for the same action before.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Want {
-    /// "namespace/name" or "namespace/package/name".
-    #[prost(string, tag = "1")]
-    pub action: ::prost::alloc::string::String,
-    /// The namespace that invokes it.
-    #[prost(string, tag = "2")]
-    pub namespace: ::prost::alloc::string::String,
-    /// Megabytes of one container.
-    #[prost(uint64, tag = "3")]
-    pub memory: u64,
-    /// Activations that wait; 0 takes the want back.
-    #[prost(uint32, tag = "4")]
-    pub count: u32,
-}
-/// Room came free and is held for the controller for a short while.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Offer {
-    /// Number of the offer, for the answer.
-    #[prost(uint64, tag = "1")]
-    pub offer: u64,
-    /// As in the want.
-    #[prost(string, tag = "2")]
-    pub action: ::prost::alloc::string::String,
-    /// As in the want.
-    #[prost(string, tag = "3")]
-    pub namespace: ::prost::alloc::string::String,
-    /// Megabytes that are held.
-    #[prost(uint64, tag = "4")]
-    pub memory: u64,
-    /// Milliseconds for which the room is held.
-    #[prost(uint32, tag = "5")]
-    pub holds: u32,
-}
-/// What the controller does with an offer. One that is taken is followed by a dispatch.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AnswerOffer {
-    /// The offer's number.
-    #[prost(uint64, tag = "1")]
-    pub offer: u64,
-    /// False gives the room back.
-    #[prost(bool, tag = "2")]
-    pub taken: bool,
-}
 /// A part of arguments that are put; the first names them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PutArgumentsRequest {
@@ -619,8 +565,8 @@ pub struct PutArgumentsRequest {
     #[prost(string, tag = "1")]
     pub activation_id: ::prost::alloc::string::String,
     /// At most 64 KiB.
-    #[prost(bytes = "vec", tag = "2")]
-    pub part: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub part: ::prost::bytes::Bytes,
     /// Bytes in all; in the first part.
     #[prost(uint64, tag = "3")]
     pub size: u64,
@@ -637,8 +583,8 @@ pub struct GetRecordRequest {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetRecordResponse {
     /// At most 64 KiB.
-    #[prost(bytes = "vec", tag = "1")]
-    pub part: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub part: ::prost::bytes::Bytes,
 }
 /// Generated client implementations.
 pub mod dispatch_client {

@@ -220,6 +220,14 @@ struct StoredResponseRead {
 const TEXT_SIZE: usize = 640;
 
 impl Activation {
+    /// What is kept of a record that is too large with its logs: it without them, and a line that says so. `limit` in
+    /// bytes.
+    #[must_use]
+    pub fn stripped_of_logs(&self, limit: usize) -> Self {
+        let line = format!("Logs were left out because the record exceeds the limit of {limit} bytes.");
+        Self { logs: vec![line], ..self.clone() }
+    }
+
     /// The record as clients see it: a status word instead of a code, times left out where it never ended.
     #[must_use]
     pub fn to_api(&self) -> String {

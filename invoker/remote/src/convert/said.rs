@@ -1,0 +1,81 @@
+//! What the two sides say of activations.
+
+use oxwhisk_core::id::ActivationId;
+use oxwhisk_core::name::{EntityName, FullyQualifiedName};
+use oxwhisk_dispatch::{Ended, Held, Phase, RecordState, Refusal};
+use oxwhisk_proto::dispatch::v1 as wire;
+use oxwhisk_proto::dispatch::v1::end::Record;
+use oxwhisk_proto::dispatch::v1::held::Stage;
+use oxwhisk_proto::dispatch::v1::refused::Reason;
+
+use super::Malformed;
+
+pub(crate) fn activation_id(text: &str) -> Result<ActivationId, Malformed> {
+    text.parse().map_err(|error| Malformed::new("activation id", error))
+}
+
+/// Of a resolved action: its first segment is its namespace.
+pub(crate) fn action_name(text: &str) -> Result<FullyQualifiedName, Malformed> {
+    let malformed = |error| Malformed::new("action", error);
+    let namespace = text.split('/').next().unwrap_or_default();
+    let namespace = EntityName::namespace(namespace).map_err(malformed)?;
+    FullyQualifiedName::parse(text, &namespace).map_err(malformed)
+}
+
+pub(crate) fn end_to_message(ended: Ended) -> wire::End {
+    let record = match ended.record {
+        RecordState::Pending => Record::Pending,
+        RecordState::Durable => Record::Durable,
+        RecordState::Unwanted => Record::Unwanted,
+    };
+    wire::End { record: record.into(), cut_off: ended.cut_off }
+}
+
+pub(crate) fn end_from_message(end: Option<wire::End>) -> Result<Ended, Malformed> {
+    let end = end.ok_or_else(|| Malformed::new("end", "it is not there"))?;
+    let record = match end.record() {
+        Record::Unspecified => return Err(Malformed::new("end", "nothing is said of the record")),
+        Record::Pending => RecordState::Pending,
+        Record::Durable => RecordState::Durable,
+        Record::Unwanted => RecordState::Unwanted,
+    };
+    Ok(Ended { cut_off: end.cut_off, record })
+}
+
+pub(crate) fn held_to_message(held: &Held) -> wire::Held {
+    let (stage, end) = match held.phase {
+        Phase::Waiting => (Stage::Waiting, None),
+        Phase::Started => (Stage::Started, None),
+        Phase::Ended(ended) => (Stage::Ended, Some(end_to_message(ended))),
+    };
+    wire::Held { activation_id: held.id.to_string(), stage: stage.into(), yours: held.yours, end }
+}
+
+pub(crate) fn held_from_message(held: wire::Held) -> Result<Held, Malformed> {
+    let phase = match held.stage() {
+        Stage::Unspecified => return Err(Malformed::new("held activation", "it has no stage")),
+        Stage::Waiting => Phase::Waiting,
+        Stage::Started => Phase::Started,
+        Stage::Ended => Phase::Ended(end_from_message(held.end)?),
+    };
+    Ok(Held { id: activation_id(&held.activation_id)?, phase, yours: held.yours })
+}
+
+pub(crate) fn refusal_to_message(why: Refusal) -> Reason {
+    match why {
+        Refusal::NoRoom => Reason::NoRoom,
+        Refusal::Draining => Reason::Draining,
+        Refusal::Full => Reason::Full,
+        Refusal::Malformed => Reason::Malformed,
+    }
+}
+
+pub(crate) fn refusal_from_message(reason: Reason) -> Refusal {
+    match reason {
+        Reason::Draining => Refusal::Draining,
+        Reason::Full => Refusal::Full,
+        Reason::Malformed => Refusal::Malformed,
+        // A reason that a later release knows: it did not run, that much is said.
+        Reason::NoRoom | Reason::Unspecified => Refusal::NoRoom,
+    }
+}

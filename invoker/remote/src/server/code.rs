@@ -1,0 +1,80 @@
+//! Code, from the controllers that converse, against a ticket.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use oxwhisk_dispatch::Incarnation;
+use oxwhisk_grpc::{Expected, Identity, Role};
+use oxwhisk_invoker_api::{ActionDescriptor, CodeError, CodeSource};
+use oxwhisk_proto::code::v1::GetCodeRequest;
+use oxwhisk_proto::code::v1::code_client::CodeClient;
+use oxwhisk_ticket::Ticket;
+use tonic::{Code, Status};
+
+use super::shell::Shell;
+use crate::Dialer;
+
+/// Bytes of a part and what is around it.
+const MESSAGE_MAX: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(super) struct RemoteCode {
+    shell: Arc<Shell>,
+    dialer: Dialer,
+}
+
+impl RemoteCode {
+    pub(super) fn new(shell: Arc<Shell>, dialer: Dialer) -> Self {
+        Self { shell, dialer }
+    }
+
+    /// Controllers to ask, with their addresses.
+    fn controllers(&self) -> Vec<(Incarnation, Option<Identity>, String)> {
+        let state = self.shell.state();
+        let known = state.conversations.iter();
+        known.map(|(by, with)| (*by, with.controller.clone(), with.code_address.clone())).collect()
+    }
+
+    async fn fetch(&self, who: Option<Identity>, address: &str, ticket: &Ticket) -> Result<Bytes, Status> {
+        let expected = who.map_or(Expected::Role(Role::Controller), Expected::Peer);
+        let channel =
+            self.dialer.dial(address, expected).map_err(|error| Status::unavailable(error.to_string()))?;
+        let mut client = CodeClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
+        let request = GetCodeRequest { ticket: ticket.as_bytes().to_vec() };
+        let mut parts = client.get_code(request).await?.into_inner();
+        let mut code = BytesMut::new();
+        while let Some(part) = parts.message().await? {
+            if code.len() + part.part.len() > self.shell.options.max_code {
+                let max = self.shell.options.max_code;
+                return Err(Status::data_loss(format!("the code has more than {max} bytes")));
+            }
+            code.extend_from_slice(&part.part);
+        }
+        Ok(code.freeze())
+    }
+}
+
+#[async_trait]
+impl CodeSource for RemoteCode {
+    async fn code(
+        &self,
+        action: &ActionDescriptor,
+        ticket: Option<&Ticket>,
+    ) -> Result<Option<Bytes>, CodeError> {
+        let Some(ticket) = ticket.filter(|_| action.has_code) else {
+            return if action.has_code { Err(CodeError::Unavailable) } else { Ok(None) };
+        };
+        for (_, who, address) in self.controllers() {
+            match self.fetch(who, &address, ticket).await {
+                Ok(code) => return Ok(Some(code)),
+                Err(status) if status.code() == Code::NotFound => return Err(CodeError::NotFound),
+                Err(status) if status.code() == Code::FailedPrecondition => return Err(CodeError::Mismatch),
+                Err(status) => {
+                    tracing::warn!(action = %action.id, address, error = %status, "a controller gives no code");
+                }
+            }
+        }
+        Err(CodeError::Unavailable)
+    }
+}

@@ -1,0 +1,158 @@
+//! One controller's conversation, from its hello to its end.
+
+use std::sync::Arc;
+
+use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_dispatch::{self as protocol, Incarnation, KeeperEvent, Lane, Order, Refusal, Round};
+use oxwhisk_grpc::Peer;
+use oxwhisk_proto::dispatch::v1::converse_request::Message;
+use oxwhisk_proto::dispatch::v1::{ControllerHello, ConverseRequest, DispatchActivation};
+use tonic::{Status, Streaming};
+
+use super::reply;
+use super::shell::Shell;
+use super::state::{Conversation, Outbound};
+use crate::Malformed;
+use crate::convert::{Arguments, action_name, activation_id, from_message};
+
+/// Reads the hello, and who it is from.
+pub(super) async fn hello(
+    shell: &Shell,
+    peer: Option<&Peer>,
+    messages: &mut Streaming<ConverseRequest>,
+) -> Result<ControllerHello, Status> {
+    let first = tokio::time::timeout(shell.options.hello_timeout, messages.message());
+    let first = first.await.map_err(|_| Status::deadline_exceeded("there was no hello in time"))??;
+    let Some(ConverseRequest { message: Some(Message::Hello(hello)) }) = first else {
+        return Err(Status::invalid_argument("a conversation begins with a hello"));
+    };
+    match peer.and_then(Peer::identity) {
+        Some(identity) if identity.name() != hello.controller => Err(Status::permission_denied(format!(
+            "'{}' says that it is '{}'",
+            identity.name(),
+            hello.controller
+        ))),
+        _ => Ok(hello),
+    }
+}
+
+/// Begins a conversation; an earlier one of the same controller ends.
+pub(super) fn begin(
+    shell: &Arc<Shell>,
+    peer: Option<&Peer>,
+    hello: ControllerHello,
+    outbound: Outbound,
+) -> u64 {
+    let by = Incarnation(hello.incarnation);
+    let mut state = shell.state();
+    let number = state.next;
+    state.next += 1;
+    let controller = peer.and_then(Peer::identity).cloned();
+    let conversation = Conversation { outbound, controller, code_address: hello.code_address };
+    state.latest.insert(by, number);
+    state.conversations.insert(by, conversation);
+    shell.handle_in(&mut state, KeeperEvent::Connected(by));
+    number
+}
+
+/// Carries out what the controller orders until it ends the conversation.
+pub(super) async fn carry_on(
+    shell: Arc<Shell>,
+    by: Incarnation,
+    number: u64,
+    mut messages: Streaming<ConverseRequest>,
+) {
+    loop {
+        match shell.stop.run_until_cancelled(messages.message()).await {
+            Some(Ok(Some(ConverseRequest { message: Some(message) }))) => {
+                if let Err(error) = obey(&shell, by, message) {
+                    tracing::warn!(controller = by.0, %error, "an order of a controller is passed over");
+                }
+            }
+            // Of a later release.
+            Some(Ok(Some(ConverseRequest { message: None }))) => {}
+            Some(Ok(None)) | None => break,
+            Some(Err(error)) => {
+                tracing::info!(controller = by.0, %error, "a controller's conversation broke off");
+                break;
+            }
+        }
+    }
+    end(&shell, by, number).await;
+}
+
+/// Unless a later conversation has taken its place, the controller is away, and after a while it is taken for gone.
+async fn end(shell: &Arc<Shell>, by: Incarnation, number: u64) {
+    {
+        let mut state = shell.state();
+        if !state.is_latest(by, number) {
+            return;
+        }
+        state.conversations.remove(&by);
+        shell.handle_in(&mut state, KeeperEvent::Disconnected(by));
+    }
+    let away = tokio::time::sleep(shell.options.session_timeout);
+    if shell.stop.run_until_cancelled(away).await.is_none() {
+        return;
+    }
+    let mut state = shell.state();
+    if state.is_latest(by, number) {
+        tracing::info!(controller = by.0, "a controller stays away: what it was told no longer counts");
+        state.latest.remove(&by);
+        shell.handle_in(&mut state, KeeperEvent::SessionOver(by));
+    }
+}
+
+fn obey(shell: &Arc<Shell>, by: Incarnation, message: Message) -> Result<(), Malformed> {
+    match message {
+        Message::Hello(_) => return Err(Malformed::new("conversation", "a second hello")),
+        Message::Dispatch(dispatch) => return take(shell, by, *dispatch),
+        Message::Attach(attach) => shell.order(by, Order::Attach(activation_id(&attach.activation_id)?)),
+        Message::Ask(ask) => shell.order(by, Order::Ask(Round(ask.round))),
+        Message::Acknowledge(acknowledge) => {
+            shell.order(by, Order::Acknowledge(activation_id(&acknowledge.activation_id)?));
+        }
+        Message::Invalidate(changed) => invalidate(shell, action_name(&changed.action)?),
+    }
+    Ok(())
+}
+
+/// Takes a dispatch, or says why not.
+fn take(shell: &Arc<Shell>, by: Incarnation, message: DispatchActivation) -> Result<(), Malformed> {
+    let mut received = from_message(message)?;
+    let id = received.claims.activation_id;
+    let refuse = |error: Malformed| {
+        let text = Some((error.to_string(), 0));
+        if let Some(conversation) = shell.state().conversations.get(&by) {
+            let _ = conversation.outbound.try_send(Ok(reply::refused(id, Refusal::Malformed, text)));
+        }
+        Err(error)
+    };
+    if received.claims.invoker != shell.identity.id {
+        return refuse(Malformed::new("ticket", format!("it is for {}", received.claims.invoker)));
+    }
+    let (delivery, attempt) = (received.delivery(), received.claims.attempt);
+    // Which partition it came from is the controller's business.
+    let order = protocol::Message { id, lane: Lane(0), delivery, attempt };
+    let arguments = match std::mem::replace(&mut received.arguments, Arguments::Put) {
+        Arguments::Here(arguments) => Some(arguments),
+        Arguments::Put => shell.put.take(id),
+    };
+    let Some(arguments) = arguments else {
+        return refuse(Malformed::new("dispatch", "its arguments were not put"));
+    };
+    match received.into_dispatch(arguments) {
+        Ok(dispatch) => shell.dispatch(by, order, dispatch),
+        Err(error) => return refuse(error),
+    }
+    Ok(())
+}
+
+fn invalidate(shell: &Arc<Shell>, action: FullyQualifiedName) {
+    let this = Arc::clone(shell);
+    shell.tasks.spawn(async move {
+        if let Some(invoker) = this.invoker() {
+            invoker.invalidate(&action).await;
+        }
+    });
+}

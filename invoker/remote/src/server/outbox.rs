@@ -1,0 +1,87 @@
+//! Records, on their way to the bus.
+
+use std::sync::Arc;
+
+use oxwhisk_core::entity::Activation;
+use oxwhisk_dispatch::{RecordEnvelope, RecordKind, RecordOrigin};
+use oxwhisk_invoker_api::{RecordError, RecordSink};
+use oxwhisk_messaging::{BusError, Receipt, Topic};
+use oxwhisk_ticket::Ticket;
+
+use super::shell::Shell;
+
+#[derive(Debug)]
+pub(super) struct Outbox(pub(super) Arc<Shell>);
+
+impl RecordSink for Outbox {
+    fn accept(&self, record: &Arc<Activation>, ticket: Option<&Ticket>) -> Result<(), RecordError> {
+        let id = record.activation_id;
+        let Some(ticket) = ticket else {
+            return Err(RecordError { reason: "it has no ticket".to_owned(), lasting: true });
+        };
+        let origin = self.origin(record);
+        let produced = match self.produce(record, origin, ticket) {
+            // As JSON, logs may take several times what their own limit counts.
+            Err(BusError::TooLarge { size, limit }) if !record.logs.is_empty() => {
+                tracing::warn!(activation_id = %id, size, limit, "a record is kept without its logs");
+                self.produce(&record.stripped_of_logs(limit), origin, ticket)
+            }
+            produced => produced,
+        };
+        let receipt = produced.map_err(|error| RecordError {
+            lasting: matches!(error, BusError::TooLarge { .. } | BusError::Closed),
+            reason: error.to_string(),
+        })?;
+        if receipt.is_durable() {
+            self.0.durable(id);
+            return Ok(());
+        }
+        let shell = Arc::clone(&self.0);
+        self.0.tasks.spawn(async move {
+            match receipt.wait().await {
+                Ok(()) => shell.durable(id),
+                // Whoever waits for it finds this invoker gone, and acts on that.
+                Err(error) => tracing::error!(activation_id = %id, %error, "a record may be lost"),
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Outbox {
+    fn origin(&self, record: &Activation) -> RecordOrigin {
+        let mut state = self.0.state();
+        let (run, version) = match state.work.get_mut(&record.activation_id) {
+            Some(work) => {
+                work.versions += 1;
+                (work.run, work.versions)
+            }
+            // Its logs came after everybody was content.
+            None => (0, u32::MAX),
+        };
+        RecordOrigin { kind: RecordKind::Result, run, version }
+    }
+
+    fn produce(
+        &self,
+        record: &Activation,
+        origin: RecordOrigin,
+        ticket: &Ticket,
+    ) -> Result<Receipt, BusError> {
+        let document = record.to_document(record.end);
+        let envelope = RecordEnvelope { origin, ticket: ticket.as_bytes(), document: &document };
+        let bytes = envelope.encode().map_err(|error| BusError::Unavailable(error.to_string()))?;
+        self.0.bus.produce_now(Topic::Completed, &record.activation_id.to_string(), bytes)
+    }
+
+    /// Hands a record over that was refused, again and again until it is taken, or never can be.
+    pub(super) async fn hand_over(&self, record: &Arc<Activation>, ticket: Option<&Ticket>) {
+        while let Err(error) = self.accept(record, ticket) {
+            tracing::error!(activation_id = %record.activation_id, %error, "a record waits for the bus");
+            let pause = tokio::time::sleep(self.0.options.hand_over_pause);
+            if error.lasting || self.0.stop.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Does what the keeper decides.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use oxwhisk_core::id::ActivationId;
+use oxwhisk_dispatch::{Ended, Incarnation, KeeperEffect, KeeperEvent, Order, RecordState, Refusal, Said};
+use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, InvokerClient};
+use oxwhisk_messaging::Bus;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::arguments::PutArguments;
+use super::outbox::Outbox;
+use super::state::{State, Work};
+use super::{InvokerIdentity, InvokerServerOptions, reply};
+
+/// Between two messages about room.
+const CAPACITY_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub(super) struct Shell {
+    pub(super) identity: InvokerIdentity,
+    pub(super) options: InvokerServerOptions,
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) put: PutArguments,
+    invoker: OnceLock<Arc<dyn InvokerClient>>,
+    state: Mutex<State>,
+    /// Told when an activation was forgotten.
+    forgotten: Notify,
+    /// Told when its room may have changed.
+    room: Notify,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+}
+
+impl Shell {
+    pub(super) fn new(identity: InvokerIdentity, bus: Arc<dyn Bus>, options: InvokerServerOptions) -> Self {
+        Self {
+            put: PutArguments::new(options.max_put, options.put_timeout),
+            state: Mutex::new(State::new(options.max_held)),
+            identity,
+            options,
+            bus,
+            invoker: OnceLock::new(),
+            forgotten: Notify::new(),
+            room: Notify::new(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn attach(self: &Arc<Self>, invoker: Arc<dyn InvokerClient>) {
+        if self.invoker.set(invoker).is_ok() {
+            let this = Arc::clone(self);
+            self.tasks.spawn(async move { this.stop.run_until_cancelled(this.tell_room()).await });
+        }
+    }
+
+    pub(super) fn invoker(&self) -> Option<&Arc<dyn InvokerClient>> {
+        self.invoker.get()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.state().keeper.len()
+    }
+
+    /// Has the keeper decide on what happened, and does that. Never waits.
+    pub(super) fn handle(self: &Arc<Self>, event: KeeperEvent) {
+        let mut state = self.state();
+        self.handle_in(&mut state, event);
+    }
+
+    pub(super) fn handle_in(self: &Arc<Self>, state: &mut State, event: KeeperEvent) {
+        for effect in state.keeper.handle(event) {
+            match effect {
+                KeeperEffect::Say { to, said } => self.say(state, to, &said),
+                KeeperEffect::Run(message) => self.run(state, message.id),
+                // Records are handed over where they are made; what is refused there is handed over again.
+                KeeperEffect::WriteRecord(_) => {}
+                KeeperEffect::Forget(id) => {
+                    state.work.remove(&id);
+                    self.forgotten.notify_waiters();
+                }
+            }
+        }
+    }
+
+    /// A controller that does not read what it is told has its conversation ended; it comes back and is told anew.
+    fn say(&self, state: &mut State, to: Incarnation, said: &Said) {
+        let message = match said {
+            Said::Ended { id, ended } => {
+                let document = state.work.get(id).map(|work| work.document.clone()).unwrap_or_default();
+                reply::ended(*id, *ended, document)
+            }
+            Said::Refused { id, why } => {
+                let refusal = state.work.get(id).and_then(|work| work.refusal.clone());
+                reply::refused(*id, *why, refusal)
+            }
+            Said::Welcome { resumed, held } => {
+                let capacity = self.invoker().map(|invoker| invoker.capacity());
+                reply::hello(&self.identity, *resumed, held, capacity, state.keeper.is_draining())
+            }
+            Said::Holding { round, held } => reply::holding(*round, held),
+            Said::Unknown(id) => reply::unknown(*id),
+            Said::Started(id) => reply::started(*id),
+            Said::RecordDurable(id) => reply::recorded(*id),
+        };
+        let unsent =
+            |conversation: &super::state::Conversation| conversation.outbound.try_send(Ok(message)).is_err();
+        if state.conversations.get(&to).is_some_and(unsent) {
+            tracing::warn!(controller = to.0, "a controller does not take what it is told");
+            state.conversations.remove(&to);
+        }
+    }
+
+    /// An order of a controller that is no dispatch.
+    pub(super) fn order(self: &Arc<Self>, from: Incarnation, order: Order) {
+        self.handle(KeeperEvent::Ordered { from, order });
+    }
+
+    /// A dispatch. What is held already is not replaced by a second one.
+    pub(super) fn dispatch(
+        self: &Arc<Self>,
+        from: Incarnation,
+        message: oxwhisk_dispatch::Message,
+        dispatch: Dispatch,
+    ) {
+        let mut state = self.state();
+        let id = message.id;
+        state.work.entry(id).or_insert_with(|| Work::new(dispatch));
+        let order = Order::Dispatch(message);
+        self.handle_in(&mut state, KeeperEvent::Ordered { from, order });
+        if state.keeper.phase(id).is_none() {
+            state.work.remove(&id);
+        }
+    }
+
+    fn run(self: &Arc<Self>, state: &mut State, id: ActivationId) {
+        let Some(dispatch) = state.work.get_mut(&id).and_then(|work| work.dispatch.take()) else { return };
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move { this.run_to_end(dispatch).await });
+    }
+
+    async fn run_to_end(self: Arc<Self>, dispatch: Dispatch) {
+        let (id, policy, ticket) = (dispatch.activation_id, dispatch.store, dispatch.ticket.clone());
+        let outcome = match self.invoker() {
+            Some(invoker) => invoker.dispatch(dispatch).await,
+            None => Err(DispatchError::Draining),
+        };
+        match outcome {
+            Ok(completion) => {
+                let wanted = policy.stores(completion.activation.response.status);
+                self.ended(&completion, wanted);
+                if completion.record_refused && wanted {
+                    Outbox(Arc::clone(&self)).hand_over(&completion.activation, ticket.as_ref()).await;
+                }
+            }
+            Err(error) => self.not_run(id, &error),
+        }
+        self.room.notify_one();
+    }
+
+    fn ended(self: &Arc<Self>, completion: &Completion, wanted: bool) {
+        let Completion { activation, cut_off, .. } = completion;
+        let id = activation.activation_id;
+        let document = activation.to_document(activation.end).into();
+        let mut state = self.state();
+        let Some(work) = state.work.get_mut(&id) else { return };
+        work.document = document;
+        let record = match (wanted, work.durable) {
+            (false, _) => RecordState::Unwanted,
+            (true, true) => RecordState::Durable,
+            (true, false) => RecordState::Pending,
+        };
+        let ended = Ended { cut_off: *cut_off, record };
+        self.handle_in(&mut state, KeeperEvent::Ended { id, ended });
+    }
+
+    fn not_run(self: &Arc<Self>, id: ActivationId, error: &DispatchError) {
+        let (why, memory) = match error {
+            DispatchError::NoRoom { memory, .. } => (Refusal::NoRoom, *memory),
+            DispatchError::Draining => (Refusal::Draining, 0),
+            DispatchError::Unreachable(_) => (Refusal::NoRoom, 0),
+        };
+        let mut state = self.state();
+        if let Some(work) = state.work.get_mut(&id) {
+            work.refusal = Some((error.to_string(), memory));
+        }
+        self.handle_in(&mut state, KeeperEvent::NotRun { id, why });
+    }
+
+    /// A record of it is on the bus.
+    pub(super) fn durable(self: &Arc<Self>, id: ActivationId) {
+        let mut state = self.state();
+        if let Some(work) = state.work.get_mut(&id) {
+            work.durable = true;
+        }
+        self.handle_in(&mut state, KeeperEvent::RecordDurable(id));
+    }
+
+    /// Tells controllers about room after it may have changed, at most ten times a second.
+    async fn tell_room(&self) {
+        loop {
+            self.room.notified().await;
+            tokio::time::sleep(CAPACITY_PAUSE).await;
+            let Some(invoker) = self.invoker() else { continue };
+            let capacity = invoker.capacity();
+            let state = self.state();
+            let message = reply::capacity(capacity, state.keeper.is_draining());
+            for conversation in state.conversations.values() {
+                // Another one follows.
+                let _ = conversation.outbound.try_send(Ok(message.clone()));
+            }
+        }
+    }
+
+    pub(super) fn drain(self: &Arc<Self>) {
+        self.handle(KeeperEvent::Drain);
+        self.room.notify_one();
+    }
+
+    pub(super) async fn close(self: &Arc<Self>, grace: Duration) -> bool {
+        self.drain();
+        let emptied = async {
+            loop {
+                let forgotten = self.forgotten.notified();
+                tokio::pin!(forgotten);
+                forgotten.as_mut().enable();
+                if self.held() == 0 {
+                    return;
+                }
+                forgotten.await;
+            }
+        };
+        let emptied = tokio::time::timeout(grace, emptied).await.is_ok();
+        self.stop.cancel();
+        self.state().conversations.clear();
+        self.tasks.close();
+        let ended = tokio::time::timeout(grace, self.tasks.wait()).await.is_ok();
+        emptied && ended
+    }
+}
