@@ -146,3 +146,17 @@ impl Interceptor for Announce {
 pub fn negotiated(answer: &MetadataMap, own: ProtocolRange) -> Result<Negotiated, VersionError> {
     Negotiated::of_headers(answer.as_ref(), own, "server")
 }
+
+/// Whether a call failed because the host answered that nobody listens at the address: the process has ended, which silence
+/// would not tell.
+#[must_use]
+pub fn nobody_listens(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<connector::ConnectError>() {
+            return error.refused;
+        }
+        cause = error.source();
+    }
+    false
+}

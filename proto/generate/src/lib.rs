@@ -75,7 +75,8 @@ pub fn generate() -> io::Result<Files> {
     let out = tempfile::tempdir()?;
     tonic_prost_build::configure()
         .build_transport(false)
-        .bytes(BYTES).boxed(BOXED)
+        .bytes(BYTES)
+        .boxed(BOXED)
         .out_dir(out.path())
         .compile_fds(descriptors()?)?;
     let mut files = files_of(out.path())?;

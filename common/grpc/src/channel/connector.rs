@@ -27,6 +27,8 @@ use crate::tls::TlsError;
 pub(super) struct ConnectError {
     address: Address,
     reason: String,
+    /// The host answered that nobody listens there.
+    pub(super) refused: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -76,15 +78,18 @@ impl Target {
         if let Some(error) = self.pausing() {
             return Err(error);
         }
-        let reason = match tokio::time::timeout(self.timeout, self.open()).await {
+        let (reason, refused) = match tokio::time::timeout(self.timeout, self.open()).await {
             Ok(Ok(stream)) => {
                 *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = Failures::default();
                 return Ok(stream);
             }
-            Ok(Err(error)) => reason_of(&error),
-            Err(_elapsed) => format!("no connection within {} ms", self.timeout.as_millis()),
+            Ok(Err(error)) => {
+                let nobody = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
+                (reason_of(&error), nobody.contains(&error.kind()))
+            }
+            Err(_elapsed) => (format!("no connection within {} ms", self.timeout.as_millis()), false),
         };
-        let error = ConnectError { address: self.address.clone(), reason };
+        let error = ConnectError { address: self.address.clone(), reason, refused };
         self.failed(error.clone());
         Err(error)
     }

@@ -1,13 +1,12 @@
 //! One stream of a conversation, from hello to end.
 
-use std::error::Error;
-use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::{Round, Said};
+use oxwhisk_grpc::channel::nobody_listens;
 use oxwhisk_invoker_api::InvokerCapacity;
 use oxwhisk_proto::dispatch::v1 as wire;
 use oxwhisk_proto::dispatch::v1::converse_request;
@@ -38,7 +37,7 @@ impl Shared {
         let (sender, unsent) = mpsc::channel(self.options.max_unsent);
         let mut messages = match self.begin(&sender, unsent).await {
             Ok(messages) => messages,
-            Err(status) if is_refused(&status) => return Ending::Refused(status),
+            Err(status) if nobody_listens(&status) => return Ending::Refused(status),
             Err(status) => return Ending::NotBegun(status),
         };
         let welcome = tokio::time::timeout(self.options.hello_timeout, messages.message()).await;
@@ -182,17 +181,4 @@ fn parse(id: ActivationId, document: &Bytes) -> Result<Arc<Activation>, Malforme
 fn room(capacity: wire::Capacity) -> Room {
     let wire::Capacity { memory, busy, idle, draining } = capacity;
     Room { capacity: InvokerCapacity { memory, busy, idle }, draining }
-}
-
-/// Whether the host answered that nobody listens there.
-fn is_refused(status: &Status) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = status.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            let gone = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
-            return gone.contains(&error.kind());
-        }
-        cause = error.source();
-    }
-    false
 }

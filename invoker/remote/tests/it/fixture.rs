@@ -1,0 +1,283 @@
+//! An invoker that does what the test says, and a controller that writes down what it hears.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use oxwhisk_core::delivery::Delivery;
+use oxwhisk_core::entity::{Activation, Response, Status};
+use oxwhisk_core::id::{ActivationId, InvokerId, Revision, TransactionId};
+use oxwhisk_core::limits::ActionLimits;
+use oxwhisk_core::name::{EntityName, FullyQualifiedName};
+use oxwhisk_core::parameters::Parameters;
+use oxwhisk_core::version::Version;
+use oxwhisk_dispatch::{Incarnation, Order};
+use oxwhisk_grpc::{
+    Access, Address, Channel, ChannelOptions, Expected, Listener as Socket, Role, Security, Server,
+    ServerOptions,
+};
+use oxwhisk_invoker_api::{
+    ActionDescriptor, Caller, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, Kept,
+    RecordSink, ResponseLimits, StartedObserver, StorePolicy,
+};
+use oxwhisk_invoker_remote::Dialer;
+use oxwhisk_invoker_remote::client::{
+    ControllerIdentity, Conversation, ConversationOptions, Heard, Listener, Outgoing, Welcome,
+};
+use oxwhisk_invoker_remote::server::{InvokerIdentity, InvokerServer, InvokerServerOptions};
+use oxwhisk_messaging::Bus;
+use oxwhisk_messaging::memory::MemoryBus;
+use oxwhisk_ticket::{Claims, KeyRing, Ticket, TicketIssuer};
+use serde_json::value::RawValue;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) const INVOKER: InvokerId = InvokerId(3);
+/// Longer than anything here takes on a loaded machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// Runs when the test lets it, and answers with what it was given.
+#[derive(Debug)]
+pub(crate) struct FakeInvoker {
+    pub(crate) may_run: Semaphore,
+    pub(crate) runs: AtomicUsize,
+    /// Refuses so many first.
+    pub(crate) refuses: AtomicUsize,
+    observer: Arc<dyn StartedObserver>,
+    records: Arc<dyn RecordSink>,
+    pub(crate) invalidated: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl InvokerClient for FakeInvoker {
+    fn id(&self) -> InvokerId {
+        INVOKER
+    }
+
+    async fn dispatch(&self, dispatch: Dispatch) -> Result<Completion, DispatchError> {
+        let less = |left: usize| left.checked_sub(1);
+        if self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            return Err(DispatchError::NoRoom { memory: 256, reason: "the test says so".to_owned() });
+        }
+        self.observer.started(dispatch.activation_id).await;
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        self.may_run.acquire().await.unwrap().forget();
+        let activation = Arc::new(record(&dispatch));
+        let kept = dispatch.store.keep(&*self.records, &activation, dispatch.ticket.as_ref());
+        Ok(Completion { activation, record_refused: matches!(kept, Kept::Refused(_)), cut_off: false })
+    }
+
+    fn capacity(&self) -> InvokerCapacity {
+        InvokerCapacity { memory: 1024, busy: 256, idle: 128 }
+    }
+
+    async fn invalidate(&self, action: &FullyQualifiedName) {
+        self.invalidated.lock().unwrap().push(action.to_string());
+    }
+}
+
+fn record(dispatch: &Dispatch) -> Activation {
+    Activation {
+        namespace: dispatch.caller.namespace.clone(),
+        name: dispatch.action.id.name.clone(),
+        version: dispatch.action.version,
+        subject: Arc::clone(&dispatch.caller.subject),
+        activation_id: dispatch.activation_id,
+        start: 1,
+        end: 2,
+        duration: Some(1),
+        cause: dispatch.cause,
+        response: Response {
+            status: Status::Success,
+            result: Some(Arc::clone(&dispatch.arguments)),
+            size: None,
+        },
+        logs: Vec::new(),
+        annotations: Parameters::new(),
+        publish: false,
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Notebook(mpsc::UnboundedSender<Heard>);
+
+impl Listener for Notebook {
+    fn heard(&self, invoker: InvokerId, heard: Heard) {
+        assert_eq!(invoker, INVOKER);
+        let _ = self.0.send(heard);
+    }
+}
+
+/// A controller's side.
+pub(crate) struct Controller {
+    pub(crate) conversation: Conversation,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    put_back: VecDeque<Heard>,
+}
+
+impl Controller {
+    pub(crate) fn send(&self, order: Order) {
+        self.conversation.send(Outgoing::Order(order));
+    }
+
+    pub(crate) fn dispatch(&self, dispatch: &Dispatch, ticket: &Ticket) {
+        self.conversation.send(Outgoing::Dispatch(Box::new(dispatch.clone()), ticket.clone()));
+    }
+
+    /// The next thing that is no news of room.
+    pub(crate) async fn next(&mut self) -> Heard {
+        loop {
+            let heard = match self.put_back.pop_front() {
+                Some(heard) => heard,
+                None => tokio::time::timeout(LIMIT, self.heard.recv()).await.expect("in time").unwrap(),
+            };
+            if !matches!(heard, Heard::Room(_)) {
+                return heard;
+            }
+        }
+    }
+
+    pub(crate) async fn welcome(&mut self) -> Welcome {
+        loop {
+            match self.next().await {
+                Heard::Welcome(welcome) => return welcome,
+                Heard::Broken | Heard::Dead => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// An invoker's side.
+pub(crate) struct Rig {
+    pub(crate) server: InvokerServer,
+    pub(crate) invoker: Arc<FakeInvoker>,
+    pub(crate) bus: Arc<MemoryBus>,
+    pub(crate) address: Address,
+    serving: CancellationToken,
+}
+
+pub(crate) fn plain() -> Dialer {
+    Dialer::plaintext(false, ChannelOptions::default())
+}
+
+impl Rig {
+    pub(crate) async fn start(options: InvokerServerOptions) -> Self {
+        let bus = Arc::new(MemoryBus::default());
+        Self::with(options, bus, Security::Plaintext { insecure: false }, "127.0.0.1:0".parse().unwrap())
+            .await
+    }
+
+    pub(crate) async fn with(
+        options: InvokerServerOptions,
+        bus: Arc<MemoryBus>,
+        security: Security,
+        address: Address,
+    ) -> Self {
+        let identity =
+            InvokerIdentity { id: INVOKER, incarnation: rand::random(), kinds: vec!["nodejs:20".to_owned()] };
+        let server = InvokerServer::new(identity, Arc::clone(&bus) as Arc<dyn Bus>, plain(), options);
+        let invoker = Arc::new(FakeInvoker {
+            may_run: Semaphore::new(0),
+            runs: AtomicUsize::new(0),
+            refuses: AtomicUsize::new(0),
+            observer: server.observer(),
+            records: server.records(),
+            invalidated: Mutex::default(),
+        });
+        server.attach(Arc::clone(&invoker) as Arc<dyn InvokerClient>);
+        let grpc =
+            Server::builder(ServerOptions { grace: Duration::from_millis(50), ..ServerOptions::default() })
+                .service(Access::roles(&[Role::Controller]), server.service())
+                .build();
+        let socket = Socket::bind(&address, security).await.unwrap();
+        let address = socket.address().clone();
+        let serving = CancellationToken::new();
+        tokio::spawn(grpc.serve(socket, serving.clone()));
+        Self { server, invoker, bus, address, serving }
+    }
+
+    pub(crate) fn stop_serving(&self) {
+        self.serving.cancel();
+    }
+
+    pub(crate) async fn controller(&self, incarnation: u64) -> (Controller, Welcome) {
+        let channel = plain().dial(&self.address.to_string(), Expected::Role(Role::Invoker)).unwrap();
+        let mut controller = controller(channel, incarnation);
+        let welcome = controller.welcome().await;
+        (controller, welcome)
+    }
+}
+
+pub(crate) fn controller(channel: Channel, incarnation: u64) -> Controller {
+    let (sender, heard) = mpsc::unbounded_channel();
+    let identity = ControllerIdentity {
+        name: "controller0".to_owned(),
+        incarnation: Incarnation(incarnation),
+        code_address: "127.0.0.1:1".to_owned(),
+    };
+    let options = ConversationOptions { hello_timeout: LIMIT, ..ConversationOptions::default() };
+    let listener = Arc::new(Notebook(sender));
+    let conversation = Conversation::open(INVOKER, identity, channel, options, listener, TaskTracker::new());
+    Controller { conversation, heard, put_back: VecDeque::new() }
+}
+
+pub(crate) fn issuer() -> TicketIssuer {
+    let ring = |fill: &str| KeyRing::parse(&format!("1:{}=", fill.repeat(43)).into()).unwrap();
+    TicketIssuer::new(ring("A"), ring("E"))
+}
+
+pub(crate) fn dispatch(arguments: &str) -> (Dispatch, Ticket) {
+    dispatch_to(INVOKER, arguments)
+}
+
+pub(crate) fn dispatch_to(invoker: InvokerId, arguments: &str) -> (Dispatch, Ticket) {
+    let namespace = EntityName::new("guest").unwrap();
+    let action = ActionDescriptor {
+        id: FullyQualifiedName::parse("guest/pkg/hello", &namespace).unwrap(),
+        version: Version::FIRST,
+        revision: Revision("1-a".to_owned()),
+        kind: "nodejs:20".to_owned(),
+        image: "openwhisk/action-nodejs-v20:nightly".parse().unwrap(),
+        user_provided_image: false,
+        sentinelled_logs: true,
+        main: Some("main".to_owned()),
+        binary: false,
+        has_code: true,
+        limits: ActionLimits { timeout: 60_000, memory: 256, logs: 10, concurrency: 1, instances: None },
+    };
+    let claims = Claims {
+        activation_id: ActivationId::generate(),
+        namespace: namespace.clone(),
+        namespace_uuid: "uuid".into(),
+        subject: "someone".into(),
+        action: action.id.clone(),
+        revision: action.revision.clone(),
+        invoker,
+        attempt: 2,
+        deadline: i64::MAX,
+        cache: None,
+    };
+    let ticket = issuer().issue(&claims).unwrap();
+    let dispatch = Dispatch {
+        transaction: TransactionId::generate(),
+        activation_id: claims.activation_id,
+        action: Arc::new(action),
+        caller: Caller { subject: claims.subject, namespace, namespace_uuid: claims.namespace_uuid },
+        api_key: None,
+        arguments: RawValue::from_string(arguments.to_owned()).unwrap().into(),
+        init_environment: vec![("A".to_owned(), "b".to_owned())],
+        cause: Some(ActivationId::generate()),
+        binding: Some("guest/bound".to_owned()),
+        received: 1_760_000_000_000,
+        attempt: 2,
+        delivery: Delivery::AtMostOnce,
+        response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 10 },
+        store: StorePolicy::ALWAYS,
+        ticket: Some(ticket.clone()),
+    };
+    (dispatch, ticket)
+}

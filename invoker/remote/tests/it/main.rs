@@ -1,0 +1,7 @@
+//! Both ends against each other, over real connections.
+
+mod conversation;
+mod fixture;
+mod large;
+mod records;
+mod security;
