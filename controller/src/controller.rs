@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::http::header::CONNECTION;
+use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -23,6 +24,7 @@ use crate::auth::Authenticator;
 use crate::config::ControllerConfig;
 use crate::entities::{Actions, StoredCode};
 use crate::http::accept;
+use crate::http::body::{Announced, BodyLeft, RequestBody};
 use crate::http::fault::Fault;
 use crate::http::head;
 use crate::http::path::{self, Target};
@@ -70,7 +72,7 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
-    pub(crate) body: Incoming,
+    pub(crate) body: RequestBody,
     pub(crate) transaction: TransactionId,
 }
 
@@ -165,18 +167,26 @@ impl Controller {
         let header = &self.config.transaction_header;
         let id = request.headers().get(header.name()).and_then(|value| value.to_str().ok());
         let transaction = TransactionId::from_client(id);
-        let closes = head::ends_connection(request.headers());
-        let answered = tokio::time::timeout(limit, self.answer(request, &transaction)).await;
+        let announced = Announced::of(request.headers());
+        let mut closes = head::ends_connection(request.headers());
+        let (head, body) = request.into_parts();
+        let (body, rest) = RequestBody::new(body);
+        let answered = tokio::time::timeout(limit, self.answer(head, body, &transaction)).await;
+        let in_time = answered.is_ok();
         let reply = answered.unwrap_or_else(|_elapsed| Reply::timed_out());
         let mut response = reply.into_response(&transaction, header);
+        // A client that had its time already is not listened to any longer.
+        if in_time && rest.still_comes(announced).await {
+            closes = true;
+            response.extensions_mut().insert(BodyLeft);
+        }
         if closes {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    async fn answer(&self, request: Request<Incoming>, transaction: &TransactionId) -> Reply {
-        let (head, body) = request.into_parts();
+    async fn answer(&self, head: Parts, body: RequestBody, transaction: &TransactionId) -> Reply {
         if let Err(fault) = head::check(&head) {
             return Reply::fault(&fault, transaction);
         }

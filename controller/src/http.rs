@@ -8,6 +8,7 @@ pub(crate) mod body;
 pub(crate) mod fault;
 pub(crate) mod head;
 pub(crate) mod json_fault;
+mod linger;
 pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod reply;

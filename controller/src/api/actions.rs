@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
-use hyper::body::Incoming;
 use oxwhisk_core::entity::ActionPut;
 use oxwhisk_core::exec::Exec;
 use oxwhisk_core::json;
@@ -19,6 +18,7 @@ use crate::auth::Caller;
 use crate::clock;
 use crate::controller::Call;
 use crate::entities::{check_put, store_fault};
+use crate::http::body::RequestBody;
 use crate::http::fault::Fault;
 use crate::http::path::CollectionName;
 use crate::http::query::Query;
@@ -153,7 +153,7 @@ async fn invoke(
 
 /// Reads a request body of at most `limit` as the payload of an invocation.
 async fn payload(
-    body: Incoming,
+    body: RequestBody,
     headers: &HeaderMap,
     max_request: u64,
     limit: ByteSize,
