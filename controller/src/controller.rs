@@ -24,11 +24,11 @@ use crate::auth::Authenticator;
 use crate::config::ControllerConfig;
 use crate::entities::{Actions, StoredCode};
 use crate::http::accept;
-use crate::http::body::{Announced, BodyLeft, RequestBody};
 use crate::http::fault::Fault;
 use crate::http::head;
 use crate::http::path::{self, Target};
 use crate::http::reply::{Cors, Reply};
+use crate::http::upload::{BodyLeft, RequestBody};
 use crate::invoke::{Dispatcher, Fleet, Invocations, Records, recover};
 use crate::throttle::Throttles;
 
@@ -162,21 +162,19 @@ impl Controller {
         tokio::time::timeout(grace, self.writers.wait()).await.is_ok()
     }
 
-    /// Answers one request, after `limit` with 503.
+    /// Answers one request, after `limit` with 503. The body has its own time.
     pub async fn handle(&self, request: Request<Incoming>, limit: Duration) -> Response<Full<Bytes>> {
         let header = &self.config.transaction_header;
         let id = request.headers().get(header.name()).and_then(|value| value.to_str().ok());
         let transaction = TransactionId::from_client(id);
-        let announced = Announced::of(request.headers());
         let mut closes = head::ends_connection(request.headers());
         let (head, body) = request.into_parts();
-        let (body, rest) = RequestBody::new(body);
-        let answered = tokio::time::timeout(limit, self.answer(head, body, &transaction)).await;
-        let in_time = answered.is_ok();
-        let reply = answered.unwrap_or_else(|_elapsed| Reply::timed_out());
-        let mut response = reply.into_response(&transaction, header);
+        let (body, upload) = RequestBody::new(body, &head.headers);
+        let answered = upload.bound(limit, self.answer(head, body, &transaction)).await;
+        let in_time = answered.is_some();
+        let mut response = answered.unwrap_or_else(Reply::timed_out).into_response(&transaction, header);
         // A client that had its time already is not listened to any longer.
-        if in_time && rest.still_comes(announced).await {
+        if in_time && upload.still_comes().await {
             closes = true;
             response.extensions_mut().insert(BodyLeft);
         }

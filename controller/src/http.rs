@@ -14,5 +14,6 @@ pub(crate) mod query;
 pub(crate) mod reply;
 mod server;
 mod stall;
+pub(crate) mod upload;
 
 pub use server::{Server, ServerConfig};

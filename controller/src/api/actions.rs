@@ -18,11 +18,11 @@ use crate::auth::Caller;
 use crate::clock;
 use crate::controller::Call;
 use crate::entities::{check_put, store_fault};
-use crate::http::body::RequestBody;
 use crate::http::fault::Fault;
 use crate::http::path::CollectionName;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
+use crate::http::upload::RequestBody;
 use crate::http::{body, json_fault};
 use crate::invoke::{Invocation, read_payload};
 

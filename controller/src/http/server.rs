@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Controller;
-use crate::http::body::BodyLeft;
 use crate::http::linger::{Lingering, StillSending};
 use crate::http::reply::Reply;
 use crate::http::stall::StallGuard;
+use crate::http::upload::BodyLeft;
 
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -28,8 +28,8 @@ pub struct ServerConfig {
     /// A connection without a request, a request without its whole head, and an answer that the client does not take
     /// end after this.
     pub idle_timeout: Duration,
-    /// What a request may take beside the longest wait of a blocking invocation. A request that takes longer than both
-    /// is answered with 503, whatever holds it up: most often a client that sends its body too slowly.
+    /// What a request may take beside the longest wait of a blocking invocation, and beside its body if that comes fast
+    /// enough. A request that takes longer is answered with 503, whatever holds it up.
     pub answer_margin: Duration,
 }
 

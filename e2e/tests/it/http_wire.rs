@@ -249,3 +249,26 @@ fn a_short_body_that_nobody_reads_leaves_the_connection_usable() {
     let answer = wire.read_to_end();
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with("pong"), "{answer:?}");
 }
+
+/// The time that a server gives itself for an answer is not for the upload: a slow line may take minutes.
+#[test]
+fn a_large_body_may_come_slowly() {
+    let wait = ("CONFIG_whisk_controller_activation_maxWaitForBlockingActivation", "1 second");
+    let options = ServerOptions::new(Roster::generate(1)).env(wait.0, wait.1);
+    let Some(server) = shared::own_server("a_large_body_may_come_slowly", &options) else { return };
+    let tenant = server.tenant(0);
+    let mut wire = Wire::open(server.api());
+    let part = "x".repeat(8 * 1024);
+    // Longer than the second and the margin that the server has for others.
+    let parts = 80;
+    let [before, after] = [r#"{"exec":{"kind":"nodejs:default","code":""#, r#""}}"#];
+    let length = before.len() + parts * part.len() + after.len();
+    wire.send(head(&tenant, "PUT", "actions/a") + &format!("Content-Length: {length}\r\n\r\n{before}"));
+    for _ in 0..parts {
+        wire.send(&part);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    wire.send(after);
+    let answer = wire.read_until("\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+}

@@ -1,3 +1,5 @@
+//! Creating, updating, copying, reading and listing actions.
+
 use oxwhisk_e2e::{Tenant, action, shared};
 use serde_json::{Value, json};
 

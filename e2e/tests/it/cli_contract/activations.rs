@@ -1,3 +1,5 @@
+//! Lists, polls, and the parts of a record.
+
 use oxwhisk_e2e::{Tenant, action, shared, wait};
 use serde_json::{Value, json};
 
@@ -101,7 +103,7 @@ fn activation_get_logs_and_result() {
         tenant.record(id);
         let record = shapes::activation(get(&tenant, id));
         assert_eq!((&record["response"]["status"], &record["response"]["result"]), (&json!(status), &sent));
-        let logs = shapes_of_logs(&get(&tenant, &format!("{id}/logs")));
+        let logs = stripped_lines(&get(&tenant, &format!("{id}/logs")));
         assert_eq!(logs, ["out", "err"], "{record}");
         let result = get(&tenant, &format!("{id}/result"));
         shapes::response(&result);
@@ -111,7 +113,7 @@ fn activation_get_logs_and_result() {
 
 /// What `--strip` leaves of the lines: it takes a time with a fraction of a second off, then the stream.
 #[track_caller]
-fn shapes_of_logs(logs: &Value) -> Vec<String> {
+fn stripped_lines(logs: &Value) -> Vec<String> {
     let lines = logs["logs"].as_array().expect("lines").iter();
     let mut stripped: Vec<_> = lines
         .map(|line| {

@@ -1,3 +1,5 @@
+//! Invocations, and how they end.
+
 use oxwhisk_e2e::tenant::activation_id;
 use oxwhisk_e2e::{Response, Roster, ServerOptions, Tenant, action, shared};
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! What belongs to no entity: properties, namespaces, the SDK, keys and connections.
+
 use oxwhisk_e2e::{action, shared};
 use serde_json::json;
 
