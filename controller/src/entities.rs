@@ -5,6 +5,6 @@ mod code;
 mod encryption;
 
 pub(crate) use actions::{Actions, KnownAction, check_put, put_fault, store_fault};
-pub use code::StoredCode;
+pub use code::{StoredCode, WantedCode};
 pub(crate) use encryption::UnlockError;
 pub use encryption::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError};

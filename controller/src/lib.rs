@@ -22,6 +22,6 @@ mod throttle;
 
 pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHeader};
 pub use controller::{Backends, Controller, StartError};
-pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode};
+pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
 pub use invoke::{Fleet, Records};

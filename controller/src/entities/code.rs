@@ -11,6 +11,7 @@ use oxwhisk_core::exec::{Attachment, Code};
 use oxwhisk_core::id::Revision;
 use oxwhisk_core::limits::SystemLimits;
 use oxwhisk_core::manifest::Manifest;
+use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_invoker_api::{ActionDescriptor, CodeError, CodeSource};
 use oxwhisk_store::{AttachmentStore, Collection, EntityStore, StoreError, Superseded};
 use oxwhisk_ticket::Ticket;
@@ -94,9 +95,28 @@ impl StoredCode {
         }
     }
 
-    /// The code that is stored for `action` now, and the revision it belongs to.
-    async fn current(&self, action: &ActionDescriptor) -> Result<(Revision, Current), CodeError> {
-        let stored = self.entities.get(&action.id).await.map_err(|error| unavailable(action, &error))?;
+    /// The code as `/init` takes it; `None` for an image that has none.
+    ///
+    /// # Errors
+    /// When the action is gone, has changed too much, or cannot be read.
+    pub async fn serve(&self, wanted: &WantedCode<'_>) -> Result<Option<Bytes>, CodeError> {
+        let mut tried = None;
+        loop {
+            match self.current(wanted).await? {
+                (_, Ok(code)) => return Ok(code.map(|text| Bytes::copy_from_slice(text.as_bytes()))),
+                // An update may take the old code away between the two readings; then there is a newer revision.
+                (revision, Err(StoreError::Corrupt(_))) if tried.as_ref() != Some(&revision) => {
+                    tried = Some(revision);
+                }
+                (_, Err(error)) => return Err(unavailable(wanted.action, &error)),
+            }
+        }
+    }
+
+    /// The code that is stored for an action now, and the revision it belongs to.
+    async fn current(&self, wanted: &WantedCode<'_>) -> Result<(Revision, Current), CodeError> {
+        let stored = self.entities.get(wanted.action).await;
+        let stored = stored.map_err(|error| unavailable(wanted.action, &error))?;
         let stored = stored.ok_or(CodeError::NotFound)?;
         if stored.document.collection != Collection::Actions {
             return Err(CodeError::Mismatch);
@@ -106,18 +126,26 @@ impl StoredCode {
         let current = read.map_err(|_| CodeError::Mismatch)?;
         let exec = &current.exec;
         // A newer revision may run, but not its code with what the dispatch says of the older one.
-        if (exec.kind(), exec.main(), exec.binary()) != (&action.kind, action.main.as_deref(), action.binary)
-        {
+        if (exec.kind(), exec.main(), exec.binary()) != (wanted.kind, wanted.main, wanted.binary) {
             return Err(CodeError::Mismatch);
         }
         Ok((stored.revision, self.load(&current).await))
     }
 }
 
+/// Whose code, and what it has to be to go with a dispatch.
+#[derive(Clone, Copy, Debug)]
+pub struct WantedCode<'a> {
+    pub action: &'a FullyQualifiedName,
+    pub kind: &'a str,
+    pub main: Option<&'a str>,
+    pub binary: bool,
+}
+
 type Current = Result<Option<Arc<str>>, StoreError>;
 
-fn unavailable(action: &ActionDescriptor, error: &StoreError) -> CodeError {
-    tracing::error!(id = %action.id, %error, "cannot fetch code");
+fn unavailable(action: &FullyQualifiedName, error: &StoreError) -> CodeError {
+    tracing::error!(id = %action, %error, "cannot fetch code");
     CodeError::Unavailable
 }
 
@@ -136,16 +164,7 @@ impl CodeSource for StoredCode {
         action: &ActionDescriptor,
         _ticket: Option<&Ticket>,
     ) -> Result<Option<Bytes>, CodeError> {
-        let mut tried = None;
-        loop {
-            match self.current(action).await? {
-                (_, Ok(code)) => return Ok(code.map(|text| Bytes::copy_from_slice(text.as_bytes()))),
-                // An update may take the old code away between the two readings; then there is a newer revision.
-                (revision, Err(StoreError::Corrupt(_))) if tried.as_ref() != Some(&revision) => {
-                    tried = Some(revision);
-                }
-                (_, Err(error)) => return Err(unavailable(action, &error)),
-            }
-        }
+        let (kind, main) = (&*action.kind, action.main.as_deref());
+        self.serve(&WantedCode { action: &action.id, kind, main, binary: action.binary }).await
     }
 }

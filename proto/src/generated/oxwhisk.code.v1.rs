@@ -4,6 +4,15 @@ pub struct GetCodeRequest {
     /// See the crate oxwhisk-ticket.
     #[prost(bytes = "vec", tag = "1")]
     pub ticket: ::prost::alloc::vec::Vec<u8>,
+    /// Kind that it was dispatched as. Code that has another kind, entry point or form by now is not served for it.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// Entry point that it was dispatched with; absent is the runtime's default.
+    #[prost(string, optional, tag = "3")]
+    pub main: ::core::option::Option<::prost::alloc::string::String>,
+    /// Whether it was dispatched as an archive or executable.
+    #[prost(bool, tag = "4")]
+    pub binary: bool,
 }
 /// A part of the code, in order.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -95,10 +104,10 @@ pub mod code_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// The code of the ticket's action at the ticket's revision.
+        /// The code of the ticket's action. Of a later revision, if it was updated meanwhile.
         ///
         /// PERMISSION_DENIED if the ticket is forged, expired, or another invoker's; NOT_FOUND if the action is gone;
-        /// FAILED_PRECONDITION if it is of another revision by now; UNAVAILABLE if the store is away.
+        /// FAILED_PRECONDITION if it is of another kind by now; UNAVAILABLE if the store is away.
         pub async fn get_code(
             &mut self,
             request: impl tonic::IntoRequest<super::GetCodeRequest>,
@@ -144,10 +153,10 @@ pub mod code_server {
             >
             + std::marker::Send
             + 'static;
-        /// The code of the ticket's action at the ticket's revision.
+        /// The code of the ticket's action. Of a later revision, if it was updated meanwhile.
         ///
         /// PERMISSION_DENIED if the ticket is forged, expired, or another invoker's; NOT_FOUND if the action is gone;
-        /// FAILED_PRECONDITION if it is of another revision by now; UNAVAILABLE if the store is away.
+        /// FAILED_PRECONDITION if it is of another kind by now; UNAVAILABLE if the store is away.
         async fn get_code(
             &self,
             request: tonic::Request<super::GetCodeRequest>,

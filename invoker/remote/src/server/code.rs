@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use oxwhisk_dispatch::Incarnation;
 use oxwhisk_grpc::{Expected, Identity, Role};
 use oxwhisk_invoker_api::{ActionDescriptor, CodeError, CodeSource};
 use oxwhisk_proto::code::v1::GetCodeRequest;
@@ -30,18 +29,22 @@ impl RemoteCode {
     }
 
     /// Controllers to ask, with their addresses.
-    fn controllers(&self) -> Vec<(Incarnation, Option<Identity>, String)> {
+    fn controllers(&self) -> Vec<(Option<Identity>, String)> {
         let state = self.shell.state();
-        let known = state.conversations.iter();
-        known.map(|(by, with)| (*by, with.controller.clone(), with.code_address.clone())).collect()
+        let known = state.conversations.values();
+        known.map(|with| (with.controller.clone(), with.code_address.clone())).collect()
     }
 
-    async fn fetch(&self, who: Option<Identity>, address: &str, ticket: &Ticket) -> Result<Bytes, Status> {
+    async fn fetch(
+        &self,
+        who: Option<Identity>,
+        address: &str,
+        request: GetCodeRequest,
+    ) -> Result<Bytes, Status> {
         let expected = who.map_or(Expected::Role(Role::Controller), Expected::Peer);
         let channel =
             self.dialer.dial(address, expected).map_err(|error| Status::unavailable(error.to_string()))?;
         let mut client = CodeClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
-        let request = GetCodeRequest { ticket: ticket.as_bytes().to_vec() };
         let mut parts = client.get_code(request).await?.into_inner();
         let mut code = BytesMut::new();
         while let Some(part) = parts.message().await? {
@@ -65,8 +68,14 @@ impl CodeSource for RemoteCode {
         let Some(ticket) = ticket.filter(|_| action.has_code) else {
             return if action.has_code { Err(CodeError::Unavailable) } else { Ok(None) };
         };
-        for (_, who, address) in self.controllers() {
-            match self.fetch(who, &address, ticket).await {
+        let request = GetCodeRequest {
+            ticket: ticket.as_bytes().to_vec(),
+            kind: action.kind.clone(),
+            main: action.main.clone(),
+            binary: action.binary,
+        };
+        for (who, address) in self.controllers() {
+            match self.fetch(who, &address, request.clone()).await {
                 Ok(code) => return Ok(Some(code)),
                 Err(status) if status.code() == Code::NotFound => return Err(CodeError::NotFound),
                 Err(status) if status.code() == Code::FailedPrecondition => return Err(CodeError::Mismatch),

@@ -1,0 +1,10 @@
+//! What a controller among other services has that the standalone server has not.
+//!
+//! Invokers run strangers' code, so nothing is given to them, or taken from them, but against a ticket: [`CodeService`]
+//! serves code, [`TicketedRecords`] admits records, both for the identity that the ticket names.
+
+mod code;
+mod records;
+
+pub use code::CodeService;
+pub use records::{Admission, NotAdmitted, TicketedRecords};

@@ -1,0 +1,5 @@
+//! Forged, stolen, swapped and expired tickets, over real connections.
+
+mod code;
+mod fixture;
+mod records;
