@@ -154,6 +154,8 @@ impl Keeper {
 
     fn dispatch(&mut self, from: Incarnation, message: Message, out: &mut Vec<KeeperEffect>) {
         let id = message.id;
+        // What was cut off is being tried again: its end is known where that was decided.
+        self.kept.retain(|held, kept| *held != id || !kept.phase.is_cut_off());
         if self.attach(from, id, out) {
             if self.guards.without(Guard::AttachDuplicate) {
                 out.push(KeeperEffect::Run(message));

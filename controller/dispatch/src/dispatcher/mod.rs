@@ -30,8 +30,8 @@ pub struct Dispatcher {
     guards: Guards,
     draining: bool,
     entries: BTreeMap<ActivationId, Entry>,
-    /// Results that arrived and that this controller does not owe; each is kept at that invoker.
-    strays: BTreeMap<ActivationId, InvokerId>,
+    /// Results that arrived and that this controller does not owe (any more), and the invokers that keep them.
+    strays: BTreeSet<(ActivationId, InvokerId)>,
     lanes: BTreeMap<Lane, LaneState>,
     invokers: BTreeMap<InvokerId, Contact>,
     /// Questions that not all invokers have answered.
@@ -54,7 +54,7 @@ impl Dispatcher {
             guards,
             draining: false,
             entries: BTreeMap::new(),
-            strays: BTreeMap::new(),
+            strays: BTreeSet::new(),
             lanes: BTreeMap::new(),
             invokers: BTreeMap::new(),
             rounds: BTreeMap::new(),

@@ -103,7 +103,8 @@ impl Dispatcher {
             Said::Holding { round, held } => self.holding(invoker, round, &held, out),
             Said::Refused { id, .. } if self.is_at(id, invoker) => self.not_run(id, out),
             Said::Unknown(id) if self.is_at(id, invoker) => self.not_held(id, out),
-            Said::Refused { .. } | Said::Unknown(_) => {}
+            Said::Unknown(id) => drop(self.strays.remove(&(id, invoker))),
+            Said::Refused { .. } => {}
             Said::Started(id) => self.started(id, invoker),
             Said::Ended { id, ended } => self.ended(id, invoker, ended, out),
             Said::RecordDurable(id) => self.record_durable(id, invoker, out),
@@ -149,9 +150,12 @@ impl Dispatcher {
         }
         let acknowledge = Effect::Send { invoker, order: Order::Acknowledge(id) };
         let Some(entry) = self.entries.get_mut(&id) else {
-            match self.guards.may_acknowledge(ended.record) {
-                true => out.push(acknowledge),
-                false => drop(self.strays.insert(id, invoker)),
+            if self.guards.may_acknowledge(ended.record) {
+                self.strays.remove(&(id, invoker));
+                out.push(acknowledge);
+            } else if self.strays.insert((id, invoker)) {
+                // An end that was told twice may be of what was acknowledged meanwhile.
+                out.push(Effect::Send { invoker, order: Order::Attach(id) });
             }
             return;
         };
@@ -194,7 +198,7 @@ impl Dispatcher {
     }
 
     fn record_durable(&mut self, id: ActivationId, invoker: InvokerId, out: &mut Vec<Effect>) {
-        self.strays.remove(&id);
+        self.strays.remove(&(id, invoker));
         match self.entries.get_mut(&id) {
             // The client wants the result too, which is behind this.
             Some(entry) if entry.call.is_some() => entry.recorded = true,

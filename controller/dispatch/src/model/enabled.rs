@@ -52,7 +52,8 @@ impl World {
         for (c, controller) in self.controllers.iter().enumerate() {
             match &controller.process {
                 Some(process) => self.enabled_at(c, process, steps),
-                None => steps.push(Step::ControllerStarts { c }),
+                None if setting.controllers_return => steps.push(Step::ControllerStarts { c }),
+                None => {}
             }
             for i in 0..self.invokers.len() {
                 self.enabled_on(c, i, steps);
@@ -108,7 +109,9 @@ impl World {
             if entry.stage == Stage::Placing {
                 let ready =
                     |i: &usize| self.streams[c][*i].up && process.dispatcher.is_ready(invoker(*i));
-                let places = (0..self.invokers.len()).filter(ready);
+                // Invokers that nothing was sent to are alike.
+                let alike = self.history.runs.is_empty() && self.is_fresh();
+                let places = (0..if alike { 1 } else { self.invokers.len() }).filter(ready);
                 steps.extend(places.map(|i| Step::Place { c, i, id: index }));
             }
             if entry.call == Some(Call::Waiting) && *client == Client::Waits {
@@ -157,7 +160,9 @@ impl World {
 
     fn enabled_in(&self, setting: &Setting, i: usize, steps: &mut Vec<Step>) {
         let Some(keeper) = &self.invokers[i].keeper else {
-            steps.push(Step::InvokerStarts { i });
+            if setting.invokers_return {
+                steps.push(Step::InvokerStarts { i });
+            }
             return;
         };
         if self.left.invoker_deaths > 0 {
@@ -183,9 +188,20 @@ impl World {
         steps.extend(over.map(|by| Step::SessionOver { i, by }));
     }
 
+    /// No invoker holds anything, and no order is under way.
+    fn is_fresh(&self) -> bool {
+        self.invokers.iter().all(|invoker| invoker.keeper.as_ref().is_some_and(crate::Keeper::is_empty))
+            && self.invokers.iter().all(|invoker| invoker.life == 1)
+            && self
+                .streams
+                .iter()
+                .flatten()
+                .all(|stream| stream.up && stream.orders.is_empty() && stream.said.is_empty())
+    }
+
     fn all_idle(&self) -> bool {
         let idle = |process: &Process| process.dispatcher.is_idle() && process.operations.is_empty();
-        self.controllers.iter().all(|controller| controller.process.as_ref().is_some_and(idle))
+        self.controllers.iter().all(|controller| controller.process.as_ref().is_none_or(idle))
             && (0..self.clients.len()).all(|id| !self.is_owed(id))
     }
 

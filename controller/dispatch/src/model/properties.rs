@@ -118,7 +118,7 @@ pub(super) fn is_good(setting: &Setting, world: &World) -> bool {
         Client::Waits => false,
     });
     let is_idle = |process: &super::world::Process| process.dispatcher.is_idle();
-    let idle = world.controllers.iter().all(|controller| controller.process.as_ref().is_some_and(is_idle));
+    let idle = world.controllers.iter().all(|controller| controller.process.as_ref().is_none_or(is_idle));
     let kept = world.invokers.iter().filter_map(|invoker| invoker.keeper.as_ref()).any(|keeper| !keeper.is_empty());
     let all_done = (0..world.kafka.queue.len()).all(|offset| world.is_done(Source::Queue, offset))
         && (0..world.kafka.parked.len()).all(|offset| world.is_done(Source::Parked, offset))

@@ -28,6 +28,17 @@ pub(super) struct Faults {
     pub(super) parks: u8,
 }
 
+/// Nothing fails.
+pub(super) const NONE: Faults = Faults {
+    controller_deaths: 0,
+    invoker_deaths: 0,
+    cuts: 0,
+    rebalances: 0,
+    suspicions: 0,
+    cut_offs: 0,
+    parks: 0,
+};
+
 /// A model to check. Everything is explored that can happen within it.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
@@ -39,8 +50,10 @@ pub(super) struct Setting {
     pub(super) lag: bool,
     /// Invokers forget dead controllers only when all is done, which is what a long time-out amounts to.
     pub(super) long_memory: bool,
-    /// Clients of blocking calls may give up waiting.
-    pub(super) impatient: bool,
+    /// Dead controllers are started again; else another takes over.
+    pub(super) controllers_return: bool,
+    /// Dead invokers are started again.
+    pub(super) invokers_return: bool,
     pub(super) max_attempts: u32,
     /// What an invoker may hold.
     pub(super) bound: usize,
@@ -62,7 +75,8 @@ impl Setting {
             faults: Faults::default(),
             lag: false,
             long_memory: false,
-            impatient: true,
+            controllers_return: false,
+            invokers_return: false,
             max_attempts: 2,
             bound: 4,
             guards: Guards::default(),
@@ -91,6 +105,16 @@ impl Setting {
 
     pub(super) fn one_controller(mut self) -> Self {
         self.controllers = 1;
+        self
+    }
+
+    pub(super) fn with_controllers_back(mut self) -> Self {
+        self.controllers_return = true;
+        self
+    }
+
+    pub(super) fn with_invokers_back(mut self) -> Self {
+        self.invokers_return = true;
         self
     }
 
