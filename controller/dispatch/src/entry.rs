@@ -9,6 +9,9 @@ use crate::names::{Message, Obligation, RecordKind, Replacement, Round};
 pub enum Stage {
     /// An earlier owner may have dispatched it: invokers are being asked. `marked`: at most once, and it was.
     Adopting { round: Round, marked: bool },
+    /// No invoker holds it (any more): whether there is a record is looked up, after that, since what is held becomes
+    /// recorded and never the other way round.
+    Checking { marked: bool },
     /// Given to the fair queue.
     Queued,
     /// The mark of an at-most-once activation is being produced and read back.

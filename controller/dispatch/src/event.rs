@@ -18,7 +18,10 @@ pub enum Event {
     /// The client has gone without an answer.
     CallerGone(ActivationId),
     /// The note of this controller's call is on `inflight`.
-    NoteDurable { id: ActivationId, position: Position },
+    NoteDurable {
+        id: ActivationId,
+        position: Position,
+    },
     /// It is not: the client is told so, and nothing is owed to it.
     NoteFailed(ActivationId),
 
@@ -35,20 +38,41 @@ pub enum Event {
         surplus: bool,
     },
     /// A note, read from `inflight`.
-    NoteRead { message: Message, position: Position, by: Incarnation, recorded: bool },
+    NoteRead {
+        message: Message,
+        position: Position,
+        by: Incarnation,
+        recorded: bool,
+    },
     /// A note's withdrawal, read from `inflight`.
     NoteWithdrawn(ActivationId),
     /// A mark, read from `inflight`; this controller's own are read back too. `at` is Kafka's timestamp, in milliseconds.
-    MarkRead { lane: Lane, id: ActivationId, by: Incarnation, at: i64 },
+    MarkRead {
+        lane: Lane,
+        id: ActivationId,
+        by: Incarnation,
+        at: i64,
+    },
     /// Another controller process has ended.
     ControllerGone(Incarnation),
 
+    /// The answer to [`crate::Effect::CheckRecord`].
+    Checked {
+        id: ActivationId,
+        recorded: bool,
+    },
     /// The turn of one that was given out with [`crate::Effect::Enqueue`] has come.
     Turn(ActivationId),
     /// The balancer chose an invoker for one that was given out with [`crate::Effect::Place`].
-    Placed { id: ActivationId, invoker: InvokerId },
+    Placed {
+        id: ActivationId,
+        invoker: InvokerId,
+    },
 
-    Replaced { id: ActivationId, by: Replacement },
+    Replaced {
+        id: ActivationId,
+        by: Replacement,
+    },
     /// The dead letter is durable.
     Buried(ActivationId),
     /// The record that this controller wrote is durable on `completed`.
@@ -60,7 +84,10 @@ pub enum Event {
     StreamBroken(InvokerId),
     /// It is dead (refuses to reconnect) or Offline (silent for too long). It may come back all the same.
     InvokerGone(InvokerId),
-    Said { invoker: InvokerId, said: Said },
+    Said {
+        invoker: InvokerId,
+        said: Said,
+    },
 
     /// This controller is being shut down: nothing more is begun, and what is queued stays on Kafka.
     Drain,

@@ -37,6 +37,8 @@ pub enum Guard {
     /// Nothing of a new lane is dispatched, and no loss recorded, before every known invoker has said what it holds, or is
     /// gone.
     AwaitAnswers,
+    /// Records are looked up after invokers were asked, not only before.
+    CheckAfterAnswers,
     /// An answer counts for the question that it answers, not for later ones.
     AnswerOfThisRound,
     /// The mark of an at-most-once activation is durable before its dispatch.
@@ -148,7 +150,8 @@ impl Guards {
 
     /// Whether what was sent to an invoker that is gone has started, for all that is known.
     pub(crate) const fn may_have_started(self, delivery: Delivery, started: bool) -> bool {
-        let sent_counts = matches!(delivery, Delivery::AtMostOnce) && !self.without(Guard::SentMayHaveStarted);
+        let sent_counts =
+            matches!(delivery, Delivery::AtMostOnce) && !self.without(Guard::SentMayHaveStarted);
         started || sent_counts
     }
 

@@ -16,10 +16,16 @@ pub enum KeeperEvent {
     Disconnected(Incarnation),
     /// The controller has ended, or was away for too long: what it was told no longer counts.
     SessionOver(Incarnation),
-    Ordered { from: Incarnation, order: Order },
+    Ordered {
+        from: Incarnation,
+        order: Order,
+    },
     /// `/run` is next. It may follow when the effects of this have been written to their streams.
     Starting(ActivationId),
-    Ended { id: ActivationId, ended: Ended },
+    Ended {
+        id: ActivationId,
+        ended: Ended,
+    },
     /// The record that [`KeeperEffect::WriteRecord`] asked for is durable on `completed`.
     RecordDurable(ActivationId),
     /// The invoker is being shut down: it takes no more.

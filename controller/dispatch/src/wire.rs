@@ -22,16 +22,28 @@ pub enum Order {
 pub enum Said {
     /// The first thing on every stream. `resumed`: nothing was forgotten of what this controller incarnation ever sent, so
     /// what is not in `held` and was not acknowledged never arrived.
-    Welcome { resumed: bool, held: Vec<Held> },
+    Welcome {
+        resumed: bool,
+        held: Vec<Held>,
+    },
     /// The answer to [`Order::Ask`].
-    Holding { round: Round, held: Vec<Held> },
+    Holding {
+        round: Round,
+        held: Vec<Held>,
+    },
     /// It was not run: no room, or draining. It may go elsewhere, whatever its delivery.
-    Refused { id: ActivationId, why: Refusal },
+    Refused {
+        id: ActivationId,
+        why: Refusal,
+    },
     /// The answer to [`Order::Attach`] for what is not held (any more).
     Unknown(ActivationId),
     /// Said just before `/run`.
     Started(ActivationId),
-    Ended { id: ActivationId, ended: Ended },
+    Ended {
+        id: ActivationId,
+        ended: Ended,
+    },
     RecordDurable(ActivationId),
 }
 

@@ -68,17 +68,11 @@ impl Dispatcher {
             .map(|entry| entry.message.id)
             .collect();
         for id in adopting {
-            self.admit_if_answered(id, out);
+            self.check_if_answered(id, out);
         }
     }
 
-    pub(super) fn holding(
-        &mut self,
-        invoker: InvokerId,
-        round: Round,
-        held: &[Held],
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn holding(&mut self, invoker: InvokerId, round: Round, held: &[Held], out: &mut Vec<Effect>) {
         self.note_hints(invoker, held);
         let last = (!self.guards.without(Guard::AnswerOfThisRound)).then_some(round);
         self.answered(invoker, last, out);

@@ -114,6 +114,7 @@ impl Dispatcher {
             Event::NoteWithdrawn(id) => self.note_withdrawn(id),
             Event::MarkRead { lane, id, by, at } => self.mark_read(lane, id, by, at, &mut out),
             Event::ControllerGone(by) => self.controller_gone(by, &mut out),
+            Event::Checked { id, recorded } => self.checked(id, recorded, &mut out),
             Event::Turn(id) => self.turn(id, &mut out),
             Event::Placed { id, invoker } => self.placed(id, invoker, &mut out),
             Event::Replaced { id, by } => self.replaced(id, by, &mut out),

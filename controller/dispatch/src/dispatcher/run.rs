@@ -11,6 +11,37 @@ use crate::names::{RecordKind, Replacement, Source};
 use crate::wire::{Ended, Order, Phase, RecordState, Said};
 
 impl Dispatcher {
+    /// Whether it is adopted, if it waits for invokers' answers and they are there.
+    pub(super) fn check_if_answered(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        if let Stage::Adopting { round, marked } = entry.stage
+            && self.is_answered(round)
+            && !self.adopt(id, out)
+        {
+            self.check(id, marked, out);
+        }
+    }
+
+    fn check(&mut self, id: ActivationId, marked: bool, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if self.guards.without(Guard::CheckAfterAnswers) {
+            return self.admit(id, marked, out);
+        }
+        entry.stage = Stage::Checking { marked };
+        out.push(Effect::CheckRecord(entry.message));
+    }
+
+    pub(super) fn checked(&mut self, id: ActivationId, recorded: bool, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let Stage::Checking { marked } = entry.stage else { return };
+        if self.guards.skips_recorded(recorded) {
+            self.settle(id, out);
+        } else {
+            self.admit(id, marked, out);
+        }
+    }
+
+    /// Records were looked up just before this: it goes on if invokers have answered already.
     pub(super) fn admit_if_answered(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
         let Some(entry) = self.entries.get(&id) else { return };
         if let Stage::Adopting { round, marked } = entry.stage
@@ -41,7 +72,8 @@ impl Dispatcher {
 
     /// If an invoker said that it holds it: asks that one to tell us.
     fn adopt(&mut self, id: ActivationId, out: &mut Vec<Effect>) -> bool {
-        let (Some((invoker, phase)), Some(entry)) = (self.hints.remove(&id), self.entries.get_mut(&id)) else {
+        let (Some((invoker, phase)), Some(entry)) = (self.hints.remove(&id), self.entries.get_mut(&id))
+        else {
             return false;
         };
         if let Phase::Ended(Ended { cut_off: false, record: RecordState::Durable }) = phase {
@@ -117,7 +149,8 @@ impl Dispatcher {
     }
 
     fn started(&mut self, id: ActivationId, from: InvokerId) {
-        if let Some(Entry { stage: Stage::Dispatched { invoker, started, .. }, .. }) = self.entries.get_mut(&id)
+        if let Some(Entry { stage: Stage::Dispatched { invoker, started, .. }, .. }) =
+            self.entries.get_mut(&id)
             && *invoker == from
         {
             *started = true;
@@ -138,10 +171,8 @@ impl Dispatcher {
             return;
         }
         let Some(entry) = self.entries.get(&id) else { return };
-        match entry.message.delivery {
-            Delivery::AtMostOnce => self.record(id, RecordKind::Lost, None, out),
-            Delivery::AtLeastOnce => self.place(id, out),
-        }
+        let marked = entry.message.delivery == Delivery::AtMostOnce;
+        self.check(id, marked, out);
     }
 
     fn ended(&mut self, id: ActivationId, invoker: InvokerId, ended: Ended, out: &mut Vec<Effect>) {
@@ -176,9 +207,10 @@ impl Dispatcher {
     /// The invoker was shut down under it, and keeps no record. At most once: that is the result. At least once: it goes
     /// again, as often as invokers are shut down.
     fn cut_off(&mut self, id: ActivationId, invoker: InvokerId, out: &mut Vec<Effect>) {
-        let entry = self.entries.get_mut(&id).filter(
-            |entry| matches!(entry.stage, Stage::Dispatched { invoker: at, .. } if at == invoker),
-        );
+        let entry = self
+            .entries
+            .get_mut(&id)
+            .filter(|entry| matches!(entry.stage, Stage::Dispatched { invoker: at, .. } if at == invoker));
         let Some(entry) = entry else {
             out.push(Effect::Send { invoker, order: Order::Acknowledge(id) });
             return;
@@ -262,7 +294,8 @@ impl Dispatcher {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.stage = Stage::Recording { kind, kept_by };
             out.push(Effect::WriteRecord { id, kind });
-            if self.guards.without(Guard::DoneAfterRecord) || self.guards.without(Guard::WithdrawAfterRecord) {
+            if self.guards.without(Guard::DoneAfterRecord) || self.guards.without(Guard::WithdrawAfterRecord)
+            {
                 self.end_early(id, out);
             }
         }

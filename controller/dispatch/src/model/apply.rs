@@ -2,9 +2,7 @@
 
 use super::enabled::Step;
 use super::setting::Setting;
-use super::world::{
-    Client, LANE, Line, Operation, Process, Seen, World, id, index, invoker, position,
-};
+use super::world::{Client, LANE, Line, Operation, Process, Seen, World, id, index, invoker, position};
 use crate::dispatcher::Dispatcher;
 use crate::effect::Effect;
 use crate::entry::Stage;
@@ -23,19 +21,19 @@ impl World {
         for c in 0..setting.controllers {
             self.start_controller(setting, c);
             for i in 0..setting.invokers {
-                self.connect(setting, c, i);
+                self.connect(c, i);
                 self.hear(setting, c, i);
             }
         }
         self.assign(setting, 0);
         for i in 0..setting.invokers {
-            self.order(setting, 0, i);
+            self.order(0, i);
             self.hear(setting, 0, i);
         }
         for (index, kind) in setting.kinds.iter().enumerate() {
             let message = Message { id: id(index), lane: LANE, delivery: kind.delivery, attempt: 1 };
             let event = if kind.blocking { Event::Call(message) } else { Event::Submit(message) };
-            self.tell(setting, 0, event);
+            self.tell(setting, setting.asked, event);
         }
     }
 
@@ -43,26 +41,31 @@ impl World {
         match step {
             Step::Kafka { c, n } => self.answer(setting, c, n),
             Step::KafkaSlowly { c, n } => self.append_unanswered(setting, c, n),
+            Step::KafkaTwice { c, n } => {
+                self.left.doubles -= 1;
+                let operation = self.process(c).operations[n];
+                self.perform(setting, c, operation);
+            }
             Step::Poll { c, source, surplus } => self.poll(setting, c, source, surplus),
             Step::Tail { c } => self.tail(setting, c),
             Step::Place { c, i, id } => self.place(setting, c, i, id),
             Step::WaitOver { c, id: index } => self.tell(setting, c, Event::WaitOver(id(index))),
-            Step::Order { c, i } => self.order(setting, c, i),
+            Step::Order { c, i } => self.order(c, i),
             Step::Hear { c, i } => self.hear(setting, c, i),
             Step::Start { i, id: index } => {
                 self.ran(index);
-                self.keep(setting, i, KeeperEvent::Starting(id(index)));
+                self.keep(i, KeeperEvent::Starting(id(index)));
             }
             Step::End { i, id: index, cut_off } => {
                 self.left.cut_offs -= u8::from(cut_off);
                 let ended = Ended { cut_off, record: RecordState::Pending };
-                self.keep(setting, i, KeeperEvent::Ended { id: id(index), ended });
+                self.keep(i, KeeperEvent::Ended { id: id(index), ended });
             }
             Step::InvokerRecord { i, id: index } => {
                 let run = 1 + self.invokers[i].life * 10 + i as u64;
                 let record = RecordOrigin { kind: RecordKind::Result, run, version: 0 };
                 self.complete(setting, index, record);
-                self.keep(setting, i, KeeperEvent::RecordDurable(id(index)));
+                self.keep(i, KeeperEvent::RecordDurable(id(index)));
             }
             Step::Store => self.store(setting),
             Step::ControllerDies { c, appended } => self.controller_dies(setting, c, appended),
@@ -73,13 +76,13 @@ impl World {
                 self.left.cuts -= 1;
                 self.disconnect(setting, c, i);
             }
-            Step::Connect { c, i } => self.connect(setting, c, i),
+            Step::Connect { c, i } => self.connect(c, i),
             Step::Gone { c, i } => {
                 self.left.suspicions -= u8::from(self.invokers[i].keeper.is_some());
                 self.tell(setting, c, Event::InvokerGone(invoker(i)));
             }
             Step::ControllerGone { c, by } => self.tell(setting, c, Event::ControllerGone(by)),
-            Step::SessionOver { i, by } => self.keep(setting, i, KeeperEvent::SessionOver(by)),
+            Step::SessionOver { i, by } => self.keep(i, KeeperEvent::SessionOver(by)),
             Step::Assign { c } => self.assign(setting, c),
             Step::Rebalance { c } => {
                 self.left.rebalances -= 1;
@@ -149,9 +152,9 @@ impl World {
         }
     }
 
-    fn connect(&mut self, setting: &Setting, c: usize, i: usize) {
+    fn connect(&mut self, c: usize, i: usize) {
         self.streams[c][i].up = true;
-        self.keep(setting, i, KeeperEvent::Connected(self.incarnation(c)));
+        self.keep(i, KeeperEvent::Connected(self.incarnation(c)));
     }
 
     /// What was on the stream is lost, and both ends that live learn of it.
@@ -160,7 +163,7 @@ impl World {
             return;
         }
         if self.invokers[i].keeper.is_some() {
-            self.keep(setting, i, KeeperEvent::Disconnected(self.incarnation(c)));
+            self.keep(i, KeeperEvent::Disconnected(self.incarnation(c)));
         }
         if self.controllers[c].process.is_some() {
             self.tell(setting, c, Event::StreamBroken(invoker(i)));
@@ -230,9 +233,9 @@ impl World {
         self.history.idle_dispatch |= !owed && self.is_recorded(index);
     }
 
-    fn order(&mut self, setting: &Setting, c: usize, i: usize) {
+    fn order(&mut self, c: usize, i: usize) {
         if let Some(order) = self.streams[c][i].orders.pop_front() {
-            self.keep(setting, i, KeeperEvent::Ordered { from: self.incarnation(c), order });
+            self.keep(i, KeeperEvent::Ordered { from: self.incarnation(c), order });
         }
     }
 
@@ -242,14 +245,13 @@ impl World {
         }
     }
 
-    fn keep(&mut self, setting: &Setting, i: usize, event: KeeperEvent) {
+    fn keep(&mut self, i: usize, event: KeeperEvent) {
         let keeper = self.invokers[i].keeper.as_mut().expect("it lives");
         let mut again = Vec::new();
         for effect in keeper.handle(event) {
             match effect {
-                KeeperEffect::Run(message) if keeper.phase(message.id).is_some_and(|phase| {
-                    phase != crate::wire::Phase::Waiting
-                }) =>
+                KeeperEffect::Run(message)
+                    if keeper.phase(message.id).is_some_and(|phase| phase != crate::wire::Phase::Waiting) =>
                 {
                     again.push(index(message.id));
                 }
@@ -263,8 +265,10 @@ impl World {
                 }
             }
         }
-        let _ = setting;
-        again.into_iter().for_each(|index| self.ran(index));
+        for index in again {
+            self.history.beside_itself = true;
+            self.ran(index);
+        }
     }
 
     fn ran(&mut self, index: usize) {
@@ -285,6 +289,13 @@ impl World {
             Effect::Fail(id) => return self.client(id, Client::Refused),
             Effect::Enqueue(message) => return self.tell(setting, c, Event::Turn(message.id)),
             Effect::Place(_) => return,
+            Effect::CheckRecord(message) => {
+                while self.process(c).owns && self.process(c).inflight_read < self.kafka.inflight.len() {
+                    self.tail(setting, c);
+                }
+                let recorded = self.view(setting, index(message.id), self.stored).is_some();
+                return self.tell(setting, c, Event::Checked { id: message.id, recorded });
+            }
             Effect::Send { invoker, order } => {
                 let stream = &mut self.streams[c][invoker.0 as usize];
                 if stream.up {

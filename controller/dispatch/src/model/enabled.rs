@@ -10,41 +10,111 @@ use crate::wire::{Ended, Phase, RecordState};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Kafka does the `n`th thing that the controller asked for, and the answer arrives.
-    Kafka { c: usize, n: usize },
+    Kafka {
+        c: usize,
+        n: usize,
+    },
     /// It does it, and the answer takes its time.
-    KafkaSlowly { c: usize, n: usize },
+    KafkaSlowly {
+        c: usize,
+        n: usize,
+    },
+    /// It does it, the answer is lost, and the controller will ask again.
+    KafkaTwice {
+        c: usize,
+        n: usize,
+    },
     /// A message is read; `surplus`: its namespace has enough queued.
-    Poll { c: usize, source: Source, surplus: bool },
+    Poll {
+        c: usize,
+        source: Source,
+        surplus: bool,
+    },
     /// A line of `inflight` is read.
-    Tail { c: usize },
-    Place { c: usize, i: usize, id: usize },
-    WaitOver { c: usize, id: usize },
+    Tail {
+        c: usize,
+    },
+    Place {
+        c: usize,
+        i: usize,
+        id: usize,
+    },
+    WaitOver {
+        c: usize,
+        id: usize,
+    },
     /// The first order on the stream arrives.
-    Order { c: usize, i: usize },
+    Order {
+        c: usize,
+        i: usize,
+    },
     /// The first word of the invoker arrives.
-    Hear { c: usize, i: usize },
-    Start { i: usize, id: usize },
-    End { i: usize, id: usize, cut_off: bool },
+    Hear {
+        c: usize,
+        i: usize,
+    },
+    Start {
+        i: usize,
+        id: usize,
+    },
+    End {
+        i: usize,
+        id: usize,
+        cut_off: bool,
+    },
     /// The invoker's record is durable.
-    InvokerRecord { i: usize, id: usize },
+    InvokerRecord {
+        i: usize,
+        id: usize,
+    },
     Store,
     /// `appended`: the thing that Kafka had just done, without an answer.
-    ControllerDies { c: usize, appended: Option<usize> },
-    ControllerStarts { c: usize },
-    InvokerDies { i: usize },
-    InvokerStarts { i: usize },
-    Cut { c: usize, i: usize },
-    Connect { c: usize, i: usize },
+    ControllerDies {
+        c: usize,
+        appended: Option<usize>,
+    },
+    ControllerStarts {
+        c: usize,
+    },
+    InvokerDies {
+        i: usize,
+    },
+    InvokerStarts {
+        i: usize,
+    },
+    Cut {
+        c: usize,
+        i: usize,
+    },
+    Connect {
+        c: usize,
+        i: usize,
+    },
     /// The controller takes the invoker for dead.
-    Gone { c: usize, i: usize },
+    Gone {
+        c: usize,
+        i: usize,
+    },
     /// The controller learns of the end of another.
-    ControllerGone { c: usize, by: Incarnation },
-    SessionOver { i: usize, by: Incarnation },
-    Assign { c: usize },
+    ControllerGone {
+        c: usize,
+        by: Incarnation,
+    },
+    SessionOver {
+        i: usize,
+        by: Incarnation,
+    },
+    Assign {
+        c: usize,
+    },
     /// The lane goes to `c` from an owner that lives.
-    Rebalance { c: usize },
+    Rebalance {
+        c: usize,
+    },
     /// The earlier owner learns of that.
-    Revoked { c: usize },
+    Revoked {
+        c: usize,
+    },
 }
 
 impl World {
@@ -72,6 +142,12 @@ impl World {
             steps.push(Step::Kafka { c, n });
             if matches!(operation, Operation::Replace { appended: false, .. }) {
                 steps.push(Step::KafkaSlowly { c, n });
+            }
+            if self.left.doubles > 0
+                && !matches!(operation, Operation::Done(_))
+                && leaves_something(operation)
+            {
+                steps.push(Step::KafkaTwice { c, n });
             }
             if self.left.controller_deaths > 0 && leaves_something(operation) {
                 steps.push(Step::ControllerDies { c, appended: Some(n) });
@@ -107,8 +183,7 @@ impl World {
         for (index, client) in self.clients.iter().enumerate() {
             let Some(entry) = process.dispatcher.entry(id(index)) else { continue };
             if entry.stage == Stage::Placing {
-                let ready =
-                    |i: &usize| self.streams[c][*i].up && process.dispatcher.is_ready(invoker(*i));
+                let ready = |i: &usize| self.streams[c][*i].up && process.dispatcher.is_ready(invoker(*i));
                 // Invokers that nothing was sent to are alike.
                 let alike = self.history.runs.is_empty() && self.is_fresh();
                 let places = (0..if alike { 1 } else { self.invokers.len() }).filter(ready);
@@ -206,7 +281,8 @@ impl World {
     }
 
     fn dead_incarnations(&self) -> Vec<Incarnation> {
-        let lives = |c: usize| (0..=self.controllers[c].life).map(move |life| Incarnation(life * 10 + c as u64));
+        let lives =
+            |c: usize| (0..=self.controllers[c].life).map(move |life| Incarnation(life * 10 + c as u64));
         let all = (0..self.controllers.len()).flat_map(lives);
         all.filter(|by| !self.is_alive(*by)).collect()
     }

@@ -44,7 +44,6 @@ impl Model for Setting {
 
 /// The steps of a counterexample, and where they lead.
 fn trace(name: &str, path: &Path<World, Step>) -> String {
-    let steps: Vec<String> =
-        path.clone().into_actions().iter().map(|step| format!("    {step:?}")).collect();
+    let steps: Vec<String> = path.clone().into_actions().iter().map(|step| format!("    {step:?}")).collect();
     format!("not so: {name}\n{}\n{:?}", steps.join("\n"), path.last_state())
 }

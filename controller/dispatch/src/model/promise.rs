@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use stateright::{Checker, Model};
 
-use super::trace;
 use super::properties::{ADOPTED, EXHAUSTED, LOST, NOTE_ADOPTED, PARKED, RETRIED};
+use super::reach::find_trap;
+use super::trace;
 
 use super::setting::{BLOCKING, BLOCKING_ONCE, Faults, NON_BLOCKING, NON_BLOCKING_ONCE, NONE, Setting};
 
@@ -67,6 +68,7 @@ fn streams_are_cut() {
     let faults = Faults { cuts: 2, suspicions: 1, ..NONE };
     holds(Setting::of(&[NON_BLOCKING]).with(faults).one_controller(), &[RETRIED]);
     holds(Setting::of(&[NON_BLOCKING_ONCE]).with(faults).one_controller(), &[LOST]);
+    let faults = Faults { cuts: 1, suspicions: 1, ..NONE };
     holds(Setting::of(&[BLOCKING]).with(faults).one_controller(), &[RETRIED]);
 }
 
@@ -119,5 +121,46 @@ fn calls_that_outlive_their_wait() {
 #[test]
 fn two_at_a_time() {
     let faults = Faults { controller_deaths: 1, ..NONE };
-    holds(Setting::of(&[NON_BLOCKING, NON_BLOCKING_ONCE]).with(faults).remembering().one_invoker(), &[ADOPTED]);
+    holds(
+        Setting::of(&[NON_BLOCKING, NON_BLOCKING_ONCE]).with(faults).remembering().one_invoker(),
+        &[ADOPTED],
+    );
+}
+
+#[test]
+fn calls_at_a_controller_that_does_not_own_the_lane() {
+    let faults = Faults { controller_deaths: 1, cuts: 1, ..NONE };
+    let setting = |kind| Setting::of(&[kind]).with(faults).asking_another().remembering();
+    holds(setting(BLOCKING).one_invoker(), &[NOTE_ADOPTED]);
+    holds(setting(BLOCKING_ONCE).one_invoker(), &[NOTE_ADOPTED, LOST]);
+    let faults = Faults { controller_deaths: 1, invoker_deaths: 1, ..NONE };
+    holds(Setting::of(&[BLOCKING]).with(faults).asking_another().remembering(), &[NOTE_ADOPTED]);
+}
+
+#[test]
+fn what_is_produced_twice() {
+    let faults = Faults { doubles: 1, invoker_deaths: 1, parks: 1, ..NONE };
+    holds(Setting::of(&[NON_BLOCKING]).with(faults).lagging().one_controller(), &[RETRIED, PARKED]);
+    holds(Setting::of(&[NON_BLOCKING_ONCE]).with(faults).lagging().one_controller(), &[LOST, PARKED]);
+    let faults = Faults { doubles: 1, controller_deaths: 1, ..NONE };
+    holds(Setting::of(&[BLOCKING]).with(faults).lagging().remembering(), &[NOTE_ADOPTED]);
+}
+
+/// Refusals may go on for as long as an invoker is full, so here a path may be endless. But from every state a good end
+/// can be reached.
+#[test]
+fn no_state_is_a_trap() {
+    let both = Faults { controller_deaths: 1, invoker_deaths: 1, ..NONE };
+    let controller = Faults { controller_deaths: 1, ..NONE };
+    no_trap(Setting::of(&[NON_BLOCKING, NON_BLOCKING_ONCE]).with(controller).one_invoker().narrow());
+    no_trap(Setting::of(&[NON_BLOCKING]).with(both).lagging());
+    no_trap(Setting::of(&[NON_BLOCKING_ONCE]).with(both).lagging());
+    no_trap(Setting::of(&[BLOCKING]).with(both).remembering());
+}
+
+#[track_caller]
+fn no_trap(setting: Setting) {
+    let (states, trap) = find_trap(&setting);
+    eprintln!("{states} states, none a trap");
+    assert!(trap.is_none(), "no good end can be reached from {trap:?}");
 }

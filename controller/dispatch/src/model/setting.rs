@@ -26,6 +26,8 @@ pub(super) struct Faults {
     pub(super) cut_offs: u8,
     /// A namespace has too much queued.
     pub(super) parks: u8,
+    /// Kafka's answer is lost, and the same is produced again.
+    pub(super) doubles: u8,
 }
 
 /// Nothing fails.
@@ -37,6 +39,7 @@ pub(super) const NONE: Faults = Faults {
     suspicions: 0,
     cut_offs: 0,
     parks: 0,
+    doubles: 0,
 };
 
 /// A model to check. Everything is explored that can happen within it.
@@ -45,6 +48,8 @@ pub(super) struct Setting {
     pub(super) kinds: Vec<Kind>,
     pub(super) controllers: usize,
     pub(super) invokers: usize,
+    /// The controller that clients ask; the first one owns the lane.
+    pub(super) asked: usize,
     pub(super) faults: Faults,
     /// The store may be behind `completed`.
     pub(super) lag: bool,
@@ -72,6 +77,7 @@ impl Setting {
             kinds: kinds.to_vec(),
             controllers: 2,
             invokers: 2,
+            asked: 0,
             faults: Faults::default(),
             lag: false,
             long_memory: false,
@@ -105,6 +111,17 @@ impl Setting {
 
     pub(super) fn one_controller(mut self) -> Self {
         self.controllers = 1;
+        self
+    }
+
+    pub(super) fn asking_another(mut self) -> Self {
+        self.asked = 1;
+        self
+    }
+
+    /// Invokers hold one activation at most.
+    pub(super) fn narrow(mut self) -> Self {
+        self.bound = 1;
         self
     }
 

@@ -83,13 +83,22 @@ pub(super) struct Process {
 pub(super) enum Operation {
     Produce(Message),
     /// `appended`: others may read it, and the answer is on its way.
-    Replace { message: Message, by: Replacement, appended: bool },
+    Replace {
+        message: Message,
+        by: Replacement,
+        appended: bool,
+    },
     DeadLetter(Message),
-    Record { id: usize, kind: RecordKind },
+    Record {
+        id: usize,
+        kind: RecordKind,
+    },
     Note(Message),
     Mark(Message),
     Done(Position),
-    Withdraw { id: usize },
+    Withdraw {
+        id: usize,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +134,8 @@ pub(super) struct History {
     pub(super) recorded_run: bool,
     /// Something was dispatched of which nothing was owed any more.
     pub(super) idle_dispatch: bool,
+    /// An invoker was to run what it held already.
+    pub(super) beside_itself: bool,
     /// A loss was recorded of what an invoker that lives was holding.
     pub(super) false_loss: bool,
     /// A loss was recorded of what cannot have started.
@@ -161,6 +172,7 @@ impl World {
                 runs: BTreeMap::new(),
                 recorded_run: false,
                 idle_dispatch: false,
+                beside_itself: false,
                 false_loss: false,
                 unstarted_loss: false,
                 changed_view: false,
@@ -196,8 +208,8 @@ impl World {
 
     pub(super) fn is_noted(&self, id: usize) -> bool {
         let lines = self.kafka.inflight.iter().enumerate();
-        let mut notes = lines
-            .filter(|(_, line)| matches!(line, Line::Note { message, .. } if index(message.id) == id));
+        let mut notes =
+            lines.filter(|(_, line)| matches!(line, Line::Note { message, .. } if index(message.id) == id));
         notes.any(|(offset, _)| !self.is_withdrawn(id, offset))
     }
 
@@ -215,9 +227,9 @@ impl World {
     /// What the store has of it.
     pub(super) fn view(&self, setting: &Setting, id: usize, stored: usize) -> Option<RecordOrigin> {
         let records = self.kafka.completed[..stored].iter().filter(|(of, _)| *of == id);
-        records.map(|(_, record)| *record).reduce(|old, new| {
-            if supersedes(setting.guards, &old, &new) { new } else { old }
-        })
+        records
+            .map(|(_, record)| *record)
+            .reduce(|old, new| if supersedes(setting.guards, &old, &new) { new } else { old })
     }
 
     pub(super) fn delivery(setting: &Setting, id: usize) -> Delivery {
