@@ -11,7 +11,7 @@ pub enum Stage {
     Adopting { round: Round, marked: bool },
     /// No invoker holds it (any more): whether there is a record is looked up, after that, since what is held becomes
     /// recorded and never the other way round.
-    Checking { marked: bool },
+    Checking { then: Then },
     /// Given to the fair queue.
     Queued,
     /// The mark of an at-most-once activation is being produced and read back.
@@ -29,6 +29,15 @@ pub enum Stage {
     Replacing { by: Replacement },
     /// A dead letter is being produced.
     Burying,
+}
+
+/// What is done with an activation that has no record after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Then {
+    /// It is queued; or its loss recorded, if it is to run at most once and is `marked` as begun.
+    Admit { marked: bool },
+    /// It was sent to an invoker that is gone: it goes again, or its loss is recorded.
+    SendAgain { started: bool },
 }
 
 /// A client that waits for a blocking invocation.

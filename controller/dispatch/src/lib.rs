@@ -20,7 +20,7 @@ mod wire;
 
 pub use dispatcher::Dispatcher;
 pub use effect::Effect;
-pub use entry::{Call, Entry, Stage};
+pub use entry::{Call, Entry, Stage, Then};
 pub use event::Event;
 pub use guards::{Guard, Guards};
 pub use keeper::{Keeper, KeeperEffect, KeeperEvent};

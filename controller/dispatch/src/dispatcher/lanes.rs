@@ -7,7 +7,7 @@ use oxwhisk_core::id::ActivationId;
 
 use super::Dispatcher;
 use crate::effect::Effect;
-use crate::entry::{Entry, Stage};
+use crate::entry::{Entry, Stage, Then};
 use crate::guards::Guard;
 use crate::names::{Incarnation, Lane, Message, Obligation, Position, Round, Source};
 
@@ -143,7 +143,9 @@ impl Dispatcher {
         let own = self.own;
         let Some(entry) = self.entries.get_mut(&id) else { return };
         match &mut entry.stage {
-            Stage::Adopting { marked, .. } | Stage::Checking { marked } => *marked = true,
+            Stage::Adopting { marked, .. } | Stage::Checking { then: Then::Admit { marked } } => {
+                *marked = true;
+            }
             Stage::Marking if by == own && self.guards.may_dispatch_marked(first, own) => self.place(id, out),
             Stage::Marking if by == own => self.adopt_marked(id, out),
             _ => {}

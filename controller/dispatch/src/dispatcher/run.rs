@@ -5,7 +5,7 @@ use oxwhisk_core::id::{ActivationId, InvokerId};
 
 use super::Dispatcher;
 use crate::effect::Effect;
-use crate::entry::{Entry, Stage};
+use crate::entry::{Entry, Stage, Then};
 use crate::guards::Guard;
 use crate::names::{RecordKind, Replacement, Source};
 use crate::wire::{Ended, Order, Phase, RecordState, Said};
@@ -18,26 +18,28 @@ impl Dispatcher {
             && self.is_answered(round)
             && !self.adopt(id, out)
         {
-            self.check(id, marked, out);
+            self.check(id, Then::Admit { marked }, out);
         }
     }
 
-    fn check(&mut self, id: ActivationId, marked: bool, out: &mut Vec<Effect>) {
+    fn check(&mut self, id: ActivationId, then: Then, out: &mut Vec<Effect>) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.stage = Stage::Checking { then };
         if self.guards.without(Guard::CheckAfterAnswers) {
-            return self.admit(id, marked, out);
+            return self.checked(id, false, out);
         }
-        entry.stage = Stage::Checking { marked };
         out.push(Effect::CheckRecord(entry.message));
     }
 
     pub(super) fn checked(&mut self, id: ActivationId, recorded: bool, out: &mut Vec<Effect>) {
         let Some(entry) = self.entries.get(&id) else { return };
-        let Stage::Checking { marked } = entry.stage else { return };
+        let Stage::Checking { then } = entry.stage else { return };
         if self.guards.skips_recorded(recorded) {
-            self.settle(id, out);
-        } else {
-            self.admit(id, marked, out);
+            return self.settle(id, out);
+        }
+        match then {
+            Then::Admit { marked } => self.admit(id, marked, out),
+            Then::SendAgain { started } => self.send_again(id, started, out),
         }
     }
 
@@ -172,7 +174,7 @@ impl Dispatcher {
         }
         let Some(entry) = self.entries.get(&id) else { return };
         let marked = entry.message.delivery == Delivery::AtMostOnce;
-        self.check(id, marked, out);
+        self.check(id, Then::Admit { marked }, out);
     }
 
     fn ended(&mut self, id: ActivationId, invoker: InvokerId, ended: Ended, out: &mut Vec<Effect>) {
@@ -253,12 +255,19 @@ impl Dispatcher {
         }
         let Some(entry) = self.entries.get(&id) else { return };
         let Stage::Dispatched { started, .. } = entry.stage else { return };
-        let Entry { message, recorded, .. } = *entry;
-        if recorded {
-            self.settle(id, out);
-        } else if !self.guards.may_have_started(message.delivery, started) {
+        match entry.recorded {
+            true => self.settle(id, out),
+            false => self.check(id, Then::SendAgain { started }, out),
+        }
+    }
+
+    /// The retry rule.
+    fn send_again(&mut self, id: ActivationId, started: bool, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let delivery = entry.message.delivery;
+        if !self.guards.may_have_started(delivery, started) {
             self.place(id, out);
-        } else if let Some(kind) = crate::guards::record_instead(message.delivery) {
+        } else if let Some(kind) = crate::guards::record_instead(delivery) {
             self.record(id, kind, None, out);
         } else {
             self.retry(id, out);

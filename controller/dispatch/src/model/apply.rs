@@ -197,14 +197,17 @@ impl World {
         *read += 1;
         let topic = if source == Source::Queue { &self.kafka.queue } else { &self.kafka.parked };
         let message = topic[offset];
-        if !setting.guards.may_hand_out(self.is_done(source, offset)) {
+        let done = self.is_done(source, offset);
+        if !setting.guards.may_hand_out(done) {
             return;
         }
         let recorded = self.view(setting, index(message.id), self.stored).is_some();
         let position = position(source, offset);
         self.tell(setting, c, Event::Polled { message, position, recorded, surplus });
         let entry = self.process(c).dispatcher.entry(message.id);
-        self.history.recorded_run |= recorded && entry.is_some();
+        let taken_up = entry.is_some();
+        self.history.recorded_run |= recorded && taken_up;
+        self.history.done_run |= done && taken_up;
     }
 
     fn tail(&mut self, setting: &Setting, c: usize) {

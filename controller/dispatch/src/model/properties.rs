@@ -17,6 +17,7 @@ pub(super) const NO_UNSTARTED_LOSS: &str = "no loss is recorded of what cannot h
 pub(super) const LAST_ATTEMPT: &str = "dead letters have had all their attempts";
 pub(super) const EXHAUSTED_IS_BURIED: &str = "what is recorded as exhausted is in the dead letters";
 pub(super) const RECORDED_IS_NOT_RUN: &str = "what has a record when it is read is not run";
+pub(super) const DONE_IS_NOT_RUN: &str = "what is committed as done is not run";
 pub(super) const RUNS_ALONE: &str = "no invoker runs the same activation beside itself";
 pub(super) const NOTHING_IDLE: &str = "nothing is dispatched of which nothing is owed";
 pub(super) const VIEW_STAYS: &str = "a record that could be read stays as it is";
@@ -66,8 +67,9 @@ fn promises() -> Vec<Property<Setting>> {
         }),
         Property::always(RECORDED_IS_NOT_RUN, |_, world: &World| !world.history.recorded_run),
         Property::always(NOTHING_IDLE, |setting: &Setting, world: &World| {
-            !(setting.is_without_zombies() && world.history.idle_dispatch)
+            !(setting.is_without_zombies() && !setting.lag && world.history.idle_dispatch)
         }),
+        Property::always(DONE_IS_NOT_RUN, |_, world: &World| !world.history.done_run),
         Property::always(RUNS_ALONE, |_, world: &World| !world.history.beside_itself),
         Property::always(VIEW_STAYS, |_, world: &World| !world.history.changed_view),
     ]

@@ -101,7 +101,7 @@ fn replacement_is_owed() {
 
 #[test]
 fn skip_done() {
-    breaks(Guard::SkipDone, setting(NON_BLOCKING, CONTROLLER).remembering().lagging(), p::NOTHING_IDLE);
+    breaks(Guard::SkipDone, setting(NON_BLOCKING, CONTROLLER).remembering().lagging(), p::DONE_IS_NOT_RUN);
 }
 
 #[test]

@@ -134,6 +134,8 @@ pub(super) struct History {
     pub(super) recorded_run: bool,
     /// Something was dispatched of which nothing was owed any more.
     pub(super) idle_dispatch: bool,
+    /// Something was taken up that was committed as done.
+    pub(super) done_run: bool,
     /// An invoker was to run what it held already.
     pub(super) beside_itself: bool,
     /// A loss was recorded of what an invoker that lives was holding.
@@ -172,6 +174,7 @@ impl World {
                 runs: BTreeMap::new(),
                 recorded_run: false,
                 idle_dispatch: false,
+                done_run: false,
                 beside_itself: false,
                 false_loss: false,
                 unstarted_loss: false,
