@@ -8,6 +8,8 @@ mod fleet;
 mod lanes;
 mod run;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
