@@ -86,7 +86,6 @@ impl Keeper {
     }
 
     /// Controllers that the invoker remembers.
-    #[must_use]
     pub fn sessions(&self) -> impl Iterator<Item = Incarnation> {
         self.sessions.keys().copied()
     }

@@ -71,7 +71,6 @@ impl Dispatcher {
         self.entries.get(&id)
     }
 
-    #[must_use]
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }

@@ -1,5 +1,10 @@
 //! The promise holds, in every state of these settings.
 
+#![expect(
+    clippy::print_stderr,
+    reason = "sizes and traces are for people, who ask for them with --nocapture"
+)]
+
 use std::time::Instant;
 
 use stateright::{Checker, Model};

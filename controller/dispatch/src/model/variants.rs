@@ -1,5 +1,10 @@
 //! Each guard is needed: without it the model finds a way to break the promise, and prints it.
 
+#![expect(
+    clippy::print_stderr,
+    reason = "sizes and traces are for people, who ask for them with --nocapture"
+)]
+
 use std::collections::BTreeSet;
 use std::time::Instant;
 
