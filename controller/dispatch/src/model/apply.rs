@@ -2,13 +2,15 @@
 
 use super::enabled::Step;
 use super::setting::Setting;
-use super::world::{Client, LANE, Line, Operation, Process, Seen, World, id, index, invoker, position};
+use super::world::{
+    Client, LANE, Line, Operation, Process, Seen, Stream, World, id, index, invoker, position,
+};
 use crate::dispatcher::Dispatcher;
 use crate::effect::Effect;
 use crate::entry::Stage;
 use crate::event::Event;
 use crate::keeper::{Keeper, KeeperEffect, KeeperEvent};
-use crate::names::{Message, RecordKind, Replacement, Source};
+use crate::names::{Message, RecordKind, Source};
 use crate::record::RecordOrigin;
 use crate::wire::{Ended, RecordState};
 
@@ -76,6 +78,10 @@ impl World {
                 self.left.cuts -= 1;
                 self.disconnect(setting, c, i);
             }
+            Step::Closed { c, i } => {
+                self.streams[c][i] = Stream::default();
+                self.keep(i, KeeperEvent::Disconnected(self.incarnation(c)));
+            }
             Step::Connect { c, i } => self.connect(c, i),
             Step::Gone { c, i } => {
                 self.left.suspicions -= u8::from(self.invokers[i].keeper.is_some());
@@ -92,7 +98,7 @@ impl World {
         }
     }
 
-    fn process(&mut self, c: usize) -> &mut Process {
+    pub(super) fn process(&mut self, c: usize) -> &mut Process {
         self.controllers[c].process.as_mut().expect("it lives")
     }
 
@@ -121,7 +127,13 @@ impl World {
             self.perform(setting, c, operation);
         }
         for i in 0..self.invokers.len() {
-            self.disconnect(setting, c, i);
+            let stream = &mut self.streams[c][i];
+            if setting.late_orders && !stream.orders.is_empty() {
+                (stream.up, stream.closing) = (false, true);
+                stream.said.clear();
+            } else {
+                self.disconnect(setting, c, i);
+            }
         }
         let process = self.controllers[c].process.take().expect("it lived");
         for (index, client) in self.clients.iter_mut().enumerate() {
@@ -279,7 +291,7 @@ impl World {
     }
 
     /// Tells a controller's dispatcher, and begins what it wants done.
-    fn tell(&mut self, setting: &Setting, c: usize, event: Event) {
+    pub(super) fn tell(&mut self, setting: &Setting, c: usize, event: Event) {
         for effect in self.process(c).dispatcher.handle(event) {
             self.begin_effect(setting, c, effect);
         }
@@ -330,98 +342,5 @@ impl World {
         if *client == Client::Waits {
             *client = now;
         }
-    }
-
-    /// Kafka does it, and the controller gets the answer.
-    fn answer(&mut self, setting: &Setting, c: usize, n: usize) {
-        let operation = self.process(c).operations.remove(n);
-        let event = match operation {
-            Operation::Produce(message) => Some(Event::Submitted(message.id)),
-            Operation::Replace { message, by, .. } => Some(Event::Replaced { id: message.id, by }),
-            Operation::DeadLetter(message) => Some(Event::Buried(message.id)),
-            Operation::Record { id: index, .. } => Some(Event::Recorded(id(index))),
-            Operation::Note(message) => Some(Event::NoteDurable {
-                id: message.id,
-                position: position(Source::Note, self.kafka.inflight.len()),
-            }),
-            Operation::Mark(_) | Operation::Done(_) | Operation::Withdraw { .. } => None,
-        };
-        self.perform(setting, c, operation);
-        if let Some(event) = event {
-            self.tell(setting, c, event);
-        }
-    }
-
-    fn append_unanswered(&mut self, setting: &Setting, c: usize, n: usize) {
-        let operation = self.process(c).operations[n];
-        self.perform(setting, c, operation);
-        if let Operation::Replace { appended, .. } = &mut self.process(c).operations[n] {
-            *appended = true;
-        }
-    }
-
-    fn perform(&mut self, setting: &Setting, c: usize, operation: Operation) {
-        let by = self.incarnation(c);
-        match operation {
-            Operation::Produce(message) => self.kafka.queue.push(message),
-            Operation::Replace { appended: true, .. } => {}
-            Operation::Replace { message, by: Replacement::Retry { attempt }, .. } => {
-                self.history.seen.insert(Seen::Retried);
-                self.kafka.queue.push(Message { attempt, ..message });
-            }
-            Operation::Replace { message, by: Replacement::Park { .. }, .. } => {
-                self.history.seen.insert(Seen::Parked);
-                self.kafka.parked.push(message);
-            }
-            Operation::DeadLetter(message) => self.kafka.dead_letters.push(index(message.id)),
-            Operation::Record { id, kind } => {
-                let record = RecordOrigin { kind, run: 100 + by.0, version: 0 };
-                self.check_loss(setting, id, kind);
-                self.complete(setting, id, record);
-            }
-            Operation::Note(message) => self.kafka.inflight.push(Line::Note { message, by }),
-            Operation::Mark(message) => self.kafka.inflight.push(Line::Mark { id: index(message.id), by }),
-            // The group takes commits from the owner only.
-            Operation::Done(position) if self.kafka.owner == Some(c) => {
-                self.kafka.done.insert(position);
-            }
-            Operation::Done(_) => {}
-            Operation::Withdraw { id } => self.kafka.inflight.push(Line::Tombstone { id }),
-        }
-    }
-
-    fn check_loss(&mut self, setting: &Setting, id: usize, kind: RecordKind) {
-        match kind {
-            RecordKind::Result => return,
-            RecordKind::Exhausted => {
-                self.history.seen.insert(Seen::Exhausted);
-                return;
-            }
-            RecordKind::Lost => self.history.seen.insert(Seen::Lost),
-        };
-        let may_have_started = setting.kinds[id].blocking
-            || self.kafka.inflight.iter().any(|line| matches!(line, Line::Mark { id: of, .. } if *of == id));
-        let once = Self::delivery(setting, id) == oxwhisk_core::delivery::Delivery::AtMostOnce;
-        self.history.unstarted_loss |= !(once && may_have_started);
-        let held = self.invokers.iter().filter_map(|invoker| invoker.keeper.as_ref());
-        let held = held.filter(|keeper| keeper.phase(self::id(id)).is_some()).count() > 0;
-        self.history.false_loss |= held && !self.is_recorded(id);
-    }
-
-    fn complete(&mut self, setting: &Setting, id: usize, record: RecordOrigin) {
-        self.kafka.completed.push((id, record));
-        if !setting.lag {
-            while self.stored < self.kafka.completed.len() {
-                self.store(setting);
-            }
-        }
-    }
-
-    fn store(&mut self, setting: &Setting) {
-        let (id, _) = self.kafka.completed[self.stored];
-        let before = self.view(setting, id, self.stored);
-        self.stored += 1;
-        let after = self.view(setting, id, self.stored);
-        self.history.changed_view |= before.is_some() && before != after;
     }
 }

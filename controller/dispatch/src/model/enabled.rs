@@ -90,6 +90,11 @@ pub(super) enum Step {
         c: usize,
         i: usize,
     },
+    /// The invoker sees the end of a dead controller's stream; what it has not read is lost.
+    Closed {
+        c: usize,
+        i: usize,
+    },
     /// The controller takes the invoker for dead.
     Gone {
         c: usize,
@@ -208,6 +213,13 @@ impl World {
     /// The stream between a controller and an invoker.
     fn enabled_on(&self, c: usize, i: usize, steps: &mut Vec<Step>) {
         let (stream, process) = (&self.streams[c][i], &self.controllers[c].process);
+        if stream.closing {
+            if !stream.orders.is_empty() {
+                steps.push(Step::Order { c, i });
+            }
+            steps.push(Step::Closed { c, i });
+            return;
+        }
         let both = process.is_some() && self.invokers[i].keeper.is_some();
         if stream.up {
             if !stream.orders.is_empty() {
@@ -259,7 +271,9 @@ impl World {
             }
         }
         let waits = setting.long_memory && !self.all_idle();
-        let over = keeper.sessions().filter(|by| !waits && !self.is_alive(*by));
+        let is_closing =
+            |by: Incarnation| self.streams[usize::try_from(by.0 % 10).expect("one digit")][i].closing;
+        let over = keeper.sessions().filter(|by| !waits && !self.is_alive(*by) && !is_closing(*by));
         steps.extend(over.map(|by| Step::SessionOver { i, by }));
     }
 

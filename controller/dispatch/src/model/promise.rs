@@ -86,6 +86,16 @@ fn everything_dies_once() {
     holds(Setting::of(&[BLOCKING_ONCE]).with(faults).remembering(), &[NOTE_ADOPTED, LOST]);
 }
 
+/// An invoker may say that it does not hold what is still on its way to it.
+#[test]
+fn a_dead_controllers_orders_arrive_late() {
+    let faults = Faults { controller_deaths: 1, ..NONE };
+    holds(Setting::of(&[NON_BLOCKING]).with(faults).with_late_orders().lagging(), &[ADOPTED]);
+    holds(Setting::of(&[NON_BLOCKING_ONCE]).with(faults).with_late_orders().lagging(), &[ADOPTED, LOST]);
+    holds(Setting::of(&[BLOCKING]).with(faults).with_late_orders(), &[NOTE_ADOPTED]);
+    holds(Setting::of(&[BLOCKING_ONCE]).with(faults).with_late_orders(), &[NOTE_ADOPTED, LOST]);
+}
+
 #[test]
 fn lanes_move() {
     let faults = Faults { rebalances: 1, ..NONE };

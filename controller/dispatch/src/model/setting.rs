@@ -53,6 +53,8 @@ pub(super) struct Setting {
     pub(super) faults: Faults,
     /// The store may be behind `completed`.
     pub(super) lag: bool,
+    /// What a controller wrote before its death may arrive long after it.
+    pub(super) late_orders: bool,
     /// Invokers forget dead controllers only when all is done, which is what a long time-out amounts to.
     pub(super) long_memory: bool,
     /// Dead controllers are started again; else another takes over.
@@ -80,6 +82,7 @@ impl Setting {
             asked: 0,
             faults: Faults::default(),
             lag: false,
+            late_orders: false,
             long_memory: false,
             controllers_return: false,
             invokers_return: false,
@@ -125,6 +128,11 @@ impl Setting {
         self
     }
 
+    pub(super) fn with_late_orders(mut self) -> Self {
+        self.late_orders = true;
+        self
+    }
+
     pub(super) fn with_controllers_back(mut self) -> Self {
         self.controllers_return = true;
         self
@@ -142,6 +150,6 @@ impl Setting {
 
     /// Nobody is taken for dead who lives, so what one process believes of another is true, if late.
     pub(super) fn is_without_zombies(&self) -> bool {
-        self.faults.suspicions == 0 && self.faults.rebalances == 0
+        self.faults.suspicions == 0 && self.faults.rebalances == 0 && !self.late_orders
     }
 }

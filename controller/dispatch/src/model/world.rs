@@ -110,6 +110,8 @@ pub(super) struct Invoker {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Stream {
     pub(super) up: bool,
+    /// The controller has died, and what it wrote still arrives.
+    pub(super) closing: bool,
     pub(super) orders: VecDeque<Order>,
     pub(super) said: VecDeque<Said>,
 }
