@@ -22,6 +22,10 @@ pub enum Effect {
     /// Append a mark to `inflight`, and read that lane's `inflight` on to it: [`crate::Event::MarkRead`].
     MarkStarted(Message),
 
+    /// Read that lane's `inflight` on to its present end, with the events that this gives, then look the record up in the
+    /// store and the recent results, then [`crate::Event::Checked`]. While the store is away the answer is no: running
+    /// one twice is better than losing it.
+    CheckRecord(Message),
     /// Queue it fairly among namespaces, then [`crate::Event::Turn`].
     Enqueue(Message),
     /// Choose an invoker with room, then [`crate::Event::Placed`].

@@ -9,6 +9,9 @@ use crate::names::{Message, Obligation, RecordKind, Replacement, Round};
 pub enum Stage {
     /// An earlier owner may have dispatched it: invokers are being asked. `marked`: at most once, and it was.
     Adopting { round: Round, marked: bool },
+    /// No invoker holds it (any more): whether there is a record is looked up, after that, since what is held becomes
+    /// recorded and never the other way round.
+    Checking { then: Then },
     /// Given to the fair queue.
     Queued,
     /// The mark of an at-most-once activation is being produced and read back.
@@ -26,6 +29,15 @@ pub enum Stage {
     Replacing { by: Replacement },
     /// A dead letter is being produced.
     Burying,
+}
+
+/// What is done with an activation that has no record after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Then {
+    /// It is queued; or its loss recorded, if it is to run at most once and is `marked` as begun.
+    Admit { marked: bool },
+    /// It was sent to an invoker that is gone: it goes again, or its loss is recorded.
+    SendAgain { started: bool },
 }
 
 /// A client that waits for a blocking invocation.

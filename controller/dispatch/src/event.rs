@@ -56,6 +56,11 @@ pub enum Event {
     /// Another controller process has ended.
     ControllerGone(Incarnation),
 
+    /// The answer to [`crate::Effect::CheckRecord`].
+    Checked {
+        id: ActivationId,
+        recorded: bool,
+    },
     /// The turn of one that was given out with [`crate::Effect::Enqueue`] has come.
     Turn(ActivationId),
     /// The balancer chose an invoker for one that was given out with [`crate::Effect::Place`].

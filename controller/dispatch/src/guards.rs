@@ -37,6 +37,8 @@ pub enum Guard {
     /// Nothing of a new lane is dispatched, and no loss recorded, before every known invoker has said what it holds, or is
     /// gone.
     AwaitAnswers,
+    /// Records are looked up after invokers were asked, not only before.
+    CheckAfterAnswers,
     /// An answer counts for the question that it answers, not for later ones.
     AnswerOfThisRound,
     /// The mark of an at-most-once activation is durable before its dispatch.

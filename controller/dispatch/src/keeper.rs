@@ -97,7 +97,6 @@ impl Keeper {
     }
 
     /// Controllers that the invoker remembers.
-    #[must_use]
     pub fn sessions(&self) -> impl Iterator<Item = Incarnation> {
         self.sessions.keys().copied()
     }
@@ -176,6 +175,8 @@ impl Keeper {
 
     fn dispatch(&mut self, from: Incarnation, message: Message, out: &mut Vec<KeeperEffect>) {
         let id = message.id;
+        // What was cut off is being tried again: its end is known where that was decided.
+        self.kept.retain(|held, kept| *held != id || !kept.phase.is_cut_off());
         if self.attach(from, id, out) {
             if self.guards.without(Guard::AttachDuplicate) {
                 out.push(KeeperEffect::Run(message));
@@ -249,5 +250,89 @@ impl Keeper {
             self.kept.remove(&id);
             out.push(KeeperEffect::Forget(id));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oxwhisk_core::delivery::Delivery;
+
+    use super::*;
+    use crate::names::Lane;
+
+    const C: Incarnation = Incarnation(1);
+
+    fn message(number: u32) -> Message {
+        let id = format!("{number:032x}").parse().unwrap();
+        Message { id, lane: Lane(0), delivery: Delivery::AtLeastOnce, attempt: 1 }
+    }
+
+    fn order(keeper: &mut Keeper, order: Order) -> Vec<KeeperEffect> {
+        keeper.handle(KeeperEvent::Ordered { from: C, order })
+    }
+
+    fn said(said: Said) -> KeeperEffect {
+        KeeperEffect::Say { to: C, said }
+    }
+
+    fn refused(number: u32, why: Refusal) -> KeeperEffect {
+        said(Said::Refused { id: message(number).id, why })
+    }
+
+    /// An invoker that may hold two, and runs one.
+    fn running() -> Keeper {
+        let mut keeper = Keeper::new(2, Guards::default());
+        let welcome = keeper.handle(KeeperEvent::Connected(C));
+        assert_eq!(welcome, [said(Said::Welcome { resumed: false, held: vec![] })]);
+        assert_eq!(order(&mut keeper, Order::Dispatch(message(1))), [KeeperEffect::Run(message(1))]);
+        assert_eq!(keeper.handle(KeeperEvent::Starting(message(1).id)), [said(Said::Started(message(1).id))]);
+        keeper
+    }
+
+    #[test]
+    fn results_that_nobody_acknowledges_take_the_room_of_new_ones() {
+        let mut keeper = running();
+        let ended = Ended { cut_off: false, record: RecordState::Unwanted };
+        keeper.handle(KeeperEvent::Ended { id: message(1).id, ended });
+        assert_eq!(order(&mut keeper, Order::Dispatch(message(2))), [KeeperEffect::Run(message(2))]);
+        assert_eq!(order(&mut keeper, Order::Dispatch(message(3))), [refused(3, Refusal::Full)]);
+        let forgotten = order(&mut keeper, Order::Acknowledge(message(1).id));
+        assert_eq!(forgotten, [KeeperEffect::Forget(message(1).id)]);
+        assert_eq!(order(&mut keeper, Order::Dispatch(message(3))), [KeeperEffect::Run(message(3))]);
+    }
+
+    #[test]
+    fn a_draining_invoker_takes_nothing_new_and_tells_of_what_it_has() {
+        let mut keeper = running();
+        assert_eq!(keeper.handle(KeeperEvent::Drain), []);
+        assert_eq!(order(&mut keeper, Order::Dispatch(message(2))), [refused(2, Refusal::Draining)]);
+        let replayed = order(&mut keeper, Order::Dispatch(message(1)));
+        assert_eq!(replayed, [said(Said::Started(message(1).id))]);
+    }
+
+    #[test]
+    fn a_result_is_told_again_after_a_reconnect() {
+        let mut keeper = running();
+        let id = message(1).id;
+        keeper.handle(KeeperEvent::Disconnected(C));
+        let ended = Ended { cut_off: false, record: RecordState::Pending };
+        let alone = keeper.handle(KeeperEvent::Ended { id, ended });
+        assert_eq!(alone, [KeeperEffect::WriteRecord(id)]);
+        let held = vec![Held { id, phase: Phase::Ended(ended), yours: true }];
+        let welcome = keeper.handle(KeeperEvent::Connected(C));
+        assert_eq!(welcome, [said(Said::Welcome { resumed: true, held })]);
+        assert_eq!(order(&mut keeper, Order::Attach(id)), [said(Said::Ended { id, ended })]);
+        assert_eq!(keeper.handle(KeeperEvent::RecordDurable(id)), [said(Said::RecordDurable(id))]);
+        assert_eq!(keeper.len(), 1);
+        assert_eq!(order(&mut keeper, Order::Acknowledge(id)), [KeeperEffect::Forget(id)]);
+    }
+
+    #[test]
+    fn what_was_cut_off_runs_anew_when_it_is_dispatched_again() {
+        let mut keeper = running();
+        let ended = Ended { cut_off: true, record: RecordState::Pending };
+        let told = keeper.handle(KeeperEvent::Ended { id: message(1).id, ended });
+        assert_eq!(told, [said(Said::Ended { id: message(1).id, ended })]);
+        assert_eq!(order(&mut keeper, Order::Dispatch(message(1))), [KeeperEffect::Run(message(1))]);
     }
 }

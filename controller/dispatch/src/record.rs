@@ -21,3 +21,24 @@ pub fn supersedes(guards: Guards, old: &RecordOrigin, new: &RecordOrigin) -> boo
     let completes = old.kind == RecordKind::Result && old.run == new.run && new.version > old.version;
     guards.without(Guard::FirstRecordStays) || completes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn record(kind: RecordKind, run: u64, version: u32) -> RecordOrigin {
+        RecordOrigin { kind, run, version }
+    }
+
+    #[test]
+    fn the_first_record_stays_unless_its_own_run_completes_it() {
+        let first = record(RecordKind::Result, 1, 1);
+        let replaces = |new| supersedes(Guards::default(), &first, &new);
+        assert!(replaces(record(RecordKind::Result, 1, 2)));
+        assert!(!replaces(record(RecordKind::Result, 1, 1)));
+        assert!(!replaces(record(RecordKind::Result, 2, 9)));
+        assert!(!replaces(record(RecordKind::Lost, 0, 9)));
+        let lost = record(RecordKind::Lost, 0, 0);
+        assert!(!supersedes(Guards::default(), &lost, &first));
+    }
+}

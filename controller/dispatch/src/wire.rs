@@ -74,6 +74,14 @@ pub enum Phase {
     Ended(Ended),
 }
 
+impl Phase {
+    /// Whether a shutdown of the invoker ended it.
+    #[must_use]
+    pub const fn is_cut_off(self) -> bool {
+        matches!(self, Self::Ended(Ended { cut_off: true, .. }))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ended {
     /// The invoker was shut down under it. It keeps no record of that.

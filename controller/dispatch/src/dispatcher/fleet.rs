@@ -68,7 +68,7 @@ impl Dispatcher {
             .map(|entry| entry.message.id)
             .collect();
         for id in adopting {
-            self.admit_if_answered(id, out);
+            self.check_if_answered(id, out);
         }
     }
 
@@ -101,10 +101,11 @@ impl Dispatcher {
             self.answered(invoker, None, out);
         }
         self.compare(invoker, resumed, held, out);
-        for held in held.iter().filter(|held| held.yours && !self.entries.contains_key(&held.id)) {
-            if let Phase::Ended(_) = held.phase {
-                // Its end is told once more, and then seen to.
-                out.push(Effect::Send { invoker, order: Order::Attach(held.id) });
+        for held in held.iter().filter(|held| held.yours && matches!(held.phase, Phase::Ended(_))) {
+            // Its end is told once more, and then seen to.
+            let attach = Effect::Send { invoker, order: Order::Attach(held.id) };
+            if !self.strays.contains(&(held.id, invoker)) && !out.contains(&attach) {
+                out.push(attach);
             }
         }
     }
@@ -147,7 +148,7 @@ impl Dispatcher {
         for id in ended {
             self.record(id, RecordKind::Result, Some(invoker), out);
         }
-        let strays = self.strays.iter().filter(|(_, at)| **at == invoker);
+        let strays = self.strays.iter().filter(|(_, at)| *at == invoker);
         out.extend(strays.map(|(id, _)| Effect::WriteRecord { id: *id, kind: RecordKind::Result }));
     }
 

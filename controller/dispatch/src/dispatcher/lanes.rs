@@ -7,7 +7,7 @@ use oxwhisk_core::id::ActivationId;
 
 use super::Dispatcher;
 use crate::effect::Effect;
-use crate::entry::{Entry, Stage};
+use crate::entry::{Entry, Stage, Then};
 use crate::guards::Guard;
 use crate::names::{Incarnation, Lane, Message, Obligation, Position, Round, Source};
 
@@ -55,7 +55,7 @@ impl Dispatcher {
         let Some(lane) = self.lanes.get(&message.lane) else { return };
         let marked = message.delivery == Delivery::AtMostOnce && lane.marks.contains_key(&message.id);
         let stage = Stage::Adopting { round: lane.round, marked };
-        self.take_up(message, position, stage, out);
+        self.take_up(message, position, stage);
         if let Some(entry) = self.entries.get_mut(&message.id) {
             entry.surplus |= surplus;
         }
@@ -67,7 +67,7 @@ impl Dispatcher {
     }
 
     /// Another copy of what is known already is one more obligation of the same entry.
-    fn take_up(&mut self, message: Message, position: Position, stage: Stage, _out: &mut Vec<Effect>) {
+    fn take_up(&mut self, message: Message, position: Position, stage: Stage) {
         let entry = self.entries.entry(message.id).or_insert_with(|| Entry::new(message, stage));
         entry.attach(Obligation { position, attempt: message.attempt, with_lane: true });
     }
@@ -89,18 +89,20 @@ impl Dispatcher {
             return;
         }
         match self.gone.get(&by) {
-            Some(round) => self.adopt_note(message, position, *round, out),
+            Some(round) => {
+                self.adopt_note(message, position, *round);
+                self.admit_if_answered(message.id, out);
+            }
             None => {
                 lane.notes.insert(message.id, ForeignNote { message, position, by });
             }
         }
     }
 
-    fn adopt_note(&mut self, message: Message, position: Position, round: Round, out: &mut Vec<Effect>) {
+    fn adopt_note(&mut self, message: Message, position: Position, round: Round) {
         // What has a note has been dispatched, or was about to be: for at-most-once that is a mark.
         let stage = Stage::Adopting { round, marked: message.delivery == Delivery::AtMostOnce };
-        self.take_up(message, position, stage, out);
-        self.admit_if_answered(message.id, out);
+        self.take_up(message, position, stage);
     }
 
     pub(super) fn note_withdrawn(&mut self, id: ActivationId) {
@@ -121,7 +123,8 @@ impl Dispatcher {
             orphaned.extend(lane.notes.extract_if(.., |_, note| note.by == by).map(|(_, note)| note));
         }
         for note in orphaned {
-            self.adopt_note(note.message, note.position, round, out);
+            self.adopt_note(note.message, note.position, round);
+            self.check_if_answered(note.message.id, out);
         }
     }
 
@@ -140,7 +143,9 @@ impl Dispatcher {
         let own = self.own;
         let Some(entry) = self.entries.get_mut(&id) else { return };
         match &mut entry.stage {
-            Stage::Adopting { marked, .. } => *marked = true,
+            Stage::Adopting { marked, .. } | Stage::Checking { then: Then::Admit { marked } } => {
+                *marked = true;
+            }
             Stage::Marking if by == own && self.guards.may_dispatch_marked(first, own) => self.place(id, out),
             Stage::Marking if by == own => self.adopt_marked(id, out),
             _ => {}
@@ -153,7 +158,7 @@ impl Dispatcher {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.stage = Stage::Adopting { round, marked: true };
         }
-        self.admit_if_answered(id, out);
+        self.check_if_answered(id, out);
     }
 
     pub(super) fn is_marked(&self, message: Message) -> bool {

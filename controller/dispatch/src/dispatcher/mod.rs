@@ -8,6 +8,8 @@ mod fleet;
 mod lanes;
 mod run;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,8 +32,8 @@ pub struct Dispatcher {
     guards: Guards,
     draining: bool,
     entries: BTreeMap<ActivationId, Entry>,
-    /// Results that arrived and that this controller does not owe; each is kept at that invoker.
-    strays: BTreeMap<ActivationId, InvokerId>,
+    /// Results that arrived and that this controller does not owe (any more), and the invokers that keep them.
+    strays: BTreeSet<(ActivationId, InvokerId)>,
     lanes: BTreeMap<Lane, LaneState>,
     invokers: BTreeMap<InvokerId, Contact>,
     /// Questions that not all invokers have answered.
@@ -54,7 +56,7 @@ impl Dispatcher {
             guards,
             draining: false,
             entries: BTreeMap::new(),
-            strays: BTreeMap::new(),
+            strays: BTreeSet::new(),
             lanes: BTreeMap::new(),
             invokers: BTreeMap::new(),
             rounds: BTreeMap::new(),
@@ -69,7 +71,6 @@ impl Dispatcher {
         self.entries.get(&id)
     }
 
-    #[must_use]
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
@@ -114,6 +115,7 @@ impl Dispatcher {
             Event::NoteWithdrawn(id) => self.note_withdrawn(id),
             Event::MarkRead { lane, id, by, at } => self.mark_read(lane, id, by, at, &mut out),
             Event::ControllerGone(by) => self.controller_gone(by, &mut out),
+            Event::Checked { id, recorded } => self.checked(id, recorded, &mut out),
             Event::Turn(id) => self.turn(id, &mut out),
             Event::Placed { id, invoker } => self.placed(id, invoker, &mut out),
             Event::Replaced { id, by } => self.replaced(id, by, &mut out),

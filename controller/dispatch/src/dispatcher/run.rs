@@ -5,12 +5,45 @@ use oxwhisk_core::id::{ActivationId, InvokerId};
 
 use super::Dispatcher;
 use crate::effect::Effect;
-use crate::entry::{Entry, Stage};
+use crate::entry::{Entry, Stage, Then};
 use crate::guards::Guard;
 use crate::names::{RecordKind, Replacement, Source};
 use crate::wire::{Ended, Order, Phase, RecordState, Said};
 
 impl Dispatcher {
+    /// Whether it is adopted, if it waits for invokers' answers and they are there.
+    pub(super) fn check_if_answered(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        if let Stage::Adopting { round, marked } = entry.stage
+            && self.is_answered(round)
+            && !self.adopt(id, out)
+        {
+            self.check(id, Then::Admit { marked }, out);
+        }
+    }
+
+    fn check(&mut self, id: ActivationId, then: Then, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.stage = Stage::Checking { then };
+        if self.guards.without(Guard::CheckAfterAnswers) {
+            return self.checked(id, false, out);
+        }
+        out.push(Effect::CheckRecord(entry.message));
+    }
+
+    pub(super) fn checked(&mut self, id: ActivationId, recorded: bool, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let Stage::Checking { then } = entry.stage else { return };
+        if self.guards.skips_recorded(recorded) {
+            return self.settle(id, out);
+        }
+        match then {
+            Then::Admit { marked } => self.admit(id, marked, out),
+            Then::SendAgain { started } => self.send_again(id, started, out),
+        }
+    }
+
+    /// Records were looked up just before this: it goes on if invokers have answered already.
     pub(super) fn admit_if_answered(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
         let Some(entry) = self.entries.get(&id) else { return };
         if let Stage::Adopting { round, marked } = entry.stage
@@ -104,7 +137,8 @@ impl Dispatcher {
             Said::Holding { round, held } => self.holding(invoker, round, &held, out),
             Said::Refused { id, .. } if self.is_at(id, invoker) => self.not_run(id, out),
             Said::Unknown(id) if self.is_at(id, invoker) => self.not_held(id, out),
-            Said::Refused { .. } | Said::Unknown(_) => {}
+            Said::Unknown(id) => drop(self.strays.remove(&(id, invoker))),
+            Said::Refused { .. } => {}
             Said::Started(id) => self.started(id, invoker),
             Said::Ended { id, ended } => self.ended(id, invoker, ended, out),
             Said::RecordDurable(id) => self.record_durable(id, invoker, out),
@@ -139,10 +173,8 @@ impl Dispatcher {
             return;
         }
         let Some(entry) = self.entries.get(&id) else { return };
-        match entry.message.delivery {
-            Delivery::AtMostOnce => self.record(id, RecordKind::Lost, None, out),
-            Delivery::AtLeastOnce => self.place(id, out),
-        }
+        let marked = entry.message.delivery == Delivery::AtMostOnce;
+        self.check(id, Then::Admit { marked }, out);
     }
 
     fn ended(&mut self, id: ActivationId, invoker: InvokerId, ended: Ended, out: &mut Vec<Effect>) {
@@ -151,9 +183,12 @@ impl Dispatcher {
         }
         let acknowledge = Effect::Send { invoker, order: Order::Acknowledge(id) };
         let Some(entry) = self.entries.get_mut(&id) else {
-            match self.guards.may_acknowledge(ended.record) {
-                true => out.push(acknowledge),
-                false => drop(self.strays.insert(id, invoker)),
+            if self.guards.may_acknowledge(ended.record) {
+                self.strays.remove(&(id, invoker));
+                out.push(acknowledge);
+            } else if self.strays.insert((id, invoker)) {
+                // An end that was told twice may be of what was acknowledged meanwhile.
+                out.push(Effect::Send { invoker, order: Order::Attach(id) });
             }
             return;
         };
@@ -197,7 +232,7 @@ impl Dispatcher {
     }
 
     fn record_durable(&mut self, id: ActivationId, invoker: InvokerId, out: &mut Vec<Effect>) {
-        self.strays.remove(&id);
+        self.strays.remove(&(id, invoker));
         match self.entries.get_mut(&id) {
             // The client wants the result too, which is behind this.
             Some(entry) if entry.call.is_some() => entry.recorded = true,
@@ -220,12 +255,19 @@ impl Dispatcher {
         }
         let Some(entry) = self.entries.get(&id) else { return };
         let Stage::Dispatched { started, .. } = entry.stage else { return };
-        let Entry { message, recorded, .. } = *entry;
-        if recorded {
-            self.settle(id, out);
-        } else if !self.guards.may_have_started(message.delivery, started) {
+        match entry.recorded {
+            true => self.settle(id, out),
+            false => self.check(id, Then::SendAgain { started }, out),
+        }
+    }
+
+    /// The retry rule.
+    fn send_again(&mut self, id: ActivationId, started: bool, out: &mut Vec<Effect>) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let delivery = entry.message.delivery;
+        if !self.guards.may_have_started(delivery, started) {
             self.place(id, out);
-        } else if let Some(kind) = crate::guards::record_instead(message.delivery) {
+        } else if let Some(kind) = crate::guards::record_instead(delivery) {
             self.record(id, kind, None, out);
         } else {
             self.retry(id, out);

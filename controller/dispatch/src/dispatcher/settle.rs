@@ -23,9 +23,8 @@ impl Dispatcher {
     }
 
     pub(super) fn recorded(&mut self, id: ActivationId, out: &mut Vec<Effect>) {
-        if let Some(invoker) = self.strays.remove(&id) {
-            out.push(Effect::Send { invoker, order: Order::Acknowledge(id) });
-        }
+        let strays = self.strays.extract_if(.., |(stray, _)| *stray == id);
+        out.extend(strays.map(|(_, invoker)| Effect::Send { invoker, order: Order::Acknowledge(id) }));
         self.settle(id, out);
     }
 

@@ -2,13 +2,15 @@
 
 use super::enabled::Step;
 use super::setting::Setting;
-use super::world::{Client, LANE, Line, Operation, Process, Seen, World, id, index, invoker, position};
+use super::world::{
+    Client, LANE, Line, Operation, Process, Seen, Stream, World, id, index, invoker, position,
+};
 use crate::dispatcher::Dispatcher;
 use crate::effect::Effect;
 use crate::entry::Stage;
 use crate::event::Event;
 use crate::keeper::{Keeper, KeeperEffect, KeeperEvent};
-use crate::names::{Message, RecordKind, Replacement, Source};
+use crate::names::{Message, RecordKind, Source};
 use crate::record::RecordOrigin;
 use crate::wire::{Ended, RecordState};
 
@@ -21,19 +23,19 @@ impl World {
         for c in 0..setting.controllers {
             self.start_controller(setting, c);
             for i in 0..setting.invokers {
-                self.connect(setting, c, i);
+                self.connect(c, i);
                 self.hear(setting, c, i);
             }
         }
         self.assign(setting, 0);
         for i in 0..setting.invokers {
-            self.order(setting, 0, i);
+            self.order(0, i);
             self.hear(setting, 0, i);
         }
         for (index, kind) in setting.kinds.iter().enumerate() {
             let message = Message { id: id(index), lane: LANE, delivery: kind.delivery, attempt: 1 };
             let event = if kind.blocking { Event::Call(message) } else { Event::Submit(message) };
-            self.tell(setting, 0, event);
+            self.tell(setting, setting.asked, event);
         }
     }
 
@@ -41,26 +43,31 @@ impl World {
         match step {
             Step::Kafka { c, n } => self.answer(setting, c, n),
             Step::KafkaSlowly { c, n } => self.append_unanswered(setting, c, n),
+            Step::KafkaTwice { c, n } => {
+                self.left.doubles -= 1;
+                let operation = self.process(c).operations[n];
+                self.perform(setting, c, operation);
+            }
             Step::Poll { c, source, surplus } => self.poll(setting, c, source, surplus),
             Step::Tail { c } => self.tail(setting, c),
             Step::Place { c, i, id } => self.place(setting, c, i, id),
             Step::WaitOver { c, id: index } => self.tell(setting, c, Event::WaitOver(id(index))),
-            Step::Order { c, i } => self.order(setting, c, i),
+            Step::Order { c, i } => self.order(c, i),
             Step::Hear { c, i } => self.hear(setting, c, i),
             Step::Start { i, id: index } => {
                 self.ran(index);
-                self.keep(setting, i, KeeperEvent::Starting(id(index)));
+                self.keep(i, KeeperEvent::Starting(id(index)));
             }
             Step::End { i, id: index, cut_off } => {
                 self.left.cut_offs -= u8::from(cut_off);
                 let ended = Ended { cut_off, record: RecordState::Pending };
-                self.keep(setting, i, KeeperEvent::Ended { id: id(index), ended });
+                self.keep(i, KeeperEvent::Ended { id: id(index), ended });
             }
             Step::InvokerRecord { i, id: index } => {
                 let run = 1 + self.invokers[i].life * 10 + i as u64;
                 let record = RecordOrigin { kind: RecordKind::Result, run, version: 0 };
                 self.complete(setting, index, record);
-                self.keep(setting, i, KeeperEvent::RecordDurable(id(index)));
+                self.keep(i, KeeperEvent::RecordDurable(id(index)));
             }
             Step::Store => self.store(setting),
             Step::ControllerDies { c, appended } => self.controller_dies(setting, c, appended),
@@ -71,13 +78,17 @@ impl World {
                 self.left.cuts -= 1;
                 self.disconnect(setting, c, i);
             }
-            Step::Connect { c, i } => self.connect(setting, c, i),
+            Step::Closed { c, i } => {
+                self.streams[c][i] = Stream::default();
+                self.keep(i, KeeperEvent::Disconnected(self.incarnation(c)));
+            }
+            Step::Connect { c, i } => self.connect(c, i),
             Step::Gone { c, i } => {
                 self.left.suspicions -= u8::from(self.invokers[i].keeper.is_some());
                 self.tell(setting, c, Event::InvokerGone(invoker(i)));
             }
             Step::ControllerGone { c, by } => self.tell(setting, c, Event::ControllerGone(by)),
-            Step::SessionOver { i, by } => self.keep(setting, i, KeeperEvent::SessionOver(by)),
+            Step::SessionOver { i, by } => self.keep(i, KeeperEvent::SessionOver(by)),
             Step::Assign { c } => self.assign(setting, c),
             Step::Rebalance { c } => {
                 self.left.rebalances -= 1;
@@ -87,7 +98,7 @@ impl World {
         }
     }
 
-    fn process(&mut self, c: usize) -> &mut Process {
+    pub(super) fn process(&mut self, c: usize) -> &mut Process {
         self.controllers[c].process.as_mut().expect("it lives")
     }
 
@@ -116,7 +127,13 @@ impl World {
             self.perform(setting, c, operation);
         }
         for i in 0..self.invokers.len() {
-            self.disconnect(setting, c, i);
+            let stream = &mut self.streams[c][i];
+            if setting.late_orders && !stream.orders.is_empty() {
+                (stream.up, stream.closing) = (false, true);
+                stream.said.clear();
+            } else {
+                self.disconnect(setting, c, i);
+            }
         }
         let process = self.controllers[c].process.take().expect("it lived");
         for (index, client) in self.clients.iter_mut().enumerate() {
@@ -147,9 +164,9 @@ impl World {
         }
     }
 
-    fn connect(&mut self, setting: &Setting, c: usize, i: usize) {
+    fn connect(&mut self, c: usize, i: usize) {
         self.streams[c][i].up = true;
-        self.keep(setting, i, KeeperEvent::Connected(self.incarnation(c)));
+        self.keep(i, KeeperEvent::Connected(self.incarnation(c)));
     }
 
     /// What was on the stream is lost, and both ends that live learn of it.
@@ -158,7 +175,7 @@ impl World {
             return;
         }
         if self.invokers[i].keeper.is_some() {
-            self.keep(setting, i, KeeperEvent::Disconnected(self.incarnation(c)));
+            self.keep(i, KeeperEvent::Disconnected(self.incarnation(c)));
         }
         if self.controllers[c].process.is_some() {
             self.tell(setting, c, Event::StreamBroken(invoker(i)));
@@ -192,14 +209,17 @@ impl World {
         *read += 1;
         let topic = if source == Source::Queue { &self.kafka.queue } else { &self.kafka.parked };
         let message = topic[offset];
-        if !setting.guards.may_hand_out(self.is_done(source, offset)) {
+        let done = self.is_done(source, offset);
+        if !setting.guards.may_hand_out(done) {
             return;
         }
         let recorded = self.view(setting, index(message.id), self.stored).is_some();
         let position = position(source, offset);
         self.tell(setting, c, Event::Polled { message, position, recorded, surplus });
         let entry = self.process(c).dispatcher.entry(message.id);
-        self.history.recorded_run |= recorded && entry.is_some();
+        let taken_up = entry.is_some();
+        self.history.recorded_run |= recorded && taken_up;
+        self.history.done_run |= done && taken_up;
     }
 
     fn tail(&mut self, setting: &Setting, c: usize) {
@@ -228,9 +248,9 @@ impl World {
         self.history.idle_dispatch |= !owed && self.is_recorded(index);
     }
 
-    fn order(&mut self, setting: &Setting, c: usize, i: usize) {
+    fn order(&mut self, c: usize, i: usize) {
         if let Some(order) = self.streams[c][i].orders.pop_front() {
-            self.keep(setting, i, KeeperEvent::Ordered { from: self.incarnation(c), order });
+            self.keep(i, KeeperEvent::Ordered { from: self.incarnation(c), order });
         }
     }
 
@@ -240,7 +260,7 @@ impl World {
         }
     }
 
-    fn keep(&mut self, setting: &Setting, i: usize, event: KeeperEvent) {
+    fn keep(&mut self, i: usize, event: KeeperEvent) {
         let keeper = self.invokers[i].keeper.as_mut().expect("it lives");
         let mut again = Vec::new();
         for effect in keeper.handle(event) {
@@ -260,8 +280,10 @@ impl World {
                 }
             }
         }
-        let _ = setting;
-        again.into_iter().for_each(|index| self.ran(index));
+        for index in again {
+            self.history.beside_itself = true;
+            self.ran(index);
+        }
     }
 
     fn ran(&mut self, index: usize) {
@@ -269,7 +291,7 @@ impl World {
     }
 
     /// Tells a controller's dispatcher, and begins what it wants done.
-    fn tell(&mut self, setting: &Setting, c: usize, event: Event) {
+    pub(super) fn tell(&mut self, setting: &Setting, c: usize, event: Event) {
         for effect in self.process(c).dispatcher.handle(event) {
             self.begin_effect(setting, c, effect);
         }
@@ -282,6 +304,13 @@ impl World {
             Effect::Fail(id) => return self.client(id, Client::Refused),
             Effect::Enqueue(message) => return self.tell(setting, c, Event::Turn(message.id)),
             Effect::Place(_) => return,
+            Effect::CheckRecord(message) => {
+                while self.process(c).owns && self.process(c).inflight_read < self.kafka.inflight.len() {
+                    self.tail(setting, c);
+                }
+                let recorded = self.view(setting, index(message.id), self.stored).is_some();
+                return self.tell(setting, c, Event::Checked { id: message.id, recorded });
+            }
             Effect::Send { invoker, order } => {
                 let stream = &mut self.streams[c][invoker.0 as usize];
                 if stream.up {
@@ -313,98 +342,5 @@ impl World {
         if *client == Client::Waits {
             *client = now;
         }
-    }
-
-    /// Kafka does it, and the controller gets the answer.
-    fn answer(&mut self, setting: &Setting, c: usize, n: usize) {
-        let operation = self.process(c).operations.remove(n);
-        let event = match operation {
-            Operation::Produce(message) => Some(Event::Submitted(message.id)),
-            Operation::Replace { message, by, .. } => Some(Event::Replaced { id: message.id, by }),
-            Operation::DeadLetter(message) => Some(Event::Buried(message.id)),
-            Operation::Record { id: index, .. } => Some(Event::Recorded(id(index))),
-            Operation::Note(message) => Some(Event::NoteDurable {
-                id: message.id,
-                position: position(Source::Note, self.kafka.inflight.len()),
-            }),
-            Operation::Mark(_) | Operation::Done(_) | Operation::Withdraw { .. } => None,
-        };
-        self.perform(setting, c, operation);
-        if let Some(event) = event {
-            self.tell(setting, c, event);
-        }
-    }
-
-    fn append_unanswered(&mut self, setting: &Setting, c: usize, n: usize) {
-        let operation = self.process(c).operations[n];
-        self.perform(setting, c, operation);
-        if let Operation::Replace { appended, .. } = &mut self.process(c).operations[n] {
-            *appended = true;
-        }
-    }
-
-    fn perform(&mut self, setting: &Setting, c: usize, operation: Operation) {
-        let by = self.incarnation(c);
-        match operation {
-            Operation::Produce(message) => self.kafka.queue.push(message),
-            Operation::Replace { appended: true, .. } => {}
-            Operation::Replace { message, by: Replacement::Retry { attempt }, .. } => {
-                self.history.seen.insert(Seen::Retried);
-                self.kafka.queue.push(Message { attempt, ..message });
-            }
-            Operation::Replace { message, by: Replacement::Park { .. }, .. } => {
-                self.history.seen.insert(Seen::Parked);
-                self.kafka.parked.push(message);
-            }
-            Operation::DeadLetter(message) => self.kafka.dead_letters.push(index(message.id)),
-            Operation::Record { id, kind } => {
-                let record = RecordOrigin { kind, run: 100 + by.0, version: 0 };
-                self.check_loss(setting, id, kind);
-                self.complete(setting, id, record);
-            }
-            Operation::Note(message) => self.kafka.inflight.push(Line::Note { message, by }),
-            Operation::Mark(message) => self.kafka.inflight.push(Line::Mark { id: index(message.id), by }),
-            // The group takes commits from the owner only.
-            Operation::Done(position) if self.kafka.owner == Some(c) => {
-                self.kafka.done.insert(position);
-            }
-            Operation::Done(_) => {}
-            Operation::Withdraw { id } => self.kafka.inflight.push(Line::Tombstone { id }),
-        }
-    }
-
-    fn check_loss(&mut self, setting: &Setting, id: usize, kind: RecordKind) {
-        match kind {
-            RecordKind::Result => return,
-            RecordKind::Exhausted => {
-                self.history.seen.insert(Seen::Exhausted);
-                return;
-            }
-            RecordKind::Lost => self.history.seen.insert(Seen::Lost),
-        };
-        let may_have_started = setting.kinds[id].blocking
-            || self.kafka.inflight.iter().any(|line| matches!(line, Line::Mark { id: of, .. } if *of == id));
-        let once = Self::delivery(setting, id) == oxwhisk_core::delivery::Delivery::AtMostOnce;
-        self.history.unstarted_loss |= !(once && may_have_started);
-        let held = self.invokers.iter().filter_map(|invoker| invoker.keeper.as_ref());
-        let held = held.filter(|keeper| keeper.phase(self::id(id)).is_some()).count() > 0;
-        self.history.false_loss |= held && !self.is_recorded(id);
-    }
-
-    fn complete(&mut self, setting: &Setting, id: usize, record: RecordOrigin) {
-        self.kafka.completed.push((id, record));
-        if !setting.lag {
-            while self.stored < self.kafka.completed.len() {
-                self.store(setting);
-            }
-        }
-    }
-
-    fn store(&mut self, setting: &Setting) {
-        let (id, _) = self.kafka.completed[self.stored];
-        let before = self.view(setting, id, self.stored);
-        self.stored += 1;
-        let after = self.view(setting, id, self.stored);
-        self.history.changed_view |= before.is_some() && before != after;
     }
 }

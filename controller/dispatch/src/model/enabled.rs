@@ -19,6 +19,11 @@ pub(super) enum Step {
         c: usize,
         n: usize,
     },
+    /// It does it, the answer is lost, and the controller will ask again.
+    KafkaTwice {
+        c: usize,
+        n: usize,
+    },
     /// A message is read; `surplus`: its namespace has enough queued.
     Poll {
         c: usize,
@@ -85,6 +90,11 @@ pub(super) enum Step {
         c: usize,
         i: usize,
     },
+    /// The invoker sees the end of a dead controller's stream; what it has not read is lost.
+    Closed {
+        c: usize,
+        i: usize,
+    },
     /// The controller takes the invoker for dead.
     Gone {
         c: usize,
@@ -117,7 +127,8 @@ impl World {
         for (c, controller) in self.controllers.iter().enumerate() {
             match &controller.process {
                 Some(process) => self.enabled_at(c, process, steps),
-                None => steps.push(Step::ControllerStarts { c }),
+                None if setting.controllers_return => steps.push(Step::ControllerStarts { c }),
+                None => {}
             }
             for i in 0..self.invokers.len() {
                 self.enabled_on(c, i, steps);
@@ -136,6 +147,12 @@ impl World {
             steps.push(Step::Kafka { c, n });
             if matches!(operation, Operation::Replace { appended: false, .. }) {
                 steps.push(Step::KafkaSlowly { c, n });
+            }
+            if self.left.doubles > 0
+                && !matches!(operation, Operation::Done(_))
+                && leaves_something(operation)
+            {
+                steps.push(Step::KafkaTwice { c, n });
             }
             if self.left.controller_deaths > 0 && leaves_something(operation) {
                 steps.push(Step::ControllerDies { c, appended: Some(n) });
@@ -172,7 +189,9 @@ impl World {
             let Some(entry) = process.dispatcher.entry(id(index)) else { continue };
             if entry.stage == Stage::Placing {
                 let ready = |i: &usize| self.streams[c][*i].up && process.dispatcher.is_ready(invoker(*i));
-                let places = (0..self.invokers.len()).filter(ready);
+                // Invokers that nothing was sent to are alike.
+                let alike = self.history.runs.is_empty() && self.is_fresh();
+                let places = (0..if alike { 1 } else { self.invokers.len() }).filter(ready);
                 steps.extend(places.map(|i| Step::Place { c, i, id: index }));
             }
             if entry.call == Some(Call::Waiting) && *client == Client::Waits {
@@ -194,6 +213,13 @@ impl World {
     /// The stream between a controller and an invoker.
     fn enabled_on(&self, c: usize, i: usize, steps: &mut Vec<Step>) {
         let (stream, process) = (&self.streams[c][i], &self.controllers[c].process);
+        if stream.closing {
+            if !stream.orders.is_empty() {
+                steps.push(Step::Order { c, i });
+            }
+            steps.push(Step::Closed { c, i });
+            return;
+        }
         let both = process.is_some() && self.invokers[i].keeper.is_some();
         if stream.up {
             if !stream.orders.is_empty() {
@@ -221,7 +247,9 @@ impl World {
 
     fn enabled_in(&self, setting: &Setting, i: usize, steps: &mut Vec<Step>) {
         let Some(keeper) = &self.invokers[i].keeper else {
-            steps.push(Step::InvokerStarts { i });
+            if setting.invokers_return {
+                steps.push(Step::InvokerStarts { i });
+            }
             return;
         };
         if self.left.invoker_deaths > 0 {
@@ -243,13 +271,26 @@ impl World {
             }
         }
         let waits = setting.long_memory && !self.all_idle();
-        let over = keeper.sessions().filter(|by| !waits && !self.is_alive(*by));
+        let is_closing =
+            |by: Incarnation| self.streams[usize::try_from(by.0 % 10).expect("one digit")][i].closing;
+        let over = keeper.sessions().filter(|by| !waits && !self.is_alive(*by) && !is_closing(*by));
         steps.extend(over.map(|by| Step::SessionOver { i, by }));
+    }
+
+    /// No invoker holds anything, and no order is under way.
+    fn is_fresh(&self) -> bool {
+        self.invokers.iter().all(|invoker| invoker.keeper.as_ref().is_some_and(crate::Keeper::is_empty))
+            && self.invokers.iter().all(|invoker| invoker.life == 1)
+            && self
+                .streams
+                .iter()
+                .flatten()
+                .all(|stream| stream.up && stream.orders.is_empty() && stream.said.is_empty())
     }
 
     fn all_idle(&self) -> bool {
         let idle = |process: &Process| process.dispatcher.is_idle() && process.operations.is_empty();
-        self.controllers.iter().all(|controller| controller.process.as_ref().is_some_and(idle))
+        self.controllers.iter().all(|controller| controller.process.as_ref().is_none_or(idle))
             && (0..self.clients.len()).all(|id| !self.is_owed(id))
     }
 

@@ -6,6 +6,7 @@
 
 mod apply;
 mod enabled;
+mod kafka;
 mod promise;
 mod properties;
 mod reach;

@@ -17,6 +17,8 @@ pub(super) const NO_UNSTARTED_LOSS: &str = "no loss is recorded of what cannot h
 pub(super) const LAST_ATTEMPT: &str = "dead letters have had all their attempts";
 pub(super) const EXHAUSTED_IS_BURIED: &str = "what is recorded as exhausted is in the dead letters";
 pub(super) const RECORDED_IS_NOT_RUN: &str = "what has a record when it is read is not run";
+pub(super) const DONE_IS_NOT_RUN: &str = "what is committed as done is not run";
+pub(super) const RUNS_ALONE: &str = "no invoker runs the same activation beside itself";
 pub(super) const NOTHING_IDLE: &str = "nothing is dispatched of which nothing is owed";
 pub(super) const VIEW_STAYS: &str = "a record that could be read stays as it is";
 
@@ -46,7 +48,6 @@ fn promises() -> Vec<Property<Setting>> {
         }),
         Property::always(ONCE_WITHOUT_INVOKER_FAULTS, |setting: &Setting, world: &World| {
             let is_asked = setting.is_without_zombies()
-                && setting.long_memory
                 && !setting.lag
                 && setting.faults.invoker_deaths + setting.faults.cuts + setting.faults.cut_offs == 0;
             !is_asked || world.history.runs.values().all(|runs| *runs <= 1)
@@ -66,8 +67,10 @@ fn promises() -> Vec<Property<Setting>> {
         }),
         Property::always(RECORDED_IS_NOT_RUN, |_, world: &World| !world.history.recorded_run),
         Property::always(NOTHING_IDLE, |setting: &Setting, world: &World| {
-            !(setting.is_without_zombies() && world.history.idle_dispatch)
+            !(setting.is_without_zombies() && !setting.lag && world.history.idle_dispatch)
         }),
+        Property::always(DONE_IS_NOT_RUN, |_, world: &World| !world.history.done_run),
+        Property::always(RUNS_ALONE, |_, world: &World| !world.history.beside_itself),
         Property::always(VIEW_STAYS, |_, world: &World| !world.history.changed_view),
     ]
 }
@@ -120,7 +123,7 @@ pub(super) fn is_good(setting: &Setting, world: &World) -> bool {
         Client::Waits => false,
     });
     let is_idle = |process: &super::world::Process| process.dispatcher.is_idle();
-    let idle = world.controllers.iter().all(|controller| controller.process.as_ref().is_some_and(is_idle));
+    let idle = world.controllers.iter().all(|controller| controller.process.as_ref().is_none_or(is_idle));
     let kept =
         world.invokers.iter().filter_map(|invoker| invoker.keeper.as_ref()).any(|keeper| !keeper.is_empty());
     let all_done = (0..world.kafka.queue.len()).all(|offset| world.is_done(Source::Queue, offset))

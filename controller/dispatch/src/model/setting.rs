@@ -26,7 +26,21 @@ pub(super) struct Faults {
     pub(super) cut_offs: u8,
     /// A namespace has too much queued.
     pub(super) parks: u8,
+    /// Kafka's answer is lost, and the same is produced again.
+    pub(super) doubles: u8,
 }
+
+/// Nothing fails.
+pub(super) const NONE: Faults = Faults {
+    controller_deaths: 0,
+    invoker_deaths: 0,
+    cuts: 0,
+    rebalances: 0,
+    suspicions: 0,
+    cut_offs: 0,
+    parks: 0,
+    doubles: 0,
+};
 
 /// A model to check. Everything is explored that can happen within it.
 #[derive(Clone, Debug)]
@@ -34,13 +48,19 @@ pub(super) struct Setting {
     pub(super) kinds: Vec<Kind>,
     pub(super) controllers: usize,
     pub(super) invokers: usize,
+    /// The controller that clients ask; the first one owns the lane.
+    pub(super) asked: usize,
     pub(super) faults: Faults,
     /// The store may be behind `completed`.
     pub(super) lag: bool,
+    /// What a controller wrote before its death may arrive long after it.
+    pub(super) late_orders: bool,
     /// Invokers forget dead controllers only when all is done, which is what a long time-out amounts to.
     pub(super) long_memory: bool,
-    /// Clients of blocking calls may give up waiting.
-    pub(super) impatient: bool,
+    /// Dead controllers are started again; else another takes over.
+    pub(super) controllers_return: bool,
+    /// Dead invokers are started again.
+    pub(super) invokers_return: bool,
     pub(super) max_attempts: u32,
     /// What an invoker may hold.
     pub(super) bound: usize,
@@ -59,10 +79,13 @@ impl Setting {
             kinds: kinds.to_vec(),
             controllers: 2,
             invokers: 2,
+            asked: 0,
             faults: Faults::default(),
             lag: false,
+            late_orders: false,
             long_memory: false,
-            impatient: true,
+            controllers_return: false,
+            invokers_return: false,
             max_attempts: 2,
             bound: 4,
             guards: Guards::default(),
@@ -94,6 +117,32 @@ impl Setting {
         self
     }
 
+    pub(super) fn asking_another(mut self) -> Self {
+        self.asked = 1;
+        self
+    }
+
+    /// Invokers hold one activation at most.
+    pub(super) fn narrow(mut self) -> Self {
+        self.bound = 1;
+        self
+    }
+
+    pub(super) fn with_late_orders(mut self) -> Self {
+        self.late_orders = true;
+        self
+    }
+
+    pub(super) fn with_controllers_back(mut self) -> Self {
+        self.controllers_return = true;
+        self
+    }
+
+    pub(super) fn with_invokers_back(mut self) -> Self {
+        self.invokers_return = true;
+        self
+    }
+
     pub(super) fn remembering(mut self) -> Self {
         self.long_memory = true;
         self
@@ -101,6 +150,6 @@ impl Setting {
 
     /// Nobody is taken for dead who lives, so what one process believes of another is true, if late.
     pub(super) fn is_without_zombies(&self) -> bool {
-        self.faults.suspicions == 0 && self.faults.rebalances == 0
+        self.faults.suspicions == 0 && self.faults.rebalances == 0 && !self.late_orders
     }
 }

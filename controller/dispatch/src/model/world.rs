@@ -110,6 +110,8 @@ pub(super) struct Invoker {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Stream {
     pub(super) up: bool,
+    /// The controller has died, and what it wrote still arrives.
+    pub(super) closing: bool,
     pub(super) orders: VecDeque<Order>,
     pub(super) said: VecDeque<Said>,
 }
@@ -134,6 +136,10 @@ pub(super) struct History {
     pub(super) recorded_run: bool,
     /// Something was dispatched of which nothing was owed any more.
     pub(super) idle_dispatch: bool,
+    /// Something was taken up that was committed as done.
+    pub(super) done_run: bool,
+    /// An invoker was to run what it held already.
+    pub(super) beside_itself: bool,
     /// A loss was recorded of what an invoker that lives was holding.
     pub(super) false_loss: bool,
     /// A loss was recorded of what cannot have started.
@@ -170,6 +176,8 @@ impl World {
                 runs: BTreeMap::new(),
                 recorded_run: false,
                 idle_dispatch: false,
+                done_run: false,
+                beside_itself: false,
                 false_loss: false,
                 unstarted_loss: false,
                 changed_view: false,
