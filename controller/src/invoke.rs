@@ -3,7 +3,7 @@
 pub(crate) mod arguments;
 mod dispatch;
 mod dispatcher;
-mod fair_queue;
+mod limited_queue;
 mod fleet;
 mod outcome;
 mod records;

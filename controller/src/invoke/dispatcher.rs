@@ -25,7 +25,7 @@ use crate::entities::KnownAction;
 use crate::http::fault::Fault;
 use crate::invoke::arguments::Arguments;
 use crate::invoke::dispatch::{Origin, delivery, dispatch};
-use crate::invoke::fair_queue::FairQueue;
+use crate::invoke::limited_queue::LimitedQueue;
 use crate::invoke::service::{Invocations, fallback_record};
 
 /// Messages taken off the bus at once.
@@ -68,7 +68,7 @@ impl Dispatcher {
         closing: CancellationToken,
     ) {
         let completer = subscription.completer();
-        let mut queue: FairQueue<Waiting> = FairQueue::new(OUTSIDE_PER_NAMESPACE);
+        let mut queue: LimitedQueue<Waiting> = LimitedQueue::new(OUTSIDE_PER_NAMESPACE);
         let mut running: JoinSet<EntityName> = JoinSet::new();
         let mut old = backlog;
         let mut pause = RETRY_FIRST;
@@ -110,7 +110,7 @@ impl Dispatcher {
         &self,
         batch: Vec<Delivery>,
         old: &mut u64,
-        queue: &mut FairQueue<Waiting>,
+        queue: &mut LimitedQueue<Waiting>,
         completer: &Arc<dyn Completer>,
     ) {
         let again = usize::try_from(*old).unwrap_or(usize::MAX).min(batch.len());
@@ -377,7 +377,7 @@ enum Ended {
     Left,
 }
 
-fn has_room(queue: &FairQueue<Waiting>) -> bool {
+fn has_room(queue: &LimitedQueue<Waiting>) -> bool {
     queue.len() < READ_AHEAD && queue.bytes() < READ_AHEAD_BYTES
 }
 
