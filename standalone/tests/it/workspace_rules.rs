@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-store", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-messaging", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
+    ("oxwhisk-simulator", &["oxwhisk-core", "oxwhisk-invoker-api", "oxwhisk-loadbalancer"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core"]),
     ("oxwhisk-container", &["oxwhisk-core"]),
     ("oxwhisk-sandbox", &["oxwhisk-core", "oxwhisk-container", "oxwhisk-sandbox-init"]),
