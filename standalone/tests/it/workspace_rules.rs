@@ -32,8 +32,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "oxwhisk-store",
             "oxwhisk-loadbalancer",
             "oxwhisk-invoker-api",
+            "oxwhisk-throttle",
         ],
     ),
+    ("oxwhisk-throttle", &[]),
     (
         "oxwhisk-invoker",
         &["oxwhisk-core", "oxwhisk-config", "oxwhisk-service", "oxwhisk-invoker-api", "oxwhisk-container"],
