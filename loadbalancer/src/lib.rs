@@ -17,6 +17,6 @@ pub mod placement;
 
 pub use fair_queue::FairQueue;
 pub use placement::{
-    Candidates, HashPlacement, InvokerView, PROBES, Placement, PlacementRequest, PolicyName, PoolFractions, PoolView,
-    StepSizes,
+    Candidates, HashPlacement, InvokerView, PROBES, Placement, PlacementRequest, PolicyName, PoolFractions,
+    PoolView, StepSizes,
 };

@@ -67,9 +67,5 @@ fn views(invokers: &[Arc<dyn InvokerClient>]) -> Vec<InvokerView> {
 }
 
 fn request(dispatch: &Dispatch) -> PlacementRequest<'_> {
-    PlacementRequest::new(
-        &dispatch.caller.namespace,
-        &dispatch.action.id,
-        dispatch.action.limits.memory,
-    )
+    PlacementRequest::new(&dispatch.caller.namespace, &dispatch.action.id, dispatch.action.limits.memory)
 }

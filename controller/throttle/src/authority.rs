@@ -83,7 +83,8 @@ impl Authority {
     pub(crate) fn holds(&self, now: Instant) -> bool {
         // Clocks of members may run a little faster than this one's.
         let lease = self.lease.mul_f64(0.9);
-        let is_fresh = |granted: &Granted| granted.synced && granted.since.is_some_and(|since| now < since + lease);
+        let is_fresh =
+            |granted: &Granted| granted.synced && granted.since.is_some_and(|since| now < since + lease);
         self.not_before.is_none_or(|start| now >= start) && self.members.values().all(is_fresh)
     }
 

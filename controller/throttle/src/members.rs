@@ -53,7 +53,8 @@ impl View {
     /// Whose namespace this is: rendezvous hashing, so that a member that comes or goes moves only its own share.
     #[must_use]
     pub fn owner(&self, namespace: &str) -> Option<&Member> {
-        let weight = |member: &Member| mix(fnv(fnv(fnv(FNV, member.0.as_bytes()), &[0]), namespace.as_bytes()));
+        let weight =
+            |member: &Member| mix(fnv(fnv(fnv(FNV, member.0.as_bytes()), &[0]), namespace.as_bytes()));
         self.members.iter().max_by_key(|member| weight(member))
     }
 }

@@ -53,12 +53,23 @@ pub struct Slot {
 /// What the world has to do. `W` is how its owner reaches one who waits.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect<W> {
-    Send { to: Member, message: Message },
-    Admit { waiter: W, slot: Slot },
+    Send {
+        to: Member,
+        message: Message,
+    },
+    Admit {
+        waiter: W,
+        slot: Slot,
+    },
     /// 429 with the violation's text.
-    Refuse { waiter: W, violation: Violation },
+    Refuse {
+        waiter: W,
+        violation: Violation,
+    },
     /// 503: nobody could decide in time.
-    Unavailable { waiter: W },
+    Unavailable {
+        waiter: W,
+    },
 }
 
 #[derive(Debug)]
@@ -208,7 +219,8 @@ impl<W> Node<W> {
         self.claim(now, &mut effects);
         for account in self.waiting.clone() {
             let Some(budget) = self.budgets.get_mut(&account) else { continue };
-            effects.extend(budget.expire(now.steady).into_iter().map(|waiter| Effect::Unavailable { waiter }));
+            effects
+                .extend(budget.expire(now.steady).into_iter().map(|waiter| Effect::Unavailable { waiter }));
             self.ask(&account, now, &mut effects);
         }
         if now.steady >= self.next_sweep {
@@ -274,9 +286,7 @@ impl<W> Node<W> {
             }
             Message::Grant { view, sequence, promised, accounts } => {
                 let grant = (view, sequence);
-                if let Some(accounts) =
-                    self.authority.granted(from, grant, &promised, accounts, now.steady)
-                {
+                if let Some(accounts) = self.authority.granted(from, grant, &promised, accounts, now.steady) {
                     self.ledger.load(from, accounts);
                 }
             }
@@ -296,7 +306,17 @@ impl<W> Node<W> {
     }
 
     fn decide(&mut self, from: &Member, ask: Message, now: Now, effects: &mut Vec<Effect<W>>) {
-        let Message::Ask { view, request, account, limits, requests, extra_requests, paid, slots, extra_slots } = ask
+        let Message::Ask {
+            view,
+            request,
+            account,
+            limits,
+            requests,
+            extra_requests,
+            paid,
+            slots,
+            extra_slots,
+        } = ask
         else {
             return;
         };
@@ -351,18 +371,22 @@ impl<W> Node<W> {
         let Need { request, requests, extra_requests, paid, slots, extra_slots } = need;
         let account = account.clone();
         let to = self.owner(&account);
-        let message =
-            Message::Ask { view, request, account, limits, requests, extra_requests, paid, slots, extra_slots };
+        let message = Message::Ask {
+            view,
+            request,
+            account,
+            limits,
+            requests,
+            extra_requests,
+            paid,
+            slots,
+            extra_slots,
+        };
         self.send(to, message, effects);
     }
 
     /// Those whose owner is concerned ask anew.
-    fn ask_again(
-        &mut self,
-        concerned: impl Fn(&Member) -> bool,
-        now: Now,
-        effects: &mut Vec<Effect<W>>,
-    ) {
+    fn ask_again(&mut self, concerned: impl Fn(&Member) -> bool, now: Now, effects: &mut Vec<Effect<W>>) {
         for account in self.waiting.clone() {
             let owner = self.owner(&account);
             if let Some(budget) = self.budgets.get_mut(&account).filter(|_| concerned(&owner)) {

@@ -43,15 +43,22 @@ struct Action {
 ///
 /// # Errors
 /// When a name is none, which its making rules out.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
-    reason = "random numbers of the simulation")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "random numbers of the simulation"
+)]
 pub fn jobs(settings: LoadSettings, rng: &mut StdRng) -> Result<Vec<Job>, NameError> {
     let actions = actions(settings.actions, rng)?;
     // Zipf with exponent 1: the action of rank r is called 1/r as often as the first.
     let weights: Vec<f64> = (1..=actions.len()).map(|rank| 1.0 / rank as f64).collect();
     let all: f64 = weights.iter().sum();
-    let work: f64 =
-        actions.iter().zip(&weights).map(|(action, w)| w / all * action.mean * action.key.memory as f64).sum();
+    let work: f64 = actions
+        .iter()
+        .zip(&weights)
+        .map(|(action, w)| w / all * action.mean * action.key.memory as f64)
+        .sum();
     let gap = work / (settings.memory as f64 * settings.load);
     let mut sums = Vec::with_capacity(weights.len());
     let mut sum = 0.0;

@@ -37,7 +37,8 @@ impl ContainerPool {
     pub fn start(&mut self, key: &Arc<WorkKey>, now: u64) -> bool {
         let fits = |one: &Container| one.key == *key && one.active < key.slots;
         // A running container before an idle one, so that idle ones stay evictable.
-        let warm = self.containers.iter_mut().filter(|one| fits(one)).max_by_key(|one| (one.active, one.last_used));
+        let warm =
+            self.containers.iter_mut().filter(|one| fits(one)).max_by_key(|one| (one.active, one.last_used));
         if let Some(warm) = warm {
             warm.active += 1;
             return true;

@@ -33,8 +33,12 @@ impl Summary {
     /// Microseconds below which this share of all waits lies.
     #[must_use]
     pub fn percentile(&self, share: f64) -> u64 {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
-            reason = "a place in a list of waits")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a place in a list of waits"
+        )]
         let place = ((self.waited.len() as f64 * share) as usize).min(self.waited.len().saturating_sub(1));
         self.waited.get(place).copied().unwrap_or(0)
     }

@@ -74,9 +74,17 @@ enum ToInvoker {
 enum ToController {
     Offer(Offer),
     /// No room; `work` if it came from the line.
-    Refused { job: usize, free: u64, work: Option<Work<usize>> },
-    Done { job: usize },
-    Report { free: u64 },
+    Refused {
+        job: usize,
+        free: u64,
+        work: Option<Work<usize>>,
+    },
+    Done {
+        job: usize,
+    },
+    Report {
+        free: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -112,7 +120,10 @@ pub struct World {
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("now", &self.now).field("running", &self.running).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("now", &self.now)
+            .field("running", &self.running)
+            .finish_non_exhaustive()
     }
 }
 
@@ -440,7 +451,9 @@ impl World {
         let effects = match message {
             ToController::Offer(offer) => balancer.offered(id, offer),
             ToController::Report { free } => balancer.report(id, report(self.settings.memory, free), now),
-            ToController::Done { job } => balancer.ended(id, &self.jobs[job].key, Some(Outcome::Success), now),
+            ToController::Done { job } => {
+                balancer.ended(id, &self.jobs[job].key, Some(Outcome::Success), now)
+            }
             ToController::Refused { free, work: Some(work), .. } => balancer.returned(id, work, free, now),
             ToController::Refused { job, free, work: None } => {
                 balancer.refused(id, &self.jobs[job].key, free);

@@ -22,11 +22,26 @@ pub struct Work<W> {
 pub enum Effect<W> {
     /// Dispatch it there, naming the offer if there is one. It counts as begun. If the invoker has no room after all,
     /// it comes back by [`super::Balancer::returned`].
-    Serve { work: Work<W>, invoker: InvokerId, offer: Option<OfferId> },
-    Refuse { work: Work<W>, refusal: Refusal },
+    Serve {
+        work: Work<W>,
+        invoker: InvokerId,
+        offer: Option<OfferId>,
+    },
+    Refuse {
+        work: Work<W>,
+        refusal: Refusal,
+    },
     /// Tell the invoker how much of this waits here.
-    Want { invoker: InvokerId, want: WantId, key: Arc<WorkKey>, count: u32 },
-    Decline { invoker: InvokerId, offer: OfferId },
+    Want {
+        invoker: InvokerId,
+        want: WantId,
+        key: Arc<WorkKey>,
+        count: u32,
+    },
+    Decline {
+        invoker: InvokerId,
+        offer: OfferId,
+    },
     Fleet(FleetEffect),
 }
 

@@ -166,13 +166,7 @@ impl<W> Balancer<W> {
 
     /// An invoker had no room for work that was served, though it had offered it or was believed to have some. It goes
     /// back to the head of its namespace's part of the line, however full that is.
-    pub fn returned(
-        &mut self,
-        invoker: InvokerId,
-        work: Work<W>,
-        free: u64,
-        now: Instant,
-    ) -> Vec<Effect<W>> {
+    pub fn returned(&mut self, invoker: InvokerId, work: Work<W>, free: u64, now: Instant) -> Vec<Effect<W>> {
         self.refused(invoker, &work.key, free);
         let refusal = match self.closed {
             true => Some(Refusal::Closed),
@@ -231,7 +225,11 @@ impl<W> Balancer<W> {
     ///
     /// # Errors
     /// As there.
-    pub fn heartbeat(&mut self, heartbeat: Heartbeat, now: Instant) -> Result<Vec<Effect<W>>, UnknownInvoker> {
+    pub fn heartbeat(
+        &mut self,
+        heartbeat: Heartbeat,
+        now: Instant,
+    ) -> Result<Vec<Effect<W>>, UnknownInvoker> {
         let id = heartbeat.id;
         let effects = self.fleet.heartbeat(heartbeat, now)?;
         Ok(self.after([id], effects))
@@ -361,12 +359,7 @@ impl<W> Balancer<W> {
         })
     }
 
-    fn serve(
-        &mut self,
-        waiting: Waiting<W>,
-        invoker: InvokerId,
-        offer: Option<OfferId>,
-    ) -> Vec<Effect<W>> {
+    fn serve(&mut self, waiting: Waiting<W>, invoker: InvokerId, offer: Option<OfferId>) -> Vec<Effect<W>> {
         let mut effects = Vec::new();
         let work = self.leave(waiting, &mut effects);
         self.begin(invoker, &work.key);
@@ -412,12 +405,7 @@ impl<W> Balancer<W> {
 }
 
 /// Invokers that are to know of work which has `asked` some already.
-fn whom_to_ask(
-    fleet: &Fleet,
-    policy: &dyn Placement,
-    key: &WorkKey,
-    asked: &[InvokerId],
-) -> Vec<InvokerId> {
+fn whom_to_ask(fleet: &Fleet, policy: &dyn Placement, key: &WorkKey, asked: &[InvokerId]) -> Vec<InvokerId> {
     let pool = fleet.pool(key.blackbox);
     let candidates = policy.place(pool, &PlacementRequest::of(key, &[], 0));
     let ids = candidates.all().iter().map(|index| pool.invokers[*index].id);

@@ -56,7 +56,12 @@ impl Wants {
     }
 
     /// An invoker is to know of one more.
-    pub(super) fn register<W>(&mut self, key: &Arc<WorkKey>, invoker: InvokerId, effects: &mut Vec<Effect<W>>) {
+    pub(super) fn register<W>(
+        &mut self,
+        key: &Arc<WorkKey>,
+        invoker: InvokerId,
+        effects: &mut Vec<Effect<W>>,
+    ) {
         let Some(wanted) = self.by_key.get_mut(key) else { return };
         let count = wanted.at.entry(invoker).or_insert(0);
         *count += 1;
@@ -64,7 +69,12 @@ impl Wants {
     }
 
     /// An invoker is to know of one less.
-    pub(super) fn withdraw<W>(&mut self, key: &Arc<WorkKey>, invoker: InvokerId, effects: &mut Vec<Effect<W>>) {
+    pub(super) fn withdraw<W>(
+        &mut self,
+        key: &Arc<WorkKey>,
+        invoker: InvokerId,
+        effects: &mut Vec<Effect<W>>,
+    ) {
         let Some(wanted) = self.by_key.get_mut(key) else { return };
         let Some(count) = wanted.at.get_mut(&invoker) else { return };
         *count -= 1;

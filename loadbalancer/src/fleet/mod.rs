@@ -324,9 +324,8 @@ impl Fleet {
         if invoker.service != Service::Disabled && invoker.health.take_test(&self.config, now) {
             effects.push(FleetEffect::SendTestAction { invoker: view.id });
         }
-        view.usable = invoker.service == Service::Enabled
-            && to == State::Healthy
-            && invoker.health.is_stream_open();
+        view.usable =
+            invoker.service == Service::Enabled && to == State::Healthy && invoker.health.is_stream_open();
         effects
     }
 }

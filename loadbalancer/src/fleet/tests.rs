@@ -134,7 +134,11 @@ fn ten_bad_results_take_seven_good_tests() {
     assert_eq!(world.state(), State::Unhealthy);
     for _ in 0..6 {
         let effects = world.result(Success, Source::TestAction);
-        assert_eq!((world.state(), tests(&effects)), (State::Unhealthy, 1), "each success asks for the next test");
+        assert_eq!(
+            (world.state(), tests(&effects)),
+            (State::Unhealthy, 1),
+            "each success asks for the next test"
+        );
     }
     let effects = world.result(Success, Source::TestAction);
     assert_eq!((world.state(), tests(&effects)), (State::Healthy, 0));

@@ -23,14 +23,22 @@ impl PoolFractions {
         if blackbox { count - self.blackbox_size(count)..count } else { 0..self.managed_size(count) }
     }
 
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
-        reason = "OpenWhisk rounds in floating point, and a fleet has far fewer than 2^52 invokers")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "OpenWhisk rounds in floating point, and a fleet has far fewer than 2^52 invokers"
+    )]
     fn managed_size(self, count: usize) -> usize {
         ((count as f64 * self.managed.clamp(0.0, 1.0)).ceil() as usize).max(1).min(count)
     }
 
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
-        reason = "OpenWhisk rounds in floating point, and a fleet has far fewer than 2^52 invokers")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "OpenWhisk rounds in floating point, and a fleet has far fewer than 2^52 invokers"
+    )]
     fn blackbox_size(self, count: usize) -> usize {
         let rest = 1.0 - self.managed.clamp(0.0, 1.0);
         let fraction = rest.max(self.blackbox.clamp(0.0, 1.0));

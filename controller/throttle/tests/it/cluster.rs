@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
-use oxwhisk_throttle::{Account, Config, Effect, Kind, Limits, Member, Message, Node, Now, Slot, View, Violation};
+use oxwhisk_throttle::{
+    Account, Config, Effect, Kind, Limits, Member, Message, Node, Now, Slot, View, Violation,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -13,11 +15,26 @@ const START: i64 = 1_000_000 * 60_000 - 2_000;
 
 #[derive(Debug)]
 enum Event {
-    Deliver { from: usize, to: usize, epoch: u64, message: Message },
-    Request { at: usize, account: usize, holds: u64 },
-    Release { at: usize, serial: u64 },
+    Deliver {
+        from: usize,
+        to: usize,
+        epoch: u64,
+        message: Message,
+    },
+    Request {
+        at: usize,
+        account: usize,
+        holds: u64,
+    },
+    Release {
+        at: usize,
+        serial: u64,
+    },
     Tick(usize),
-    Members { at: usize, members: Vec<usize> },
+    Members {
+        at: usize,
+        members: Vec<usize>,
+    },
     Kill(usize),
     /// The streams between two nodes break.
     Cut(usize, usize),

@@ -24,8 +24,12 @@ fn flood(cluster: &mut Cluster, nodes: usize, accounts: usize, requests: u64, en
 
 /// What was admitted in the minutes that were flooded from their begin to their end.
 fn full_minutes(cluster: &Cluster, account: usize) -> Vec<u64> {
-    let mut minutes: Vec<u64> =
-        cluster.admitted.iter().filter(|((of, _), _)| *of == account).map(|(_, admitted)| *admitted).collect();
+    let mut minutes: Vec<u64> = cluster
+        .admitted
+        .iter()
+        .filter(|((of, _), _)| *of == account)
+        .map(|(_, admitted)| *admitted)
+        .collect();
     // The tests begin shortly before a minute ends.
     minutes.remove(0);
     minutes
@@ -55,7 +59,11 @@ fn larger_rates_are_within_five_percent() {
         cluster.check_minutes();
         for (account, limits) in of.iter().enumerate() {
             for admitted in full_minutes(&cluster, account) {
-                assert!(admitted * 100 >= limits.per_minute * 95, "{nodes}: {admitted} of {}", limits.per_minute);
+                assert!(
+                    admitted * 100 >= limits.per_minute * 95,
+                    "{nodes}: {admitted} of {}",
+                    limits.per_minute
+                );
             }
         }
     }

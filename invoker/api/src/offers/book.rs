@@ -244,7 +244,11 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         }
         let open = || {
             self.turns.iter().enumerate().flat_map(|(turn, (_, wants))| {
-                wants.iter().enumerate().filter(|(_, want)| want.is_open()).map(move |(at, want)| ((turn, at), want))
+                wants
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, want)| want.is_open())
+                    .map(move |(at, want)| ((turn, at), want))
             })
         };
         // While one waits for memory, only what takes none goes to others.
@@ -290,7 +294,9 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         let offer = Offer { id, want: want.id, warm, memory: want.key.memory };
         let key = Arc::clone(&want.key);
         wants.push(want);
-        let Some(served) = self.turns.remove(turn) else { unreachable!("the place is one of those there are") };
+        let Some(served) = self.turns.remove(turn) else {
+            unreachable!("the place is one of those there are")
+        };
         let controller = served.0.clone();
         self.turns.push_back(served);
         let until = now + self.settings.held_for;

@@ -116,7 +116,10 @@ fn a_slot_in_a_busy_container_costs_no_memory() {
     };
     let offers = book.offer(&room, now);
     // Two slots of the busy container, three of the idle one, and the memory that is left.
-    assert_eq!(offers.iter().map(|(_, offer)| offer.warm).collect::<Vec<_>>(), [true, true, true, true, true, false]);
+    assert_eq!(
+        offers.iter().map(|(_, offer)| offer.warm).collect::<Vec<_>>(),
+        [true, true, true, true, true, false]
+    );
     assert!(!book.admits(&other, &room));
 }
 

@@ -71,7 +71,12 @@ fn containers_that_take_several_at_once_are_filled() {
 /// While nothing is on its way, nobody waits for room that an asked invoker has.
 fn check_quiet(world: &World, memory: u64) -> Result<(), TestCaseError> {
     if world.in_flight() == 0 && world.held() == 0 && world.waiting() > 0 {
-        prop_assert!(world.largest_room() < memory, "{} MB free, {} wait", world.largest_room(), world.waiting());
+        prop_assert!(
+            world.largest_room() < memory,
+            "{} MB free, {} wait",
+            world.largest_room(),
+            world.waiting()
+        );
     }
     Ok(())
 }
