@@ -19,12 +19,12 @@ struct Args {
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000])]
     invokers: Vec<usize>,
     /// Megabytes of each invoker.
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = 16384)]
     memory: u64,
     #[arg(long, default_value_t = 2)]
     controllers: usize,
     /// Activations for each invoker.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 1000)]
     jobs: usize,
     /// Actions for each invoker.
     #[arg(long, default_value_t = 30)]
