@@ -1,76 +1,17 @@
 //! One controller's part: client of all owners, owner of its share.
 
+mod effect;
+mod messages;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::authority::Authority;
-use crate::budget::{Budget, Need, Served, Waiter};
-use crate::ledger::{Demand, Ledger};
-use crate::{Account, AccountState, Decision, Kind, Limits, Member, Message, View, Violation};
+use crate::budget::{Budget, Need, Waiter};
+use crate::ledger::Ledger;
+use crate::{Account, AccountState, Kind, Limits, Member, Message, View};
 
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// How long an owner may decide after a member let it. Longer: fewer messages. Shorter: a dead owner's accounts are
-    /// decided for again sooner.
-    pub lease: Duration,
-    /// How long a request waits for an owner that can decide.
-    pub patience: Duration,
-    /// Requests of one account that may wait; more are refused as unavailable.
-    pub max_waiting: usize,
-    /// An account's spare slots are given back after this long without a request.
-    pub idle: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(3),
-            patience: Duration::from_secs(4),
-            max_waiting: 4096,
-            idle: Duration::from_secs(5),
-        }
-    }
-}
-
-/// The time, by both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// Milliseconds since the epoch. Only where an account is owned does it matter.
-    pub wall: i64,
-    pub steady: Instant,
-}
-
-/// One admitted request. It is to be given back with [`Node::release`].
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Slot {
-    pub account: Account,
-    /// The owner's minute that it counts in; `None` if it was taken without asking.
-    pub minute: Option<i64>,
-    paused: bool,
-}
-
-/// What the world has to do. `W` is how its owner reaches one who waits.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Effect<W> {
-    Send {
-        to: Member,
-        message: Message,
-    },
-    Admit {
-        waiter: W,
-        slot: Slot,
-    },
-    /// 429 with the violation's text.
-    Refuse {
-        waiter: W,
-        violation: Violation,
-    },
-    /// 503: nobody could decide in time.
-    Unavailable {
-        waiter: W,
-    },
-}
+pub use effect::{Config, Effect, Now, Slot};
 
 #[derive(Debug)]
 pub struct Node<W> {
@@ -274,86 +215,6 @@ impl<W> Node<W> {
         while let Some(message) = self.own.pop_front() {
             self.handle(&me, message, now, effects);
         }
-    }
-
-    fn handle(&mut self, from: &Member, message: Message, now: Now, effects: &mut Vec<Effect<W>>) {
-        match message {
-            Message::Claim { view, sequence, sync } => {
-                let Some(promised) = self.authority.claimed(from, view, now.steady) else { return };
-                let accounts = sync.then(|| self.holdings_of(from));
-                let message = Message::Grant { view, sequence, promised, accounts };
-                self.send(from.clone(), message, effects);
-            }
-            Message::Grant { view, sequence, promised, accounts } => {
-                let grant = (view, sequence);
-                if let Some(accounts) = self.authority.granted(from, grant, &promised, accounts, now.steady) {
-                    self.ledger.load(from, accounts);
-                }
-            }
-            Message::Ask { .. } => self.decide(from, message, now, effects),
-            Message::Reply { request, account, decision } => {
-                if self.owner(&account) == *from {
-                    self.decided(&account, request, decision, now, effects);
-                }
-            }
-            Message::Slots { account, change } => {
-                // What a member holds that is not known yet comes with its grant.
-                if self.authority.is_synced(from) {
-                    self.ledger.change_slots(from, &account, change);
-                }
-            }
-        }
-    }
-
-    fn decide(&mut self, from: &Member, ask: Message, now: Now, effects: &mut Vec<Effect<W>>) {
-        let Message::Ask {
-            view,
-            request,
-            account,
-            limits,
-            requests,
-            extra_requests,
-            paid,
-            slots,
-            extra_slots,
-        } = ask
-        else {
-            return;
-        };
-        let may = view == self.authority.view().id()
-            && self.authority.view().contains(from)
-            && self.owner(&account) == self.me
-            && self.authority.is_synced(from)
-            && self.authority.holds(now.steady);
-        let demand = Demand { requests, extra_requests, paid, slots, extra_slots };
-        let decision = match may {
-            true => self.ledger.decide(from, account.clone(), limits, demand, now.wall),
-            false => Decision::NotNow,
-        };
-        self.send(from.clone(), Message::Reply { request, account, decision }, effects);
-    }
-
-    fn decided(
-        &mut self,
-        account: &Account,
-        request: u64,
-        decision: Decision,
-        now: Now,
-        effects: &mut Vec<Effect<W>>,
-    ) {
-        let retry = self.config.lease / 40;
-        let Some(budget) = self.budgets.get_mut(account) else { return };
-        for served in budget.decided(request, decision, retry, now.steady) {
-            effects.push(match served {
-                Served::Admitted { payload, minute } => {
-                    let slot = Slot { account: account.clone(), minute: Some(minute), paused: false };
-                    Effect::Admit { waiter: payload, slot }
-                }
-                Served::Refused { payload, violation } => Effect::Refuse { waiter: payload, violation },
-            });
-        }
-        self.ask(account, now, effects);
-        self.give_back(account, now, effects);
     }
 
     /// Asks the account's owner for what those that wait need.

@@ -6,10 +6,12 @@
 pub mod load;
 mod node;
 mod pool;
+mod settings;
 mod summary;
 mod world;
 
 pub use node::Controller;
 pub use pool::ContainerPool;
+pub use settings::{Job, Settings};
 pub use summary::{Ended, Summary};
-pub use world::{Job, Settings, World};
+pub use world::World;

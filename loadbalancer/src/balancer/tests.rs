@@ -6,7 +6,7 @@ use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_invoker_api::offers::WantId;
 
 use super::*;
-use crate::fleet::Kinds;
+use crate::fleet::{Kinds, Report, Service};
 use crate::{HashPlacement, PoolFractions};
 
 pub(crate) fn key(namespace: &str, action: &str, memory: u64, slots: u32) -> Arc<WorkKey> {

@@ -14,13 +14,15 @@
 //! sides; a controller registers its wants again on a new one.
 
 mod book;
+mod ledger;
 #[cfg(test)]
 mod tests;
 
 use oxwhisk_core::id::Revision;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 
-pub use book::{Acceptance, OfferBook, OfferSettings, Room, WantError};
+pub use book::{Acceptance, OfferBook, OfferSettings, WantError};
+pub use ledger::Room;
 
 /// Work that can run in the same containers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -68,8 +68,12 @@ fn containers_that_take_several_at_once_are_filled() {
     assert!(summary.ended_at < 20_000_000, "{}", summary.ended_at);
 }
 
-/// While nothing is on its way, nobody waits for room that an asked invoker has.
+/// While nothing is on its way, nobody waits for room that an asked invoker has, and no invoker knows of a want that is not
+/// there any more.
 fn check_quiet(world: &World, memory: u64) -> Result<(), TestCaseError> {
+    if world.in_flight() == 0 && world.waiting() == 0 {
+        prop_assert_eq!(world.wanted(), 0);
+    }
     if world.in_flight() == 0 && world.held() == 0 && world.waiting() > 0 {
         prop_assert!(
             world.largest_room() < memory,
