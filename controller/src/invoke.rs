@@ -3,8 +3,8 @@
 pub(crate) mod arguments;
 mod dispatch;
 mod dispatcher;
-mod fair_queue;
 mod fleet;
+mod limited_queue;
 mod outcome;
 mod records;
 mod recovery;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
+use oxwhisk_throttle::{Limits, Usage};
 
 use crate::auth::Caller;
 use crate::http::fault::Fault;
@@ -24,33 +25,13 @@ impl Counts {
     fn sweep(&mut self, minute: i64) {
         if self.namespaces.len() > SWEEP_ABOVE && self.swept != minute {
             self.swept = minute;
-            self.namespaces.retain(|_, usage| usage.in_flight > 0 || usage.minute == minute);
+            self.namespaces.retain(|_, usage| !usage.is_idle(minute));
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Usage {
-    /// Number of the wall-clock minute that `invocations` counts.
-    minute: i64,
-    /// Requests in it, refused ones too.
-    invocations: u64,
-    in_flight: u64,
 }
 
 /// Above this many namespaces, those without a running invocation or a request in this minute are forgotten.
 const SWEEP_ABOVE: usize = 10_000;
-
-impl Usage {
-    /// Counts a request in the minute `now` lies in; the count so far is what is returned.
-    fn count(&mut self, minute: i64) -> u64 {
-        if self.minute != minute {
-            *self = Self { minute, invocations: 0, ..*self };
-        }
-        self.invocations += 1;
-        self.invocations
-    }
-}
 
 /// One invocation in flight; ends when dropped.
 #[derive(Debug)]
@@ -62,7 +43,7 @@ pub(crate) struct InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if let Some(usage) = self.throttles.lock().namespaces.get_mut(&self.namespace) {
-            usage.in_flight = usage.in_flight.saturating_sub(1);
+            usage.release();
         }
     }
 }
@@ -75,29 +56,23 @@ impl Throttles {
     /// Admits one invocation at `now` (milliseconds since the epoch), or says which limit it breaks.
     pub(crate) fn admit(self: &Arc<Self>, caller: &Caller, now: i64) -> Result<InFlight, Fault> {
         let namespace = &caller.dispatched.namespace_uuid;
-        let minute = now.div_euclid(60_000);
+        let limits = Limits {
+            per_minute: caller.limits.invocations_per_minute,
+            concurrent: Some(caller.limits.concurrent_invocations),
+        };
         let mut counts = self.lock();
-        counts.sweep(minute);
+        counts.sweep(Usage::minute_of(now));
         let usage = counts.namespaces.entry(Arc::clone(namespace)).or_default();
-        let (count, allowed) = (usage.count(minute), caller.limits.invocations_per_minute);
-        if count > allowed {
-            let text = format!("Too many requests in the last minute (count: {count}, allowed: {allowed}).");
-            return Err(Fault::terminate(StatusCode::TOO_MANY_REQUESTS, text));
-        }
-        let (count, allowed) = (usage.in_flight, caller.limits.concurrent_invocations);
-        if count >= allowed {
-            let text =
-                format!("Too many concurrent requests in flight (count: {count}, allowed: {allowed}).");
-            return Err(Fault::terminate(StatusCode::TOO_MANY_REQUESTS, text));
-        }
-        usage.in_flight += 1;
+        usage
+            .admit(limits, now)
+            .map_err(|violation| Fault::terminate(StatusCode::TOO_MANY_REQUESTS, violation.to_string()))?;
         Ok(InFlight { throttles: Arc::clone(self), namespace: Arc::clone(namespace) })
     }
 
     /// Counts an invocation that was admitted before a restart, whatever the limits are now.
     pub(crate) fn readmit(self: &Arc<Self>, caller: &Caller) -> InFlight {
         let namespace = &caller.dispatched.namespace_uuid;
-        self.lock().namespaces.entry(Arc::clone(namespace)).or_default().in_flight += 1;
+        self.lock().namespaces.entry(Arc::clone(namespace)).or_default().take();
         InFlight { throttles: Arc::clone(self), namespace: Arc::clone(namespace) }
     }
 }
@@ -146,7 +121,12 @@ mod tests {
     #[test]
     fn idle_namespaces_are_forgotten_once_in_a_minute() {
         let mut counts = Counts::default();
-        let usage = |minute, in_flight| Usage { minute, invocations: 1, in_flight };
+        let usage = |minute: i64, in_flight| {
+            let mut usage = Usage::default();
+            usage.admit(Limits { per_minute: 1, concurrent: None }, minute * 60_000).unwrap();
+            (0..in_flight).for_each(|_| usage.take());
+            usage
+        };
         let name = |n: usize| Arc::from(n.to_string());
         counts.namespaces = (0..=SWEEP_ABOVE).map(|n| (name(n), usage(1, 0))).collect();
         counts.namespaces.insert(name(0), usage(1, 2));

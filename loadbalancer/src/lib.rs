@@ -1,44 +1,22 @@
-//! Which invoker runs an activation: pure decisions over a view of the fleet.
+//! Which invoker runs an activation: pure decisions over a view of the fleet. No I/O, no task, no clock: events and the
+//! time come in as values, what the world has to do comes back as effects.
 //!
-//! A [`Placement`] policy orders the invokers that should be asked; whoever dispatches asks them in that order, since an
-//! invoker alone knows the truth about its capacity. [`HashPlacement`] is OpenWhisk's: a hash of namespace and action
-//! gives a home invoker, so that an action's calls meet the same warm containers, and a step coprime to the number of
-//! invokers gives where to look next.
+//! - [`placement`]: policies that order the invokers to ask. [`HashPlacement`] is OpenWhisk's: a hash of namespace and
+//!   action gives a home invoker, so that an action's calls meet the same warm containers, and a step coprime to the
+//!   number of invokers gives where to look next.
+//! - [`fleet`]: which invokers there are and how they are: OpenWhisk's health states, test actions, drain and disable.
+//! - [`balancer`]: what is asked of whom. An invoker alone knows its capacity: a few that seem to have room are asked,
+//!   then the work waits in a short line while those invokers know that it is wanted, and their offers are given to whoever's
+//!   turn it is. The invoker's side is [`oxwhisk_invoker_api::offers`].
+//! - [`FairQueue`]: the queue under that line and under others: one namespace's flood delays only itself.
 
-mod hash;
+pub mod balancer;
+mod fair_queue;
+pub mod fleet;
+pub mod placement;
 
-use std::fmt;
-
-use oxwhisk_core::id::InvokerId;
-use oxwhisk_core::name::{EntityName, FullyQualifiedName};
-
-pub use hash::HashPlacement;
-
-/// How many invokers are asked before an activation waits for room.
-pub const PROBES: usize = 3;
-
-/// What is to be placed.
-#[derive(Clone, Copy, Debug)]
-pub struct PlacementRequest<'a> {
-    /// The invoking namespace.
-    pub namespace: &'a EntityName,
-    pub action: &'a FullyQualifiedName,
-    /// Megabytes of its container.
-    pub memory: u64,
-}
-
-/// An invoker as the balancer knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvokerView {
-    pub id: InvokerId,
-    /// It answers, and its health checks pass.
-    pub usable: bool,
-    /// Megabytes that it could give to a new container, idle ones evicted, as far as is known.
-    pub free_memory: u64,
-}
-
-/// Decides which invokers to ask, best first.
-pub trait Placement: fmt::Debug + Send + Sync + 'static {
-    /// Indexes into `fleet`, at most [`PROBES`], each once, only usable invokers. Empty when none is usable.
-    fn place(&self, fleet: &[InvokerView], request: &PlacementRequest<'_>) -> Vec<usize>;
-}
+pub use fair_queue::FairQueue;
+pub use placement::{
+    Candidates, HashPlacement, InvokerView, PROBES, Placement, PlacementRequest, PolicyName, PoolFractions,
+    PoolView, StepSizes,
+};

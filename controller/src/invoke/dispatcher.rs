@@ -25,7 +25,7 @@ use crate::entities::KnownAction;
 use crate::http::fault::Fault;
 use crate::invoke::arguments::Arguments;
 use crate::invoke::dispatch::{Origin, delivery, dispatch};
-use crate::invoke::fair_queue::FairQueue;
+use crate::invoke::limited_queue::LimitedQueue;
 use crate::invoke::service::{Invocations, fallback_record};
 
 /// Messages taken off the bus at once.
@@ -67,7 +67,7 @@ impl Dispatcher {
         closing: CancellationToken,
     ) {
         let completer = subscription.completer();
-        let mut queue: FairQueue<Waiting> = FairQueue::new(OUTSIDE_PER_NAMESPACE);
+        let mut queue: LimitedQueue<Waiting> = LimitedQueue::new(OUTSIDE_PER_NAMESPACE);
         let mut running: JoinSet<EntityName> = JoinSet::new();
         let mut pause = RETRY_FIRST;
         loop {
@@ -109,7 +109,7 @@ impl Dispatcher {
     async fn take_in(
         &self,
         batch: Vec<Delivery>,
-        queue: &mut FairQueue<Waiting>,
+        queue: &mut LimitedQueue<Waiting>,
         completer: &Arc<dyn Completer>,
     ) {
         let mut decoded = Vec::with_capacity(batch.len());
@@ -374,7 +374,7 @@ enum Ended {
     Left,
 }
 
-fn has_room(queue: &FairQueue<Waiting>) -> bool {
+fn has_room(queue: &LimitedQueue<Waiting>) -> bool {
     queue.len() < READ_AHEAD && queue.bytes() < READ_AHEAD_BYTES
 }
 

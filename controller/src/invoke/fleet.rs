@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, InvokerClient};
-use oxwhisk_loadbalancer::{InvokerView, Placement, PlacementRequest};
+use oxwhisk_loadbalancer::fleet::Kinds;
+use oxwhisk_loadbalancer::{InvokerView, Placement, PlacementRequest, PoolView, StepSizes};
 
 /// All invokers this controller can reach.
 #[derive(Debug)]
 pub struct Fleet {
     invokers: Vec<Arc<dyn InvokerClient>>,
     placement: Arc<dyn Placement>,
+    steps: StepSizes,
 }
 
 impl Fleet {
     #[must_use]
     pub fn new(invokers: Vec<Arc<dyn InvokerClient>>, placement: Arc<dyn Placement>) -> Self {
-        Self { invokers, placement }
+        let steps = StepSizes::new(invokers.len());
+        Self { invokers, placement, steps }
     }
 
     #[must_use]
@@ -28,8 +31,10 @@ impl Fleet {
     /// # Errors
     /// The last invoker's reason when none did.
     pub(crate) async fn run(&self, dispatch: Dispatch) -> Result<Completion, DispatchError> {
-        let order = self.placement.place(&views(&self.invokers), &request(&dispatch));
-        let Some((last, others)) = order.split_last() else {
+        let pool = views(&self.invokers);
+        let pool = PoolView { invokers: &pool, steps: &self.steps };
+        let candidates = self.placement.place(pool, &request(&dispatch));
+        let Some((last, others)) = candidates.all().split_last() else {
             return Err(DispatchError::Unreachable("no invoker is usable".to_owned()));
         };
         for index in others {
@@ -55,15 +60,12 @@ fn views(invokers: &[Arc<dyn InvokerClient>]) -> Vec<InvokerView> {
             id: invoker.id(),
             usable: true,
             free_memory: capacity.memory.saturating_sub(capacity.busy),
+            kinds: Kinds::All,
         }
     };
     invokers.iter().map(view).collect()
 }
 
 fn request(dispatch: &Dispatch) -> PlacementRequest<'_> {
-    PlacementRequest {
-        namespace: &dispatch.caller.namespace,
-        action: &dispatch.action.id,
-        memory: dispatch.action.limits.memory,
-    }
+    PlacementRequest::new(&dispatch.caller.namespace, &dispatch.action.id, dispatch.action.limits.memory)
 }

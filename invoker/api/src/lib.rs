@@ -2,10 +2,12 @@
 //!
 //! A controller holds an [`InvokerClient`]; in the standalone server it is the invoker itself, between services it is a
 //! gRPC stream. The invoker fetches code through a [`CodeSource`] and hands finished records to a [`RecordSink`]: it
-//! holds no store of its own. Both sides run activations under [`DetachOnDrop`]: they outlive whoever waits.
+//! holds no store of its own. How room is asked for and offered is in [`offers`]. Both sides run activations under
+//! [`DetachOnDrop`]: they outlive whoever waits.
 
 mod detach;
 mod dispatch;
+pub mod offers;
 mod store_policy;
 mod traits;
 

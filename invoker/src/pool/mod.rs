@@ -20,6 +20,7 @@ mod key;
 mod life;
 mod prewarm;
 mod pump;
+mod room;
 #[cfg(test)]
 mod tests;
 mod timers;

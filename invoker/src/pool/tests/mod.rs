@@ -1,6 +1,7 @@
 //! The pool in a world that does at once, or as a property test pleases, what the pool wants.
 
 mod properties;
+mod room;
 mod selection;
 mod stem_cells;
 mod time;

@@ -1,0 +1,4 @@
+//! Limits in a simulated cluster.
+
+mod cluster;
+mod limits;

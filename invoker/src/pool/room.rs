@@ -1,0 +1,50 @@
+//! The pool as offers see it.
+
+use oxwhisk_invoker_api::offers::{Room, WorkKey};
+
+use super::entry::Entry;
+use super::key::ActionKey;
+use super::{GroupId, Pool};
+
+impl ActionKey {
+    fn is_for(&self, key: &WorkKey) -> bool {
+        self.namespace == key.namespace
+            && self.action.id == key.action
+            && self.action.revision == key.revision
+    }
+}
+
+impl<H: Clone, W> Pool<H, W> {
+    fn group_for(&self, key: &WorkKey) -> Option<GroupId> {
+        self.groups.iter().find(|(_, group)| group.key.is_for(key)).map(|(id, _)| id)
+    }
+
+    /// Warm containers of this work with a free slot.
+    fn open_containers(&self, key: &WorkKey) -> impl Iterator<Item = &Entry<H>> {
+        let group = self.group_for(key).filter(|_| !self.closed);
+        let free = group.map(|group| self.groups.get(group).free.as_slice()).unwrap_or_default();
+        free.iter().map(|id| &self.entries[id.place])
+    }
+}
+
+impl<H: Clone, W> Room for Pool<H, W> {
+    /// What waits in the pool itself comes first: memory that is about to be free is its, then what is free.
+    fn memory(&self) -> u64 {
+        if self.closed {
+            return 0;
+        }
+        let uncovered = self.groups.iter().map(|(_, group)| group.uncovered() as u64 * group.key.memory());
+        let claimed = uncovered.sum::<u64>().saturating_sub(self.memory.removing);
+        (self.memory.total - self.memory.used + self.memory.idle).saturating_sub(claimed)
+    }
+
+    fn busy_slots(&self, key: &WorkKey) -> u32 {
+        let busy = self.open_containers(key).filter(|entry| entry.active > 0);
+        busy.map(|entry| entry.slots - entry.active).sum()
+    }
+
+    fn idle_containers(&self, key: &WorkKey) -> u32 {
+        let idle = self.open_containers(key).filter(|entry| entry.active == 0).count();
+        u32::try_from(idle).unwrap_or(u32::MAX)
+    }
+}

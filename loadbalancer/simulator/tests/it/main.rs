@@ -1,0 +1,3 @@
+//! The real code over a simulated fleet.
+
+mod admission;
