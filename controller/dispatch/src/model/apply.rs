@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::keeper::{Keeper, KeeperEffect, KeeperEvent};
 use crate::names::{Message, RecordKind, Source};
 use crate::record::RecordOrigin;
-use crate::wire::{Ended, RecordState};
+use crate::wire::{Ended, RecordState, Refusal};
 
 impl World {
     /// Everybody is up, the first controller has the lane, and every client has asked it.
@@ -57,6 +57,10 @@ impl World {
             Step::Start { i, id: index } => {
                 self.ran(index);
                 self.keep(i, KeeperEvent::Starting(id(index)));
+            }
+            Step::NotRun { i, id: index } => {
+                self.left.no_rooms -= 1;
+                self.keep(i, KeeperEvent::NotRun { id: id(index), why: Refusal::NoRoom });
             }
             Step::End { i, id: index, cut_off } => {
                 self.left.cut_offs -= u8::from(cut_off);

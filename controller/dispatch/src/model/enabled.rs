@@ -57,6 +57,11 @@ pub(super) enum Step {
         i: usize,
         id: usize,
     },
+    /// It was taken, and does not come to a run.
+    NotRun {
+        i: usize,
+        id: usize,
+    },
     End {
         i: usize,
         id: usize,
@@ -257,7 +262,12 @@ impl World {
         }
         for index in 0..self.clients.len() {
             match keeper.phase(id(index)) {
-                Some(Phase::Waiting) => steps.push(Step::Start { i, id: index }),
+                Some(Phase::Waiting) => {
+                    steps.push(Step::Start { i, id: index });
+                    if self.left.no_rooms > 0 {
+                        steps.push(Step::NotRun { i, id: index });
+                    }
+                }
                 Some(Phase::Started) => {
                     steps.push(Step::End { i, id: index, cut_off: false });
                     if self.left.cut_offs > 0 {

@@ -127,6 +127,16 @@ fn invokers_are_shut_down() {
 }
 
 #[test]
+fn what_an_invoker_took_finds_no_room() {
+    let faults = Faults { no_rooms: 1, controller_deaths: 1, ..NONE };
+    holds(Setting::of(&[NON_BLOCKING]).with(faults).lagging(), &[]);
+    holds(Setting::of(&[NON_BLOCKING_ONCE]).with(faults), &[]);
+    let cut = Faults { no_rooms: 1, cuts: 1, ..NONE };
+    holds(Setting::of(&[NON_BLOCKING_ONCE]).with(cut), &[]);
+    holds(Setting::of(&[BLOCKING]).with(cut), &[]);
+}
+
+#[test]
 fn calls_that_outlive_their_wait() {
     let faults = Faults { controller_deaths: 1, ..NONE };
     holds(Setting::of(&[BLOCKING]).with(faults).lagging(), &[NOTE_ADOPTED]);

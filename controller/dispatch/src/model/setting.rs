@@ -24,6 +24,8 @@ pub(super) struct Faults {
     pub(super) suspicions: u8,
     /// An invoker is shut down under an activation.
     pub(super) cut_offs: u8,
+    /// No room comes free at an invoker for what it took.
+    pub(super) no_rooms: u8,
     /// A namespace has too much queued.
     pub(super) parks: u8,
     /// Kafka's answer is lost, and the same is produced again.
@@ -38,6 +40,7 @@ pub(super) const NONE: Faults = Faults {
     rebalances: 0,
     suspicions: 0,
     cut_offs: 0,
+    no_rooms: 0,
     parks: 0,
     doubles: 0,
 };
