@@ -14,7 +14,7 @@ use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_invoker_api::{RecordError, RecordSink};
 use oxwhisk_messaging::{Bus, BusError, Delivery, Subscription, Topic};
-use oxwhisk_store::{ActivationStore, RecordDocument};
+use oxwhisk_store::{ActivationStore, RecordDocument, Refusal, StoreError};
 use tokio::sync::Notify;
 
 use crate::clock;
@@ -73,6 +73,25 @@ impl RecordSink for Records {
 fn without_logs(record: &Activation, limit: usize) -> Activation {
     let line = format!("Logs were left out because the record exceeds the limit of {limit} bytes.");
     Activation { logs: vec![line], ..record.clone() }
+}
+
+/// What is stored instead of records that never will be. It is shorter each time, so that it comes to an end.
+fn shortened(records: &[RecordDocument], refusals: &[Refusal]) -> Vec<RecordDocument> {
+    let shorter = |refusal: &Refusal| {
+        let id = refusal.activation_id;
+        // Of several versions the last is the one to keep.
+        let is_it =
+            |record: &&RecordDocument| record.activation_id == id && record.namespace == refusal.namespace;
+        let shorter = records.iter().rev().find(is_it)?.shortened(&refusal.reason);
+        match &shorter {
+            Some(_) => tracing::warn!(activation_id = %id, reason = refusal.reason, "a record is shortened"),
+            None => {
+                tracing::error!(activation_id = %id, reason = refusal.reason, "a record cannot be stored")
+            }
+        }
+        shorter
+    };
+    refusals.iter().filter_map(shorter).collect()
 }
 
 impl Records {
@@ -205,7 +224,12 @@ impl Records {
 
     async fn store(&self, records: Vec<RecordDocument>) {
         let mut pause = RETRY_FIRST;
-        while let Err(error) = self.store.store(&records).await {
+        let mut shorter = None;
+        while let Err(error) = self.store.store(shorter.as_deref().unwrap_or(&records)).await {
+            if let StoreError::Refused(refusals) = &error {
+                shorter = Some(shortened(shorter.as_deref().unwrap_or(&records), refusals));
+                continue;
+            }
             tracing::error!(%error, records = records.len(), "cannot store records, trying again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_LONGEST);
