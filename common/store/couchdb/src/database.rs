@@ -9,6 +9,7 @@ use oxwhisk_core::id::Revision;
 use oxwhisk_core::json::raw;
 use oxwhisk_store::StoreError;
 use reqwest::{Method, StatusCode};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -87,7 +88,10 @@ pub(crate) enum Written {
 pub(crate) enum Deleted {
     Done,
     Missing,
-    Conflict,
+    /// As for [`Written::Conflict`].
+    Conflict {
+        again: bool,
+    },
 }
 
 /// What became of one document of many.
@@ -114,6 +118,13 @@ struct Documents<'a> {
     docs: &'a [&'a RawValue],
 }
 
+/// About a database.
+#[derive(Deserialize)]
+struct Information {
+    #[expect(dead_code, reason = "it is there in answers of a CouchDB and in no others")]
+    db_name: String,
+}
+
 #[derive(Deserialize)]
 struct Accepted {
     rev: String,
@@ -134,7 +145,7 @@ impl Database {
 
     pub(crate) async fn exists(&self) -> Result<bool, StoreError> {
         let read = |answer: &Answer| match answer.status {
-            status if status.is_success() => answer.read::<serde::de::IgnoredAny>().map(|_| ()),
+            status if status.is_success() => answer.read().map(|Information { .. }| ()),
             _ => Err(answer.unexpected()),
         };
         match self.client.call(&self.at(Method::GET), read).await {
@@ -155,7 +166,7 @@ impl Database {
         let read = |answer: &Answer| match answer.status {
             // "file_exists": somebody was quicker.
             StatusCode::PRECONDITION_FAILED => Ok(()),
-            status if status.is_success() => Ok(()),
+            status if status.is_success() => answer.read().map(|IgnoredAny| ()),
             _ => Err(answer.unexpected()),
         };
         self.client.call(&self.at(Method::PUT), read).await
@@ -175,7 +186,7 @@ impl Database {
         let call = self.at(Method::PUT).path("_design").name(name).json_value(body);
         let read = |answer: &Answer| match answer.status {
             StatusCode::CONFLICT => Ok(false),
-            status if status.is_success() => Ok(true),
+            status if status.is_success() => answer.read().map(|Accepted { .. }| true),
             _ => Err(answer.unexpected()),
         };
         self.client.call(&call, read).await
@@ -202,16 +213,18 @@ impl Database {
             // An attempt whose answer was lost has deleted it.
             StatusCode::NOT_FOUND if answer.again => Ok(Deleted::Done),
             StatusCode::NOT_FOUND => Ok(Deleted::Missing),
-            StatusCode::CONFLICT => Ok(Deleted::Conflict),
-            status if status.is_success() => Ok(Deleted::Done),
+            StatusCode::CONFLICT => Ok(Deleted::Conflict { again: answer.again }),
+            status if status.is_success() => answer.read().map(|Accepted { .. }| Deleted::Done),
             _ => Err(answer.unexpected()),
         };
         let deleted = self.client.call(&call, read).await?;
         // PouchDB Server calls a document that is deleted already a conflict, where CouchDB calls it missing.
-        if deleted == Deleted::Conflict && self.get(id).await?.is_none() {
-            return Ok(Deleted::Missing);
+        match deleted {
+            Deleted::Conflict { again } if self.get(id).await?.is_none() => {
+                Ok(if again { Deleted::Done } else { Deleted::Missing })
+            }
+            deleted => Ok(deleted),
         }
-        Ok(deleted)
     }
 
     pub(crate) async fn attachment(&self, id: &str, name: &str) -> Result<Option<Bytes>, StoreError> {

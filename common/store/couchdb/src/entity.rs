@@ -112,7 +112,7 @@ impl EntityStore for CouchEntityStore {
                 Ok(())
             }
             Deleted::Missing => Err(StoreError::NotFound),
-            Deleted::Conflict => Err(StoreError::Conflict),
+            Deleted::Conflict { .. } => Err(StoreError::Conflict),
         }
     }
 

@@ -56,7 +56,7 @@ impl CouchSubjectStore {
             let is_done = match (change(found.as_ref())?, revision) {
                 (Change::Nothing, _) | (Change::Delete, None) => true,
                 (Change::Delete, Some(revision)) => {
-                    self.database.delete(id, revision).await? != Deleted::Conflict
+                    !matches!(self.database.delete(id, revision).await?, Deleted::Conflict { .. })
                 }
                 (Change::Write(body), revision) => {
                     let text = document::write(Own { id, revision, attachments: None }, body.get())?;
