@@ -23,7 +23,7 @@ $network" optional= ;;
 demo) required='curl curl talking to the server' optional= ;;
 test) required=$always optional="$runtimes
 $network
-npm npm the JavaScript client tests" ;;
+npm npm the JavaScript client tests and the CouchDB of the tests" ;;
 *)
     echo "needs.sh: unknown target '$target'" >&2
     exit 64

@@ -18,20 +18,23 @@ unavailable() {
     exit 77
 }
 
-# What is there answers to its version. Two starts at the same moment must not install into each other.
+is_installed() { [ -f "$installed/installed-$version" ]; }
+
+# Two starts at the same moment must not install into each other: the second waits, and finds it done.
 install() {
-    marker=$installed/installed-$version
-    [ -f "$marker" ] && return
     command -v npm >/dev/null 2>&1 || unavailable 'npm is not installed, and PouchDB Server comes from it'
     mkdir -p "$installed"
-    exec 9>"$installed/lock"
-    if command -v flock >/dev/null 2>&1; then flock -w 600 9 || unavailable 'another installation does not end'; fi
-    [ -f "$marker" ] && return
+    {
+        if command -v flock >/dev/null 2>&1; then flock -w 600 9 || unavailable 'another installation does not end'; fi
+        is_installed || download
+    } 9>"$installed/lock"
+}
+
+download() {
     printf '{"private":true,"dependencies":{"pouchdb-server":"%s"}}\n' "$version" >"$installed/package.json"
     (cd "$installed" && npm install --no-audit --no-fund --loglevel=error >npm.log 2>&1) ||
         unavailable "PouchDB Server cannot be installed: $(tail -n 1 "$installed/npm.log")"
-    touch "$marker"
-    exec 9>&-
+    touch "$installed/installed-$version"
 }
 
 free_port() {
@@ -46,7 +49,7 @@ answers() {
 
 start() {
     command -v node >/dev/null 2>&1 || unavailable 'node is not installed, and PouchDB Server runs on it'
-    install
+    is_installed || install
     mkdir -p "$dir/data"
     tries=0
     while :; do

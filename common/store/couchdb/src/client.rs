@@ -73,6 +73,7 @@ impl Client {
                 Ok(answer) => match self.judge(&answer, call, &read) {
                     Ok(value) => return Ok(value),
                     Err(Rejection::Final(error)) => return Err(error),
+                    Err(Rejection::Unexpected(reason)) => return Err(self.unavailable(call, &reason)),
                     Err(Rejection::Again(reason)) => Failure::of_answer(&answer, reason),
                 },
                 Err(failure) => failure,
@@ -110,11 +111,12 @@ impl Client {
 
     fn give_up(&self, call: &Call, failure: &Failure, attempts: u32) -> StoreError {
         let times = if attempts == 1 { String::new() } else { format!(" (asked {attempts} times)") };
-        let database = call.database();
-        StoreError::Unavailable(format!(
-            "CouchDB at {}, database '{database}': {}{times}",
-            self.url, failure.reason
-        ))
+        self.unavailable(call, &format!("{}{times}", failure.reason))
+    }
+
+    fn unavailable(&self, call: &Call, reason: &str) -> StoreError {
+        let (url, database) = (&self.url, call.database());
+        StoreError::Unavailable(format!("CouchDB at {url}, database '{database}': {reason}"))
     }
 
     fn time_for(&self, call: &Call) -> Duration {
@@ -162,4 +164,20 @@ impl Client {
 fn retry_after(headers: &HeaderMap) -> Duration {
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     seconds.map_or(Duration::ZERO, Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_says_how_long_it_wants_to_be_left_alone() {
+        let wait =
+            |value: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]));
+        assert_eq!(wait("7"), Duration::from_secs(7));
+        for other in ["Wed, 21 Oct 2026 07:28:00 GMT", "", "-1"] {
+            assert_eq!(wait(other), Duration::ZERO, "{other}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), Duration::ZERO);
+    }
 }

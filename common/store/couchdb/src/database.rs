@@ -287,24 +287,14 @@ impl Database {
     /// [`StoreError::Unavailable`] when there is no such view, too: it is looked for before anything is served.
     pub(crate) async fn view(&self, view: View, query: &ViewQuery) -> Result<Vec<Row>, StoreError> {
         let call = query.rows(self.view_call(view.design, view.name));
-        let missing = || {
-            Rejection::Final(StoreError::Unavailable(format!(
-                "CouchDB has no view {view} in '{}'",
-                self.name
-            )))
-        };
+        let missing = || Rejection::Unexpected(format!("there is no view {view}"));
         self.client.call(&call, |answer| read_rows(answer)?.ok_or_else(missing)).await
     }
 
     /// How many rows the query has, by the view's `_count`.
     pub(crate) async fn count(&self, view: View, query: &ViewQuery) -> Result<u64, StoreError> {
         let call = query.count(self.view_call(view.design, view.name));
-        let missing = || {
-            Rejection::Final(StoreError::Unavailable(format!(
-                "CouchDB has no view {view} in '{}'",
-                self.name
-            )))
-        };
+        let missing = || Rejection::Unexpected(format!("there is no view {view}"));
         let read = |answer: &Answer| {
             let rows = read_rows(answer)?.ok_or_else(missing)?;
             // Without any row to reduce there is no result.

@@ -24,6 +24,8 @@ pub(crate) struct Answer {
 pub(crate) enum Rejection {
     /// Another attempt may get a better one.
     Again(String),
+    /// It is none to this request, and another attempt would get the same.
+    Unexpected(String),
     Final(StoreError),
 }
 
@@ -50,7 +52,7 @@ impl Answer {
     }
 
     pub(crate) fn unexpected(&self) -> Rejection {
-        Rejection::Final(StoreError::Unavailable(format!("CouchDB answered unexpectedly: {}", self.shown())))
+        Rejection::Unexpected(format!("it answered unexpectedly: {}", self.shown()))
     }
 
     fn shown(&self) -> String {
@@ -136,6 +138,6 @@ mod tests {
         {
             assert!(common(status, body).is_none(), "{status}");
         }
-        assert!(matches!(common(302, ""), Some(Rejection::Final(_))));
+        assert!(matches!(common(302, ""), Some(Rejection::Unexpected(_))));
     }
 }

@@ -10,3 +10,4 @@ mod raw;
 mod samples;
 mod server;
 mod shapes;
+mod tls;

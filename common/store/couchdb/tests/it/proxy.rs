@@ -148,14 +148,7 @@ async fn request(client: &mut TcpStream, read: &mut Vec<u8>) -> Option<(String, 
 }
 
 async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<()> {
-    let mut buffer = [0; 65536];
-    match stream.read(&mut buffer).await {
-        Ok(0) | Err(_) => None,
-        Ok(length) => {
-            read.extend_from_slice(&buffer[..length]);
-            Some(())
-        }
-    }
+    stream.read_buf(read).await.ok().filter(|length| *length > 0).map(drop)
 }
 
 /// One request on a connection of its own; the whole answer, with its length said.
