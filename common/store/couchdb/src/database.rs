@@ -182,7 +182,7 @@ impl Database {
     }
 
     /// `false` when it was there already.
-    pub(crate) async fn put_design(&self, name: &str, body: &RawValue) -> Result<bool, StoreError> {
+    pub(crate) async fn put_design(&self, name: &str, body: Box<RawValue>) -> Result<bool, StoreError> {
         let call = self.at(Method::PUT).path("_design").name(name).json_value(body);
         let read = |answer: &Answer| match answer.status {
             StatusCode::CONFLICT => Ok(false),
@@ -193,7 +193,12 @@ impl Database {
     }
 
     /// `body` is the whole document.
-    pub(crate) async fn put(&self, id: &str, body: &RawValue, is_large: bool) -> Result<Written, StoreError> {
+    pub(crate) async fn put(
+        &self,
+        id: &str,
+        body: Box<RawValue>,
+        is_large: bool,
+    ) -> Result<Written, StoreError> {
         let call = self.at(Method::PUT).name(id).json_value(body);
         let call = if is_large { call.slow() } else { call };
         let read = |answer: &Answer| match answer.status {
@@ -240,7 +245,7 @@ impl Database {
     /// `documents` are whole documents.
     pub(crate) async fn bulk(&self, documents: &[&RawValue]) -> Result<BulkWritten, StoreError> {
         let body = raw(&Documents { docs: documents });
-        let call = self.at(Method::POST).path("_bulk_docs").json_value(&body).write();
+        let call = self.at(Method::POST).path("_bulk_docs").json_value(body).write();
         let count = documents.len();
         let read = |answer: &Answer| match answer.status {
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
@@ -264,7 +269,7 @@ impl Database {
     pub(crate) async fn rows_of(&self, ids: &[&str], documents: bool) -> Result<Vec<Row>, StoreError> {
         let call = self.at(Method::POST).path("_all_docs");
         let call = if documents { call.query("include_docs", "true") } else { call };
-        let call = call.json_value(&raw(&json!({ "keys": ids })));
+        let call = call.json_value(raw(&json!({ "keys": ids })));
         let count = ids.len();
         let read = |answer: &Answer| {
             let rows = read_rows(answer)?.unwrap_or_default();

@@ -136,7 +136,7 @@ impl Design {
             return self.check(database, &found.body);
         }
         tracing::info!(database = database.name(), design = self.name, "making a design document");
-        if database.put_design(self.name, &self.document()).await? {
+        if database.put_design(self.name, self.document()).await? {
             return Ok(());
         }
         // Somebody was quicker.

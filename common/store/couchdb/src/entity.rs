@@ -28,17 +28,17 @@ impl CouchEntityStore {
         Self { database, staging, max_document_bytes: config.max_document_bytes }
     }
 
-    /// The `_attachments` of a document with this body, and the staged code among them.
-    async fn attachments(
+    /// Where the code of a document with this body comes from.
+    async fn code(
         &self,
         id: &FullyQualifiedName,
         body: &RawValue,
         expected: Option<&Revision>,
-    ) -> Result<(Option<Box<RawValue>>, Option<Staged>), StoreError> {
-        let Some(name) = attachment::named_by(body) else { return Ok((None, None)) };
-        let AttachmentName::Beside(beside) = AttachmentName::parse(&name) else { return Ok((None, None)) };
+    ) -> Result<Code, StoreError> {
+        let Some(name) = attachment::named_by(body) else { return Ok(Code::None) };
+        let AttachmentName::Beside(beside) = AttachmentName::parse(&name) else { return Ok(Code::None) };
         if let Some(staged) = self.staging.find(id, &name) {
-            return Ok((Some(staged.as_member(&beside)), Some(staged)));
+            return Ok(Code::Staged { beside, staged });
         }
         // The code stays as it is: what the next revision does not name, CouchDB drops.
         let Some(expected) = expected else {
@@ -46,7 +46,7 @@ impl CouchEntityStore {
             return Err(StoreError::Unavailable(gone));
         };
         match self.database.get(&id.to_string()).await? {
-            Some(current) if current.revision == *expected => Ok((kept(&current, &beside), None)),
+            Some(current) if current.revision == *expected => Ok(Code::Kept(kept(&current, &beside))),
             _ => Err(StoreError::Conflict),
         }
     }
@@ -61,6 +61,42 @@ impl CouchEntityStore {
         let ours = found.filter(|found| same_value(found.body.get(), body.get()));
         Ok(ours.map(|found| found.revision))
     }
+}
+
+/// Code of a document that is about to be written.
+#[derive(Debug)]
+enum Code {
+    /// It has none, or has it in itself.
+    None,
+    /// An attachment that is there, as CouchDB wants it to be named when it stays.
+    Kept(Option<Box<RawValue>>),
+    /// An attachment that is written with the document.
+    Staged { beside: String, staged: Staged },
+}
+
+/// The whole document. Tens of megabytes of code take long enough that the runtime's own threads must not do it.
+async fn whole(
+    id: &str,
+    body: &RawValue,
+    expected: Option<&Revision>,
+    code: &Code,
+) -> Result<Box<RawValue>, StoreError> {
+    let own = Own { id, revision: expected, attachments: None };
+    let (beside, staged) = match code {
+        Code::None => return document::write(own, body.get()),
+        Code::Kept(kept) => return document::write(Own { attachments: kept.as_deref(), ..own }, body.get()),
+        Code::Staged { beside, staged } => (beside.clone(), staged.clone()),
+    };
+    let (id, body, expected) = (id.to_owned(), body.to_owned(), expected.cloned());
+    let write = move || {
+        let attachments = staged.as_member(&beside);
+        document::write(
+            Own { id: &id, revision: expected.as_ref(), attachments: Some(&attachments) },
+            body.get(),
+        )
+    };
+    let written = tokio::task::spawn_blocking(write).await;
+    written.map_err(|error| StoreError::Unavailable(error.to_string()))?
 }
 
 /// What CouchDB said of an attachment, as it wants it to be said when the attachment stays.
@@ -88,10 +124,10 @@ impl EntityStore for CouchEntityStore {
         if body.get().len() > self.max_document_bytes {
             return Err(too_large(&id, body.get().len(), self.max_document_bytes));
         }
-        let (attachments, staged) = self.attachments(&document.id, body, expected).await?;
-        let own = Own { id: &id, revision: expected, attachments: attachments.as_deref() };
-        let text = document::write(own, body.get())?;
-        let written = match self.database.put(&id, &text, staged.is_some()).await? {
+        let code = self.code(&document.id, body, expected).await?;
+        let text = whole(&id, body, expected, &code).await?;
+        let is_large = matches!(code, Code::Staged { .. });
+        let written = match self.database.put(&id, text, is_large).await? {
             Written::Done(revision) => revision,
             Written::Conflict { again } => {
                 let ours = if again { self.is_written(&document.id, body).await? } else { None };
@@ -99,7 +135,7 @@ impl EntityStore for CouchEntityStore {
             }
             Written::TooLarge(_) => return Err(too_large(&id, body.get().len(), self.max_document_bytes)),
         };
-        if let Some(staged) = staged {
+        if let Code::Staged { staged, .. } = code {
             self.staging.written(&document.id, &staged);
         }
         Ok(written)

@@ -60,7 +60,7 @@ impl CouchSubjectStore {
                 }
                 (Change::Write(body), revision) => {
                     let text = document::write(Own { id, revision, attachments: None }, body.get())?;
-                    match self.database.put(id, &text, false).await? {
+                    match self.database.put(id, text, false).await? {
                         Written::Done(_) => true,
                         Written::Conflict { .. } => false,
                         Written::TooLarge(reason) => {

@@ -50,15 +50,14 @@ impl Call {
         self
     }
 
-    pub(crate) fn json(mut self, body: impl Into<Bytes>) -> Self {
+    fn json(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Some((JSON, body.into()));
         self
     }
 
-    /// As [`Call::json`], of a value.
-    pub(crate) fn json_value(self, body: &RawValue) -> Self {
-        let text = body.get().to_owned();
-        self.json(text)
+    pub(crate) fn json_value(self, body: Box<RawValue>) -> Self {
+        // Nothing is copied: bodies may have tens of megabytes.
+        self.json(String::from(Box::<str>::from(body)))
     }
 
     /// It may take the server long, or is large.
