@@ -26,6 +26,8 @@ test: ## formatting, clippy, all tests; installs or names what they need
 	@scripts/test.sh
 
 bench: build ## measure (ARGS=flags of the load generator)
+	@scripts/needs.sh bench
+	cargo build --release --locked -p oxwhisk-runtime-native --bin actionloop-echo
 	cargo run --release --locked -p oxwhisk-bench -- $(ARGS)
 
 advisories: ## known vulnerabilities of dependencies (needs cargo-deny and the network)

@@ -13,7 +13,7 @@ use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_invoker_api::{RecordError, RecordSink};
-use oxwhisk_messaging::{Bus, BusError, Delivery, Subscription, Topic};
+use oxwhisk_messaging::{Bus, BusError, Delivery, Event, Subscription, Topic};
 use oxwhisk_store::{ActivationStore, RecordDocument, Refusal, StoreError};
 use tokio::sync::Notify;
 
@@ -117,7 +117,7 @@ impl Records {
         if produced.is_err() {
             self.subtract(&mut self.lock(), record.activation_id);
         }
-        produced
+        produced.map(drop)
     }
 
     fn add(&self, record: &Arc<Activation>) {
@@ -185,23 +185,24 @@ impl Records {
     }
 
     /// Writes records until the bus closes. What an earlier process left is written first; `caught_up` is told when
-    /// those, `backlog` in number, are in the store.
+    /// those are in the store.
     pub(crate) async fn write(
         &self,
         mut subscription: Box<dyn Subscription>,
-        backlog: u64,
         caught_up: tokio::sync::oneshot::Sender<()>,
     ) {
         let completer = subscription.completer();
-        let (mut left, mut caught_up) = (backlog, Some(caught_up));
+        let mut caught_up = Some(caught_up);
         loop {
-            if left == 0
-                && let Some(caught_up) = caught_up.take()
-            {
-                caught_up.send(()).ok();
-            }
             let batch = match subscription.next(BATCH).await {
-                Ok(batch) => batch,
+                Ok(Event::Messages(batch)) => batch,
+                Ok(Event::CaughtUp(_)) => {
+                    if let Some(caught_up) = caught_up.take() {
+                        caught_up.send(()).ok();
+                    }
+                    continue;
+                }
+                Ok(Event::Assigned(_) | Event::Revoked(_) | Event::Withdrawn(_)) => continue,
                 Err(BusError::Closed) => return,
                 Err(error) => {
                     tracing::error!(%error, "cannot read records from the bus");
@@ -209,13 +210,12 @@ impl Records {
                     continue;
                 }
             };
-            left = left.saturating_sub(batch.len() as u64);
             self.store(decode(&batch)).await;
             let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
             if let Err(error) = completer.complete(&ids).await {
                 tracing::warn!(%error, "cannot complete records; they are written once more after a restart");
             }
-            if batch.len() < BATCH && left == 0 {
+            if batch.len() < BATCH && caught_up.is_none() {
                 // Too early or too late is all the same.
                 let _ = tokio::time::timeout(LINGER, self.hurry.notified()).await;
             }
@@ -252,4 +252,97 @@ fn decode(batch: &[Delivery]) -> Vec<RecordDocument> {
         }
     };
     batch.iter().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use oxwhisk_core::entity::{Response, Status};
+    use oxwhisk_core::parameters::Parameters;
+    use oxwhisk_core::version::Version;
+    use oxwhisk_messaging::memory::{MemoryBus, MemoryOptions};
+    use oxwhisk_store::ActivationQuery;
+    use oxwhisk_store::memory::MemoryActivationStore;
+
+    use super::*;
+
+    /// A store that takes no document of more than this many bytes.
+    #[derive(Debug)]
+    struct Strict(MemoryActivationStore, usize);
+
+    #[async_trait]
+    impl ActivationStore for Strict {
+        async fn store(&self, records: &[RecordDocument]) -> Result<(), StoreError> {
+            let (taken, refused): (Vec<_>, Vec<_>) =
+                records.iter().cloned().partition(|record| record.document.len() <= self.1);
+            self.0.store(&taken).await?;
+            let refusal = |record: RecordDocument| Refusal {
+                namespace: record.namespace,
+                activation_id: record.activation_id,
+                reason: "too large".to_owned(),
+            };
+            let refusals: Vec<_> = refused.into_iter().map(refusal).collect();
+            if refusals.is_empty() { Ok(()) } else { Err(StoreError::Refused(refusals)) }
+        }
+
+        async fn get(&self, of: &EntityName, id: ActivationId) -> Result<Option<String>, StoreError> {
+            self.0.get(of, id).await
+        }
+
+        async fn existing(&self, ids: &[(EntityName, ActivationId)]) -> Result<Vec<bool>, StoreError> {
+            self.0.existing(ids).await
+        }
+
+        async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
+            self.0.summaries(query).await
+        }
+
+        async fn documents(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
+            self.0.documents(query).await
+        }
+
+        async fn count(&self, query: &ActivationQuery) -> Result<u64, StoreError> {
+            self.0.count(query).await
+        }
+    }
+
+    fn activation(message: &str, log: &str) -> Activation {
+        let me = EntityName::new("me").unwrap();
+        Activation {
+            namespace: me.clone(),
+            name: me,
+            version: Version::FIRST,
+            subject: "me".into(),
+            activation_id: ActivationId::generate(),
+            start: 1,
+            end: 2,
+            duration: Some(1),
+            cause: None,
+            response: Response::error(Status::ApplicationError, message),
+            logs: vec![log.to_owned()],
+            annotations: Parameters::new(),
+            publish: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn records_that_the_store_refuses_are_stored_shorter_and_hold_up_no_others() {
+        let bus = Arc::new(MemoryBus::new(MemoryOptions::default()));
+        let store = Arc::new(Strict(MemoryActivationStore::default(), 1_000));
+        let records = Records::new(bus, Arc::clone(&store) as Arc<dyn ActivationStore>);
+        let long = "x".repeat(2_000);
+        let all = [activation("no", "hi"), activation("no", &long), activation(&long, &long)];
+        records.store(all.iter().map(|record| RecordDocument::from_activation(record, 9)).collect()).await;
+        let mut stored = Vec::new();
+        for record in &all {
+            let text =
+                store.get(&record.namespace, record.activation_id).await.unwrap().expect("every record");
+            stored.push(Activation::from_document(&text).unwrap());
+        }
+        let result = |n: usize| stored[n].response.result.as_ref().unwrap().get().to_owned();
+        assert_eq!((stored[0].logs[0].as_str(), result(0).as_str()), ("hi", r#"{"error":"no"}"#));
+        assert_eq!(result(1), r#"{"error":"no"}"#);
+        assert!(stored[1].logs[0].contains("too large"), "{:?}", stored[1].logs);
+        assert!(result(2).contains("the result cannot be stored: too large"), "{}", result(2));
+    }
 }

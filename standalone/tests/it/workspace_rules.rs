@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-store", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-couchdb", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-store"]),
     ("oxwhisk-messaging", &["oxwhisk-core", "oxwhisk-sqlite"]),
+    ("oxwhisk-ticket", &["oxwhisk-core"]),
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core"]),
     ("oxwhisk-container", &["oxwhisk-core"]),
