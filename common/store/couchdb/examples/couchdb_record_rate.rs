@@ -1,6 +1,6 @@
 //! How many activation records a second go into a CouchDB, and what lists and counts cost as they pile up.
 //!
-//! `scripts/with-services.sh couchdb -- cargo run --release -p oxwhisk-couchdb --example record_rate -- [records] [batch]`
+//! `scripts/with-services.sh couchdb -- cargo run --release -p oxwhisk-couchdb --example couchdb_record_rate -- [records] [batch]`
 //!
 //! Against another server: `OXWHISK_TEST_COUCHDB=http://host:port`, with `OXWHISK_TEST_COUCHDB_USER` and `_PASSWORD`.
 //! The databases are new ones, whose names begin with `bench_`, and stay.
