@@ -99,11 +99,11 @@ impl Client {
         call: &Call,
         read: impl Fn(&Answer) -> Result<T, Rejection>,
     ) -> Result<T, Rejection> {
-        match answer.common_fault(
-            &self.url,
-            call.database(),
-            self.credentials.as_ref().map(|(name, _)| &**name),
-        ) {
+        if call.asks_whether_database_is_there() && answer.is_database_missing() {
+            return read(answer);
+        }
+        let user = self.credentials.as_ref().map(|(name, _)| name.as_str());
+        match answer.common_fault(&self.url, call.database(), user) {
             Some(fault) => Err(fault),
             None => read(answer),
         }

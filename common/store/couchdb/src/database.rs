@@ -144,21 +144,13 @@ impl Database {
     }
 
     pub(crate) async fn exists(&self) -> Result<bool, StoreError> {
+        let call = self.at(Method::GET).whether_database_is_there();
         let read = |answer: &Answer| match answer.status {
-            status if status.is_success() => answer.read().map(|Information { .. }| ()),
+            StatusCode::NOT_FOUND if answer.is_database_missing() => Ok(false),
+            status if status.is_success() => answer.read().map(|Information { .. }| true),
             _ => Err(answer.unexpected()),
         };
-        match self.client.call(&self.at(Method::GET), read).await {
-            Ok(()) => Ok(true),
-            Err(error) if self.says_missing(&error) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The client turns a missing database into an error for all other requests.
-    fn says_missing(&self, error: &StoreError) -> bool {
-        let end = format!("has no database '{}'", self.name);
-        matches!(error, StoreError::Unavailable(text) if text.ends_with(&end))
+        self.client.call(&call, read).await
     }
 
     /// Somebody else may do so at the same time.

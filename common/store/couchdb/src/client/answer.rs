@@ -88,6 +88,10 @@ impl Answer {
             StatusCode::NOT_FOUND if self.is_database_missing() => {
                 unavailable(format!("CouchDB at {url} has no database '{database}'"))
             }
+            // Something before CouchDB has answered: that is no word on what is there.
+            StatusCode::NOT_FOUND if self.fault().error != "not_found" => {
+                Some(Rejection::Again(format!("it answered {}, and not as CouchDB does", self.shown())))
+            }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
                 Some(Rejection::Again(format!("it answered {}", self.shown())))
             }
@@ -130,7 +134,7 @@ mod tests {
 
     #[test]
     fn faults_that_may_pass_are_told_from_answers() {
-        for status in [408, 429, 500, 502, 503, 504] {
+        for status in [404, 408, 429, 500, 502, 503, 504] {
             assert!(matches!(common(status, "<html>"), Some(Rejection::Again(_))), "{status}");
         }
         for (status, body) in

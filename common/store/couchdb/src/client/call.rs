@@ -19,13 +19,16 @@ pub(crate) struct Call {
     body: Option<(&'static str, Bytes)>,
     is_slow: bool,
     is_write: bool,
+    asks_whether_database_is_there: bool,
 }
 
 impl Call {
     pub(crate) fn new(method: Method, database: &str) -> Self {
         let is_write = method == Method::PUT || method == Method::DELETE;
         let target = format!("/{}", utf8_percent_encode(database, NAME));
-        Self { method, database: database.to_owned(), target, body: None, is_slow: false, is_write }
+        let database = database.to_owned();
+        let (is_slow, asks_whether_database_is_there) = (false, false);
+        Self { method, database, target, body: None, is_slow, is_write, asks_whether_database_is_there }
     }
 
     /// A part of the path that is a name, whatever is in it.
@@ -66,6 +69,12 @@ impl Call {
         self
     }
 
+    /// That there is no such database is an answer, and no fault.
+    pub(crate) const fn whether_database_is_there(mut self) -> Self {
+        self.asks_whether_database_is_there = true;
+        self
+    }
+
     /// A `POST` that changes something.
     pub(crate) const fn write(mut self) -> Self {
         self.is_write = true;
@@ -94,6 +103,10 @@ impl Call {
 
     pub(crate) const fn is_write(&self) -> bool {
         self.is_write
+    }
+
+    pub(crate) const fn asks_whether_database_is_there(&self) -> bool {
+        self.asks_whether_database_is_there
     }
 }
 

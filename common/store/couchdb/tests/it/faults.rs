@@ -48,6 +48,7 @@ fn passing() -> Vec<Fault> {
         answer(500),
         answer(503),
         answer(429),
+        answer(404),
         answer(200),
     ]
 }
