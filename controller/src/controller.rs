@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::http::header::CONNECTION;
+use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -27,6 +28,7 @@ use crate::http::fault::Fault;
 use crate::http::head;
 use crate::http::path::{self, Target};
 use crate::http::reply::{Cors, Reply};
+use crate::http::upload::{BodyLeft, RequestBody};
 use crate::invoke::{Dispatcher, Fleet, Invocations, Records, recover};
 use crate::throttle::Throttles;
 
@@ -70,7 +72,7 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
-    pub(crate) body: Incoming,
+    pub(crate) body: RequestBody,
     pub(crate) transaction: TransactionId,
 }
 
@@ -158,23 +160,29 @@ impl Controller {
         tokio::time::timeout(grace, self.writers.wait()).await.is_ok()
     }
 
-    /// Answers one request, after `limit` with 503.
+    /// Answers one request, after `limit` with 503. The body has its own time.
     pub async fn handle(&self, request: Request<Incoming>, limit: Duration) -> Response<Full<Bytes>> {
         let header = &self.config.transaction_header;
         let id = request.headers().get(header.name()).and_then(|value| value.to_str().ok());
         let transaction = TransactionId::from_client(id);
-        let closes = head::ends_connection(request.headers());
-        let answered = tokio::time::timeout(limit, self.answer(request, &transaction)).await;
-        let reply = answered.unwrap_or_else(|_elapsed| Reply::timed_out());
-        let mut response = reply.into_response(&transaction, header);
+        let mut closes = head::ends_connection(request.headers());
+        let (head, body) = request.into_parts();
+        let (body, upload) = RequestBody::new(body, &head.headers);
+        let answered = upload.bound(limit, self.answer(head, body, &transaction)).await;
+        let in_time = answered.is_some();
+        let mut response = answered.unwrap_or_else(Reply::timed_out).into_response(&transaction, header);
+        // A client that had its time already is not listened to any longer.
+        if in_time && upload.still_comes().await {
+            closes = true;
+            response.extensions_mut().insert(BodyLeft);
+        }
         if closes {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    async fn answer(&self, request: Request<Incoming>, transaction: &TransactionId) -> Reply {
-        let (head, body) = request.into_parts();
+    async fn answer(&self, head: Parts, body: RequestBody, transaction: &TransactionId) -> Reply {
         if let Err(fault) = head::check(&head) {
             return Reply::fault(&fault, transaction);
         }

@@ -8,10 +8,12 @@ pub(crate) mod body;
 pub(crate) mod fault;
 pub(crate) mod head;
 pub(crate) mod json_fault;
+mod linger;
 pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod reply;
 mod server;
 mod stall;
+pub(crate) mod upload;
 
 pub use server::{Server, ServerConfig};

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
-use hyper::body::Incoming;
 use oxwhisk_core::entity::ActionPut;
 use oxwhisk_core::exec::Exec;
 use oxwhisk_core::json;
@@ -23,6 +22,7 @@ use crate::http::fault::Fault;
 use crate::http::path::CollectionName;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
+use crate::http::upload::RequestBody;
 use crate::http::{body, json_fault};
 use crate::invoke::{Invocation, read_payload};
 
@@ -153,7 +153,7 @@ async fn invoke(
 
 /// Reads a request body of at most `limit` as the payload of an invocation.
 async fn payload(
-    body: Incoming,
+    body: RequestBody,
     headers: &HeaderMap,
     max_request: u64,
     limit: ByteSize,

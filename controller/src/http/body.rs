@@ -3,10 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use crate::http::fault::Fault;
+use crate::http::upload::RequestBody;
 
 /// Length that the client announced, in bytes.
 pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
@@ -17,7 +16,7 @@ pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
 ///
 /// # Errors
 /// When it is longer than `limit` bytes, or the client breaks off.
-pub(crate) async fn read(mut body: Incoming, headers: &HeaderMap, limit: u64) -> Result<Bytes, Fault> {
+pub(crate) async fn read(mut body: RequestBody, headers: &HeaderMap, limit: u64) -> Result<Bytes, Fault> {
     let too_large = || {
         let text = format!(
             "The request content is larger than the server is willing or able to process (limit {limit} bytes)."

@@ -16,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Controller;
+use crate::http::linger::{Lingering, StillSending};
 use crate::http::reply::Reply;
 use crate::http::stall::StallGuard;
+use crate::http::upload::BodyLeft;
 
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -26,8 +28,8 @@ pub struct ServerConfig {
     /// A connection without a request, a request without its whole head, and an answer that the client does not take
     /// end after this.
     pub idle_timeout: Duration,
-    /// What a request may take beside the longest wait of a blocking invocation. A request that takes longer than both
-    /// is answered with 503, whatever holds it up: most often a client that sends its body too slowly.
+    /// What a request may take beside the longest wait of a blocking invocation, and beside its body if that comes fast
+    /// enough. A request that takes longer is answered with 503, whatever holds it up.
     pub answer_margin: Duration,
 }
 
@@ -123,8 +125,10 @@ async fn serve_connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "cannot switch Nagle's algorithm off");
     }
+    let still_sending = StillSending::default();
     let service = service_fn(|request| {
         let controller = Arc::clone(&controller);
+        let still_sending = &still_sending;
         async move {
             // A defect in one request must not take others on the connection down with it.
             let answer = AssertUnwindSafe(controller.handle(request, timeouts.request)).catch_unwind().await;
@@ -132,13 +136,16 @@ async fn serve_connection(
                 let header = &controller.config.transaction_header;
                 Reply::internal_error().into_response(&TransactionId::generate(), header)
             });
+            if answer.extensions().get::<BodyLeft>().is_some() {
+                still_sending.set();
+            }
             Ok::<_, std::convert::Infallible>(answer)
         }
     });
     let mut builder = http1::Builder::new();
     // No `pipeline_flush`: with it hyper closes the connection without the answer to a request that it cannot parse.
     builder.timer(TokioTimer::new()).header_read_timeout(timeouts.idle).max_buf_size(64 * 1024);
-    let stream = StallGuard::new(stream, timeouts.idle);
+    let stream = Lingering::new(StallGuard::new(stream, timeouts.idle), still_sending.clone());
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let result = tokio::select! {

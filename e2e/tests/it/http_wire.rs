@@ -203,3 +203,72 @@ fn hundreds_of_silent_connections_leave_room_for_others() {
     tenant.call("a", &json!({})).expect(200);
     drop(silent);
 }
+
+/// Most clients send all of a request before they read: hanging up on one that still sends would be all it sees.
+#[test]
+fn a_client_that_sends_on_hears_why_it_was_refused() {
+    let tenant = shared::tenant();
+    tenant.create("a", &action::nodejs(action::ECHO));
+    let stranger = || "PUT /api/v1/namespaces/_/actions/a HTTP/1.1\r\nHost: h\r\n".to_owned();
+    for (head, length, status) in [
+        (head(&tenant, "PUT", "actions/a"), 60_000_000, "413"),
+        (head(&tenant, "POST", ECHO), 20_000_000, "413"),
+        (stranger(), 20_000_000, "401"),
+    ] {
+        let mut wire = Wire::open(tenant.api());
+        wire.send(format!("{head}Content-Length: {length}\r\n\r\n"));
+        let all_sent = wire.send("x".repeat(length));
+        let answer = wire.read_until("\r\n\r\n");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer:?}");
+        assert!(all_sent, "the server hung up inside the body, after {answer:?}");
+    }
+}
+
+/// A client that may think so would send its next request into a connection that ends.
+#[test]
+fn a_connection_that_ends_with_a_refusal_says_so() {
+    let tenant = shared::tenant();
+    let mut wire = Wire::open(tenant.api());
+    wire.send(head(&tenant, "PUT", "actions/a") + "Content-Length: 60000000\r\n\r\nx");
+    let answer = wire.read_until("\r\n\r\n");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer:?}");
+    // A body that was read leaves the connection as it was.
+    let mut wire = Wire::open(tenant.api());
+    wire.send(head(&tenant, "PUT", "actions/a") + "Content-Length: 2\r\n\r\n{}");
+    let answer = wire.read_until("\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && !answer.contains("connection: close"), "{answer:?}");
+}
+
+#[test]
+fn a_short_body_that_nobody_reads_leaves_the_connection_usable() {
+    let mut wire = Wire::open(shared::api());
+    wire.send("PUT /api/v1/namespaces/_/actions/a HTTP/1.1\r\nHost: h\r\nContent-Length: 30000\r\n\r\n");
+    // So that the server has nothing but the head when it finds that it need not read on.
+    std::thread::sleep(Duration::from_millis(50));
+    wire.send("x".repeat(30_000) + "GET /ping HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let answer = wire.read_to_end();
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with("pong"), "{answer:?}");
+}
+
+/// The time that a server gives itself for an answer is not for the upload: a slow line may take minutes.
+#[test]
+fn a_large_body_may_come_slowly() {
+    let wait = ("CONFIG_whisk_controller_activation_maxWaitForBlockingActivation", "1 second");
+    let options = ServerOptions::new(Roster::generate(1)).env(wait.0, wait.1);
+    let Some(server) = shared::own_server("a_large_body_may_come_slowly", &options) else { return };
+    let tenant = server.tenant(0);
+    let mut wire = Wire::open(server.api());
+    let part = "x".repeat(8 * 1024);
+    // Longer than the second and the margin that the server has for others.
+    let parts = 80;
+    let [before, after] = [r#"{"exec":{"kind":"nodejs:default","code":""#, r#""}}"#];
+    let length = before.len() + parts * part.len() + after.len();
+    wire.send(head(&tenant, "PUT", "actions/a") + &format!("Content-Length: {length}\r\n\r\n{before}"));
+    for _ in 0..parts {
+        wire.send(&part);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    wire.send(after);
+    let answer = wire.read_until("\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+}

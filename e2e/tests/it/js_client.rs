@@ -19,3 +19,8 @@ fn js_client_actions() {
 fn js_client_activations() {
     run("activations.js");
 }
+
+#[test]
+fn js_client_forms() {
+    run("forms.js");
+}
