@@ -24,7 +24,7 @@ demo) required='curl curl talking to the server' optional= ;;
 bench) required='nginx nginx-light the floor that calls are compared with' optional= ;;
 test) required=$always optional="$runtimes
 $network
-npm npm the JavaScript client tests" ;;
+npm npm the JavaScript client tests and the CouchDB of the tests" ;;
 *)
     echo "needs.sh: unknown target '$target'" >&2
     exit 64

@@ -58,6 +58,16 @@ impl Settings {
         value
     }
 
+    /// The value of a key that has no default and is never shown.
+    pub fn secret(&mut self, key: &str) -> Option<SecretString> {
+        let text: Option<String> = self.read(key);
+        match &text {
+            Some(_) => self.dump.add_secret(key, self.origin(key)),
+            None => self.dump.add(key, None, Origin::Default),
+        }
+        text.map(SecretString::from)
+    }
+
     /// Every member of an open table of secrets, by its name within the table. The values are never shown.
     pub fn secret_table(&mut self, table: &str) -> BTreeMap<String, SecretString> {
         let prefix = format!("{table}.");

@@ -26,6 +26,10 @@ pub struct ActivationQuery {
 pub trait ActivationStore: fmt::Debug + Send + Sync + 'static {
     /// Writes records. Idempotent by namespace and activation id: a record that is there already is replaced, and is
     /// not counted again. Returns when all of them survive a crash of the process.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] names the records that will never be taken; all others are stored then. After any other
+    /// error some may be stored, and all of them may be given again.
     async fn store(&self, records: &[RecordDocument]) -> Result<(), StoreError>;
 
     /// The stored form of a record.

@@ -1,5 +1,8 @@
 //! Why a store did not do what it was asked.
 
+use oxwhisk_core::id::ActivationId;
+use oxwhisk_core::name::EntityName;
+
 /// What callers branch on. Anything a caller cannot act upon is [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -15,7 +18,21 @@ pub enum StoreError {
     /// What is stored cannot be read.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
+    /// The document is larger than the store takes, and always will be.
+    #[error("too large to be stored: {0}")]
+    TooLarge(String),
+    /// Some records can never be stored as they are. All others of the same call are stored.
+    #[error("{} of the records cannot be stored, the first one: {}", .0.len(), .0.first().map_or("", |refusal| &refusal.reason))]
+    Refused(Vec<Refusal>),
     /// The store cannot be reached or written; the same request may succeed later.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+}
+
+/// A record that a store will never take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub namespace: EntityName,
+    pub activation_id: ActivationId,
+    pub reason: String,
 }

@@ -26,6 +26,6 @@ pub use activation::{ActivationQuery, ActivationStore};
 pub use attachment::{AttachmentStore, StoredAttachment, Superseded};
 pub use contents::{ContentsQuery, DatabaseContents, ViewName};
 pub use entity::{Collection, EntityDocument, EntityQuery, EntityStore, Stored};
-pub use error::StoreError;
+pub use error::{Refusal, StoreError};
 pub use record::RecordDocument;
 pub use subject::SubjectStore;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use oxwhisk_core::entity::Activation;
+use oxwhisk_core::entity::{Activation, Response};
 use oxwhisk_core::id::ActivationId;
+use oxwhisk_core::json::Members;
 use oxwhisk_core::name::EntityName;
+use serde_json::value::RawValue;
 
 use crate::StoreError;
 
@@ -24,6 +26,9 @@ pub struct RecordDocument {
     /// The stored form ([`Activation::to_document`]).
     pub document: Arc<str>,
 }
+
+/// How the text begins that stands where something was left out.
+const LEFT_OUT: &str = "Left out";
 
 /// First byte of an encoded record.
 const FORMAT: u8 = 1;
@@ -62,6 +67,28 @@ impl RecordDocument {
         let lengths = [namespace.len(), filter_name.len(), summary, document];
         bytes[..HEADER].copy_from_slice(&header(lengths, activation.start, activation.activation_id));
         bytes
+    }
+
+    /// A shorter record in place of one that a store refuses: without its logs, then without its result, each time with
+    /// a line that says so. `None` when there is nothing left to leave out.
+    #[must_use]
+    pub fn shortened(&self, reason: &str) -> Option<Self> {
+        let mut activation = Activation::from_document(&self.document).ok()?;
+        let left_out = |what: &str| format!("{LEFT_OUT}: {what} cannot be stored: {reason}");
+        let shorter = if activation.logs.iter().any(|line| !line.starts_with(LEFT_OUT)) {
+            activation.logs = vec![left_out("the logs")];
+            activation
+        } else {
+            let result = activation.response.result.as_ref()?;
+            if result.get().contains(LEFT_OUT) {
+                return None;
+            }
+            let status = activation.response.status;
+            Activation { response: Response::error(status, &left_out("the result")), ..activation }
+        };
+        let document: &RawValue = serde_json::from_str(&self.document).ok()?;
+        let updated = Members::read(document).ok()?.number("updated").unwrap_or(0);
+        Some(Self::from_activation(&shorter, updated))
     }
 
     /// One byte string, for the bus.
@@ -143,7 +170,7 @@ impl<'a> Cursor<'a> {
 
 #[cfg(test)]
 mod tests {
-    use oxwhisk_core::entity::{Response, Status};
+    use oxwhisk_core::entity::Status;
     use oxwhisk_core::parameters::Parameters;
     use oxwhisk_core::version::Version;
 
@@ -166,11 +193,10 @@ mod tests {
         assert_eq!(RecordDocument::decode(&record.encode()).unwrap(), record);
     }
 
-    #[test]
-    fn an_activation_is_encoded_as_the_document_made_of_it() {
+    fn activation() -> Activation {
         let mut annotations = Parameters::new();
         annotations.set("path", "me/pkg/a");
-        let activation = Activation {
+        Activation {
             namespace: EntityName::new("me").unwrap(),
             name: EntityName::new("a").unwrap(),
             version: Version::FIRST,
@@ -184,7 +210,27 @@ mod tests {
             logs: vec!["2026 stdout: é".to_owned()],
             annotations,
             publish: false,
-        };
+        }
+    }
+
+    #[test]
+    fn a_refused_record_loses_its_logs_and_then_its_result() {
+        let record = RecordDocument::from_activation(&activation(), 9);
+        let without_logs = record.shortened("too large").unwrap();
+        let read = |record: &RecordDocument| Activation::from_document(&record.document).unwrap();
+        assert_eq!(read(&without_logs).logs, ["Left out: the logs cannot be stored: too large"]);
+        assert_eq!(read(&without_logs).response.result.unwrap().get(), r#"{"error":"no"}"#);
+        assert!(without_logs.document.contains(r#""updated":9"#));
+        let without_result = without_logs.shortened("too large").unwrap();
+        assert_eq!(read(&without_result).response.status, Status::ApplicationError);
+        assert!(without_result.document.contains("Left out: the result cannot be stored"));
+        assert_eq!(without_result.activation_id, record.activation_id);
+        assert_eq!(without_result.shortened("too large"), None);
+    }
+
+    #[test]
+    fn an_activation_is_encoded_as_the_document_made_of_it() {
+        let activation = activation();
         let encoded = RecordDocument::encode_activation(&activation, 9);
         assert_eq!(encoded, RecordDocument::from_activation(&activation, 9).encode());
     }

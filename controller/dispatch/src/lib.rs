@@ -7,8 +7,8 @@
 
 mod dispatcher;
 mod effect;
-mod envelope;
 mod entry;
+mod envelope;
 mod event;
 mod guards;
 mod keeper;
@@ -21,8 +21,8 @@ mod wire;
 
 pub use dispatcher::Dispatcher;
 pub use effect::Effect;
-pub use envelope::{NotAnEnvelope, RecordEnvelope};
 pub use entry::{Call, Entry, Stage, Then};
+pub use envelope::{NotAnEnvelope, RecordEnvelope};
 pub use event::Event;
 pub use guards::{Guard, Guards};
 pub use keeper::{Keeper, KeeperEffect, KeeperEvent};

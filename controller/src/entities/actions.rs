@@ -257,7 +257,8 @@ pub(crate) fn store_fault(error: StoreError) -> Fault {
             tracing::error!(%error, "cannot read a document");
             Fault::corrupted()
         }
-        StoreError::Ambiguous | StoreError::Unavailable(_) => {
+        StoreError::TooLarge(_) => Fault::terminate(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+        StoreError::Ambiguous | StoreError::Refused(_) | StoreError::Unavailable(_) => {
             tracing::error!(%error, "the store failed");
             Fault::status(StatusCode::INTERNAL_SERVER_ERROR)
         }

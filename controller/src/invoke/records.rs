@@ -14,7 +14,7 @@ use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_invoker_api::{RecordError, RecordSink};
 use oxwhisk_messaging::{Bus, BusError, Delivery, Event, Subscription, Topic};
-use oxwhisk_store::{ActivationStore, RecordDocument};
+use oxwhisk_store::{ActivationStore, RecordDocument, Refusal, StoreError};
 use oxwhisk_ticket::Ticket;
 use tokio::sync::Notify;
 
@@ -69,6 +69,25 @@ impl RecordSink for Records {
             reason: error.to_string(),
         })
     }
+}
+
+/// What is stored instead of records that never will be. It is shorter each time, so that it comes to an end.
+fn shortened(records: &[RecordDocument], refusals: &[Refusal]) -> Vec<RecordDocument> {
+    let shorter = |refusal: &Refusal| {
+        let id = refusal.activation_id;
+        // Of several versions the last is the one to keep.
+        let is_it =
+            |record: &&RecordDocument| record.activation_id == id && record.namespace == refusal.namespace;
+        let shorter = records.iter().rev().find(is_it)?.shortened(&refusal.reason);
+        match &shorter {
+            Some(_) => tracing::warn!(activation_id = %id, reason = refusal.reason, "a record is shortened"),
+            None => {
+                tracing::error!(activation_id = %id, reason = refusal.reason, "a record cannot be stored")
+            }
+        }
+        shorter
+    };
+    refusals.iter().filter_map(shorter).collect()
 }
 
 impl Records {
@@ -201,7 +220,12 @@ impl Records {
 
     async fn store(&self, records: Vec<RecordDocument>) {
         let mut pause = RETRY_FIRST;
-        while let Err(error) = self.store.store(&records).await {
+        let mut shorter = None;
+        while let Err(error) = self.store.store(shorter.as_deref().unwrap_or(&records)).await {
+            if let StoreError::Refused(refusals) = &error {
+                shorter = Some(shortened(shorter.as_deref().unwrap_or(&records), refusals));
+                continue;
+            }
             tracing::error!(%error, records = records.len(), "cannot store records, trying again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_LONGEST);
@@ -224,4 +248,97 @@ fn decode(batch: &[Delivery]) -> Vec<RecordDocument> {
         }
     };
     batch.iter().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use oxwhisk_core::entity::{Response, Status};
+    use oxwhisk_core::parameters::Parameters;
+    use oxwhisk_core::version::Version;
+    use oxwhisk_messaging::memory::{MemoryBus, MemoryOptions};
+    use oxwhisk_store::ActivationQuery;
+    use oxwhisk_store::memory::MemoryActivationStore;
+
+    use super::*;
+
+    /// A store that takes no document of more than this many bytes.
+    #[derive(Debug)]
+    struct Strict(MemoryActivationStore, usize);
+
+    #[async_trait]
+    impl ActivationStore for Strict {
+        async fn store(&self, records: &[RecordDocument]) -> Result<(), StoreError> {
+            let (taken, refused): (Vec<_>, Vec<_>) =
+                records.iter().cloned().partition(|record| record.document.len() <= self.1);
+            self.0.store(&taken).await?;
+            let refusal = |record: RecordDocument| Refusal {
+                namespace: record.namespace,
+                activation_id: record.activation_id,
+                reason: "too large".to_owned(),
+            };
+            let refusals: Vec<_> = refused.into_iter().map(refusal).collect();
+            if refusals.is_empty() { Ok(()) } else { Err(StoreError::Refused(refusals)) }
+        }
+
+        async fn get(&self, of: &EntityName, id: ActivationId) -> Result<Option<String>, StoreError> {
+            self.0.get(of, id).await
+        }
+
+        async fn existing(&self, ids: &[(EntityName, ActivationId)]) -> Result<Vec<bool>, StoreError> {
+            self.0.existing(ids).await
+        }
+
+        async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
+            self.0.summaries(query).await
+        }
+
+        async fn documents(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
+            self.0.documents(query).await
+        }
+
+        async fn count(&self, query: &ActivationQuery) -> Result<u64, StoreError> {
+            self.0.count(query).await
+        }
+    }
+
+    fn activation(message: &str, log: &str) -> Activation {
+        let me = EntityName::new("me").unwrap();
+        Activation {
+            namespace: me.clone(),
+            name: me,
+            version: Version::FIRST,
+            subject: "me".into(),
+            activation_id: ActivationId::generate(),
+            start: 1,
+            end: 2,
+            duration: Some(1),
+            cause: None,
+            response: Response::error(Status::ApplicationError, message),
+            logs: vec![log.to_owned()],
+            annotations: Parameters::new(),
+            publish: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn records_that_the_store_refuses_are_stored_shorter_and_hold_up_no_others() {
+        let bus = Arc::new(MemoryBus::new(MemoryOptions::default()));
+        let store = Arc::new(Strict(MemoryActivationStore::default(), 1_000));
+        let records = Records::new(bus, Arc::clone(&store) as Arc<dyn ActivationStore>);
+        let long = "x".repeat(2_000);
+        let all = [activation("no", "hi"), activation("no", &long), activation(&long, &long)];
+        records.store(all.iter().map(|record| RecordDocument::from_activation(record, 9)).collect()).await;
+        let mut stored = Vec::new();
+        for record in &all {
+            let text =
+                store.get(&record.namespace, record.activation_id).await.unwrap().expect("every record");
+            stored.push(Activation::from_document(&text).unwrap());
+        }
+        let result = |n: usize| stored[n].response.result.as_ref().unwrap().get().to_owned();
+        assert_eq!((stored[0].logs[0].as_str(), result(0).as_str()), ("hi", r#"{"error":"no"}"#));
+        assert_eq!(result(1), r#"{"error":"no"}"#);
+        assert!(stored[1].logs[0].contains("too large"), "{:?}", stored[1].logs);
+        assert!(result(2).contains("the result cannot be stored: too large"), "{}", result(2));
+    }
 }

@@ -107,6 +107,19 @@ fn members_of_open_tables_keep_their_names_and_stay_secret() {
 }
 
 #[test]
+fn a_secret_is_read_and_never_shown() {
+    let mut settings = from_file("a.toml", "[whisk.couchdb]\npassword = 'secret'");
+    assert!(settings.secret("whisk.couchdb.password").is_some());
+    assert!(settings.secret("whisk.couchdb.other-password").is_none());
+    let dump = settings.finish().expect("no faults").dump.to_string();
+    assert!(dump.contains("whisk.couchdb.password = \"<redacted>\"  # file 'a.toml'"), "{dump}");
+    assert!(
+        dump.contains("# whisk.couchdb.other-password is not set") && !dump.contains("'secret'"),
+        "{dump}"
+    );
+}
+
+#[test]
 fn a_dump_given_back_as_a_file_gives_the_same_values() {
     let read = |settings: &mut oxwhisk_config::Settings| {
         (
