@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-sqlite", &[]),
     ("oxwhisk-grpc", &["oxwhisk-config", "oxwhisk-service"]),
     ("oxwhisk-proto", &[]),
+    ("oxwhisk-admin", &["oxwhisk-grpc", "oxwhisk-proto"]),
     ("oxwhisk-proto-generate", &[]),
     ("oxwhisk-store", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-messaging", &["oxwhisk-core", "oxwhisk-sqlite"]),
@@ -35,6 +36,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "oxwhisk-loadbalancer",
             "oxwhisk-invoker-api",
         ],
+    ),
+    (
+        "oxwhisk-controller-admin",
+        &["oxwhisk-core", "oxwhisk-grpc", "oxwhisk-messaging", "oxwhisk-proto", "oxwhisk-store"],
     ),
     (
         "oxwhisk-invoker",
