@@ -2,6 +2,7 @@
 
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
+use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
 use oxwhisk_messaging::{Bus, Topic};
 use oxwhisk_proto::admin;
 use oxwhisk_proto::admin::v1::dead_letters_client::DeadLettersClient;
@@ -13,8 +14,10 @@ use crate::fixture::{Fixture, start};
 /// Buries an invocation in `namespace` after three attempts; its id.
 async fn bury(bus: &dyn Bus, namespace: &str) -> String {
     let id = ActivationId::generate();
+    let name = |text: &str| EntityName::new(text).expect("a name");
+    let action = FullyQualifiedName { path: EntityPath::new(name(namespace), None), name: name("a") };
     let message = serde_json::json!({
-        "transaction": TransactionId::generate(), "activationId": id, "action": format!("{namespace}/a"),
+        "transaction": TransactionId::generate(), "activationId": id, "action": action,
         "subject": "someone", "namespace": namespace, "namespaceUuid": "u", "arguments": {"x": 1}, "received": 5,
         "attempt": 3,
     });
