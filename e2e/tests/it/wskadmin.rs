@@ -6,6 +6,7 @@ mod effect;
 mod grpcurl;
 mod limits;
 mod operations;
+mod tls;
 mod user;
 
 use std::sync::OnceLock;
