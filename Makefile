@@ -14,8 +14,8 @@ run: build ## install what is missing, build, start the server (ARGS=flags)
 
 build: ## install what is missing and build the server with what it needs beside it
 	@scripts/needs.sh run
-	cargo build --release --locked -p oxwhisk-standalone -p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
-		--bin oxwhisk --bin oxwhisk-runtime-native --lib
+	cargo build --release --locked -p oxwhisk-standalone -p oxwhisk-admin -p oxwhisk-runtime-native \
+		-p oxwhisk-sandbox-zygote --bin oxwhisk --bin wskadmin --bin oxwhisk-runtime-native --lib
 
 demo: build ## create, invoke and show an action; starts a server if none answers (OXWHISK_API=url)
 	@scripts/needs.sh demo

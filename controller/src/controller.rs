@@ -252,4 +252,9 @@ impl Controller {
     pub fn invalidate_identities(&self) {
         self.authenticator.invalidate();
     }
+
+    /// Forgets cached entities.
+    pub fn invalidate_entities(&self) {
+        self.actions.invalidate_all();
+    }
 }

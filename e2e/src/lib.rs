@@ -8,7 +8,7 @@
 //! The parts: [`http`] and [`response`] (one request on the wire, one answer with its checks), [`users`] (who
 //! may log in), [`server`] (one process), [`shared`] (the server most tests share, or a remote one),
 //! [`tenant`] (a test's own namespace), [`action`] (small bodies for `PUT`), [`wait`] (conditions with
-//! deadlines), [`wsk`] and [`js_client`] (the official clients), [`report`] (lines a test run must show).
+//! deadlines), [`wsk`] and [`js_client`] (the official clients), [`wskadmin`], [`report`] (lines a test run must show).
 
 pub mod action;
 pub mod http;
@@ -22,6 +22,7 @@ pub mod tenant;
 pub mod users;
 pub mod wait;
 pub mod wsk;
+pub mod wskadmin;
 
 pub use http::{Api, Request};
 pub use response::Response;

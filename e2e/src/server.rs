@@ -63,6 +63,10 @@ impl ServerOptions {
         self
     }
 
+    fn data_dir_in(&self, dir: &Path) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| dir.join("data"))
+    }
+
     fn command(&self, dir: &Path) -> Result<Command, String> {
         let write = |name: &str, text: &str| {
             let path = dir.join(name);
@@ -74,7 +78,7 @@ impl ServerOptions {
             .args(["--port", "0", "--ready-file"])
             .arg(dir.join(READY_FILE))
             .arg("--data-dir")
-            .arg(self.data_dir.clone().unwrap_or_else(|| dir.join("data")))
+            .arg(self.data_dir_in(dir))
             .arg("--users")
             .arg(write("users.json", &self.roster.to_json())?);
         if let Some(manifest) = &self.manifest {
@@ -120,6 +124,7 @@ pub struct Server {
     roster: Roster,
     logs: Logs,
     reaper: Reaper,
+    data_dir: PathBuf,
     // Last: removed after the process has ended.
     _dir: TempDir,
 }
@@ -154,7 +159,8 @@ impl Server {
         let ready = guarded.and_then(|reaper| Ok((reaper, await_ready(&mut child, dir.path())?)));
         match ready {
             Ok((reaper, api)) => {
-                Ok(Self { child, api, roster: options.roster.clone(), logs, reaper, _dir: dir })
+                let data_dir = options.data_dir_in(dir.path());
+                Ok(Self { child, api, roster: options.roster.clone(), logs, reaper, data_dir, _dir: dir })
             }
             Err(reason) => {
                 process::stop(&mut child);
@@ -172,6 +178,11 @@ impl Server {
     /// Who may log in.
     pub fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// Where it keeps its data.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// Its output files.

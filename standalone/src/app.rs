@@ -1,5 +1,6 @@
 //! The whole server: put together, run until a signal, drained.
 
+mod admin;
 mod build;
 mod stop;
 
@@ -11,8 +12,9 @@ use oxwhisk_controller::{Controller, Server};
 use oxwhisk_invoker::Invoker;
 use oxwhisk_messaging::Bus;
 use oxwhisk_sandbox::SandboxFactory;
-use oxwhisk_service::{Shutdown, StopSignals, Telemetry, signals};
+use oxwhisk_service::{Readiness, Shutdown, StopSignals, Telemetry, signals};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Exit, Refusal, Start};
 use crate::config::{self, StandaloneConfig};
@@ -26,6 +28,10 @@ struct App {
     bus: Arc<dyn Bus>,
     sandbox: Arc<SandboxFactory>,
     listeners: Shutdown,
+    admin: Arc<oxwhisk_grpc::Server>,
+    /// Ends the admin API, which goes on while the rest is drained.
+    admin_stop: CancellationToken,
+    readiness: Readiness,
 }
 
 /// Threads that serve. The containers and their work need the processor, too: half of it, and at least one thread.
@@ -40,7 +46,7 @@ pub fn worker_threads() -> usize {
 /// # Errors
 /// When it cannot start: one line that says why, and the exit code.
 pub async fn run(start: Start) -> Result<ExitCode, Refusal> {
-    let Start { config, warnings } = start;
+    let Start { config, dump, warnings } = start;
     let telemetry = Telemetry::start(&config.log).map_err(|error| Refusal::new(Exit::Config, error))?;
     oxwhisk_service::panic::log_panics();
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -52,8 +58,8 @@ pub async fn run(start: Start) -> Result<ExitCode, Refusal> {
     let address = listener.local_addr().map_err(|error| Refusal::new(Exit::Unavailable, error))?;
     config::prepare_data_dir(&config.data_dir, config.clean)
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
-    let app = build::build(&config, address).await?;
-    let started = app.listen(listener).await;
+    let app = build::build(&config, dump, address).await?;
+    let started = app.listen(listener, &config).await;
     if let Err(refusal) = started.and_then(|()| announce(&config, &format!("http://{address}"))) {
         app.stop(config.shutdown_grace).await;
         return Err(refusal);
@@ -69,8 +75,8 @@ pub async fn run(start: Start) -> Result<ExitCode, Refusal> {
 }
 
 impl App {
-    /// Serves on `listener`, and on the address at which actions reach the API.
-    async fn listen(&self, listener: TcpListener) -> Result<(), Refusal> {
+    /// Serves on `listener`, on the address at which actions reach the API, and the admin API.
+    async fn listen(&self, listener: TcpListener, config: &StandaloneConfig) -> Result<(), Refusal> {
         let unavailable = |error: std::io::Error| {
             Refusal::new(Exit::Unavailable, format!("cannot serve the API to actions: {error}"))
         };
@@ -80,6 +86,10 @@ impl App {
         if !everywhere && let Some(listener) = self.sandbox.api_listener().await {
             let listener = listener.and_then(TcpListener::from_std).map_err(unavailable)?;
             self.serve("api for actions", listener);
+        }
+        for listener in admin::listeners(&config.admin, &config.data_dir).await? {
+            let (server, stop) = (Arc::clone(&self.admin), self.admin_stop.clone());
+            self.listeners.spawn("admin", server.serve(listener, stop));
         }
         Ok(())
     }

@@ -42,6 +42,8 @@ pub enum Invocation {
 #[derive(Debug)]
 pub struct Start {
     pub config: StandaloneConfig,
+    /// The configuration in force as TOML, without secrets.
+    pub dump: String,
     /// One line each, to be logged: they do not stop the start.
     pub warnings: Vec<String>,
 }
@@ -115,7 +117,11 @@ pub fn parse_on(
     if args.dump_config {
         return Ok(Invocation::Print(loaded.dump.to_string()));
     }
-    Ok(Invocation::Serve(Box::new(Start { config, warnings: loaded.warnings })))
+    Ok(Invocation::Serve(Box::new(Start {
+        config,
+        dump: loaded.dump.to_string(),
+        warnings: loaded.warnings,
+    })))
 }
 
 /// The first line of clap's message with its suggestion; the usage text below it is what `--help` is for.

@@ -1,5 +1,6 @@
 //! The configuration of the standalone server: what each key means here.
 
+mod admin;
 mod api;
 mod data_dir;
 mod limits;
@@ -21,6 +22,7 @@ use oxwhisk_core::manifest::Manifest;
 use oxwhisk_invoker::config::InvokerConfig;
 use oxwhisk_service::LogConfig;
 
+pub use admin::AdminConfig;
 pub use data_dir::{DataDirError, prepare as prepare_data_dir};
 pub use machine::Machine;
 pub use users::{GUEST_KEY, SYSTEM_KEY, User, Users};
@@ -70,6 +72,7 @@ pub struct StandaloneConfig {
     pub features: FeatureFlags,
     pub transaction_header: TransactionHeader,
     pub log: LogConfig,
+    pub admin: AdminConfig,
     pub build: BuildInfo,
     /// How long activation records are kept; `None` is for ever.
     pub activation_retention: Option<Duration>,
@@ -128,6 +131,7 @@ fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> Option<Stand
     let features = api::read_features(settings);
     let transaction_header = api::read_transaction_header(settings);
     let log = log::read(settings, machine.stderr_is_terminal);
+    let admin = admin::read(settings);
     let build = BuildInfo {
         date: settings.value("whisk.info.date", "unknown".to_owned()),
         number: settings.value("whisk.info.build-no", env!("CARGO_PKG_VERSION").to_owned()),
@@ -151,6 +155,7 @@ fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> Option<Stand
         features,
         transaction_header,
         log,
+        admin,
         build,
         activation_retention,
         shutdown_grace,

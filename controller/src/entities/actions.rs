@@ -54,6 +54,11 @@ impl Actions {
         }
     }
 
+    /// Forgets all it knows.
+    pub(crate) fn invalidate_all(&self) {
+        self.cache.clear();
+    }
+
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }

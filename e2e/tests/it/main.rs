@@ -12,7 +12,7 @@
 //! | 172-200 | sequences and compositions |
 //! | 201-246 | web actions |
 //! | 247-280 | triggers, rules, packages |
-//! | 295-303, 305 | administration endpoints, CouchDB, `wskadmin`, the API gateway, feeds |
+//! | 295-299, 303, 305 | administration endpoints, CouchDB, the API gateway, feeds |
 
 mod access;
 mod action_exec;
@@ -47,6 +47,7 @@ mod storing;
 mod throttles;
 mod wire;
 mod wsk;
+mod wskadmin;
 
 /// The text of a rejected request body.
 fn malformed(detail: &str) -> String {

@@ -8,7 +8,9 @@ use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
     ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
 };
+use oxwhisk_controller_admin::Contents;
 use oxwhisk_core::limits::SystemLimits;
+use oxwhisk_core::subject::{Subject, SubjectNamespace};
 use oxwhisk_invoker::config::{InvokerConfig, StemCellConfig};
 use oxwhisk_invoker::{Invoker, RECORDED_PER_TEXT};
 use oxwhisk_invoker_api::{CodeSource, InvokerClient, RecordSink};
@@ -16,17 +18,23 @@ use oxwhisk_loadbalancer::HashPlacement;
 use oxwhisk_messaging::Bus;
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
 use oxwhisk_sandbox::{RuntimeSpec, SandboxConfig, SandboxFactory};
-use oxwhisk_service::Shutdown;
+use oxwhisk_service::{Readiness, Shutdown};
 use oxwhisk_store::sqlite::{SqliteOptions, SqliteStores};
 use oxwhisk_store::{StoreError, SubjectStore};
+use tokio_util::sync::CancellationToken;
 
 use super::App;
+use super::admin::{self, Backing};
 use crate::cli::{Exit, Refusal};
 use crate::config::{StandaloneConfig, Users};
 use crate::{open_files, runtimes};
 
 /// Builds everything but the listeners.
-pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Result<App, Refusal> {
+pub(super) async fn build(
+    config: &StandaloneConfig,
+    dump: String,
+    address: SocketAddr,
+) -> Result<App, Refusal> {
     let data = &config.data_dir;
     let options = SqliteOptions { retention: config.activation_retention, ..SqliteOptions::default() };
     let stores =
@@ -71,20 +79,46 @@ pub(super) async fn build(config: &StandaloneConfig, address: SocketAddr) -> Res
         transaction_header: config.transaction_header.clone(),
         ..ControllerConfig::new(manifest, info)
     };
+    let fleet = Arc::new(fleet);
     let backends = Backends {
         entities: stores.entities(),
-        subjects,
+        subjects: Arc::clone(&subjects),
         activations: stores.activations(),
         code,
         records,
         bus: Arc::clone(&bus),
-        fleet: Arc::new(fleet),
+        fleet: Arc::clone(&fleet),
     };
     let controller = Controller::start(controller_config, backends)
         .await
         .map_err(|error| Refusal::new(Exit::Io, error))?;
     let server = Arc::new(Server::new(Arc::clone(&controller), server_config()));
-    Ok(App { server, controller, invoker, bus, sandbox, listeners: Shutdown::new() })
+    let contents = Contents {
+        subjects: stores.subject_contents(),
+        entities: stores.entity_contents(),
+        activations: stores.activation_contents(),
+    };
+    let backing = Backing {
+        subjects,
+        contents,
+        bus: Arc::clone(&bus),
+        fleet,
+        controller: Arc::clone(&controller),
+        dump,
+    };
+    let readiness = Readiness::new();
+    let admin = admin::server(backing, readiness.clone())?;
+    Ok(App {
+        server,
+        controller,
+        invoker,
+        bus,
+        sandbox,
+        listeners: Shutdown::new(),
+        admin,
+        admin_stop: CancellationToken::new(),
+        readiness,
+    })
 }
 
 /// Bounds of the bus: every record and every invocation that the limits allow must pass.
@@ -151,8 +185,9 @@ fn api_host(config: &StandaloneConfig, sandbox: &SandboxFactory, address: Socket
     configured.or_else(|| sandbox.api_host_in_sandbox()).unwrap_or_else(|| format!("http://{address}"))
 }
 
-/// Makes the store know the configured users, and not those that are taken away. Others, and limits of namespaces that
-/// the configuration does not limit, stay as they are.
+/// Makes the store know the configured users, and not those that are taken away. Others, limits of namespaces that the
+/// configuration does not limit, and what an administrator has done to a configured user stay as they are: further
+/// namespaces, and a block, which only an administrator lifts.
 async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError> {
     for subject in users.removed() {
         match store.delete_subject(subject).await {
@@ -162,8 +197,10 @@ async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError
         }
     }
     for subject in users.subjects() {
-        if store.subject(&subject.subject).await?.as_ref() != Some(&subject) {
-            store.put_subject(&subject).await?;
+        let stored = store.subject(&subject.subject).await?;
+        let wanted = with_administrators_changes(subject, stored.as_ref());
+        if stored.as_ref() != Some(&wanted) {
+            store.put_subject(&wanted).await?;
         }
     }
     for (namespace, limits) in users.limits() {
@@ -172,6 +209,16 @@ async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError
         }
     }
     Ok(())
+}
+
+fn with_administrators_changes(mut configured: Subject, stored: Option<&Subject>) -> Subject {
+    let Some(stored) = stored else { return configured };
+    configured.blocked |= stored.blocked;
+    let is_further =
+        |entry: &&SubjectNamespace| configured.namespaces.iter().all(|own| own.name != entry.name);
+    let further: Vec<SubjectNamespace> = stored.namespaces.iter().filter(is_further).cloned().collect();
+    configured.namespaces.extend(further);
+    configured
 }
 
 #[cfg(test)]

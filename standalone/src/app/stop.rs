@@ -12,6 +12,7 @@ impl App {
     /// disk and runs at the next start.
     pub(super) async fn stop(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
+        self.readiness.drain();
         let left = || deadline.saturating_duration_since(Instant::now());
         // Requests that have begun are answered; the queue's work stays on disk.
         let (answered, drained) = tokio::join!(self.server.close(left()), self.controller.drain(left()));
@@ -24,6 +25,7 @@ impl App {
         if !self.invoker.shutdown(Instant::now() + CLEAN_UP).await {
             tracing::warn!("not every container could be removed");
         }
+        self.admin_stop.cancel();
         self.bus.close().await;
         if !self.controller.written(CLEAN_UP).await {
             tracing::warn!("not every record is in the store yet; the rest is written at the next start");

@@ -73,6 +73,13 @@ pub struct Args {
     #[arg(verbatim_doc_comment, long, value_name = "DURATION", help_heading = SERVER)]
     shutdown_grace: Option<String>,
 
+    /// Serve the admin API for wskadmin on this address, too: HOST:PORT. It is
+    /// always on the socket admin.sock in the data directory. Mutual TLS by
+    /// oxwhisk.admin.tls.*; without it, every local user may administer
+    /// [env: CONFIG_oxwhisk_admin_listen]
+    #[arg(verbatim_doc_comment, long, value_name = "ADDRESS", help_heading = SERVER)]
+    admin_listen: Option<String>,
+
     /// Runtimes manifest: which kinds of actions there are [default: Node.js and Python]
     /// [env: CONFIG_oxwhisk_runtimesManifestFile, or the JSON in RUNTIMES_MANIFEST]
     #[arg(verbatim_doc_comment, short, long, value_name = "FILE", help_heading = ACTIONS)]
@@ -158,6 +165,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("--host", "whisk.controller.interface"),
     ("--data-dir", "oxwhisk.data-dir"),
     ("--shutdown-grace", "oxwhisk.shutdown-grace"),
+    ("--admin-listen", "oxwhisk.admin.listen"),
     ("--manifest", "oxwhisk.runtimes-manifest-file"),
     ("--users", "oxwhisk.users-file"),
     ("--user-memory", "whisk.container-pool.user-memory"),
@@ -195,6 +203,7 @@ impl Args {
             "--host" => self.host.as_ref(),
             "--data-dir" => self.data_dir.as_ref(),
             "--shutdown-grace" => self.shutdown_grace.as_ref(),
+            "--admin-listen" => self.admin_listen.as_ref(),
             "--manifest" => self.manifest.as_ref(),
             "--users" => self.users.as_ref(),
             "--user-memory" => self.user_memory.as_ref(),

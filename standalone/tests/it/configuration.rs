@@ -86,6 +86,10 @@ const ROWS: &[Row] = &[
     ("CONFIG_oxwhisk_port", "4000", |c| c.listen.port().to_string()),
     ("CONFIG_oxwhisk_dataDir", "/x", |c| c.data_dir.display().to_string()),
     ("CONFIG_oxwhisk_shutdownGrace", "3 s", |c| c.shutdown_grace.as_secs().to_string()),
+    ("CONFIG_oxwhisk_admin_listen", "127.0.0.1:7000", |c| {
+        c.admin.listen.as_ref().map_or_else(String::new, ToString::to_string)
+    }),
+    ("CONFIG_oxwhisk_admin_insecurePlaintext", "true", |c| format!("{:?}", c.admin.security)),
     ("CONFIG_oxwhisk_log_level", "warn", |c| c.log.filter.clone()),
     ("CONFIG_oxwhisk_activationStore_retention", "1 day", |c| format!("{:?}", c.activation_retention)),
     ("CONFIG_oxwhisk_containerPool_keepAlive", "greedy-dual", |c| format!("{:?}", c.invoker.keep_alive)),
@@ -136,6 +140,8 @@ const SHOWN: &[&str] = &[
     "4000",
     "/x",
     "3",
+    "127.0.0.1:7000",
+    "Plaintext { insecure: true }",
     "warn",
     "Some(86400s)",
     "GreedyDual",

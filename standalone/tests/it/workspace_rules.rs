@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-sqlite", &[]),
     ("oxwhisk-grpc", &["oxwhisk-config", "oxwhisk-service"]),
     ("oxwhisk-proto", &[]),
+    ("oxwhisk-admin", &["oxwhisk-grpc", "oxwhisk-proto"]),
     ("oxwhisk-proto-generate", &[]),
     ("oxwhisk-store", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-couchdb", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-store"]),
@@ -44,6 +45,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("oxwhisk-throttle", &[]),
+    (
+        "oxwhisk-controller-admin",
+        &["oxwhisk-core", "oxwhisk-grpc", "oxwhisk-messaging", "oxwhisk-proto", "oxwhisk-store"],
+    ),
     (
         "oxwhisk-invoker",
         &["oxwhisk-core", "oxwhisk-config", "oxwhisk-service", "oxwhisk-invoker-api", "oxwhisk-container"],
