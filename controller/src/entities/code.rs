@@ -123,10 +123,7 @@ impl StoredCode {
         }
         let defaults = self.limits.default_action_limits();
         let read = Action::from_document(&stored.document.body, &self.manifest, defaults);
-        let current = read.map_err(|error| {
-            eprintln!("DBG {error:?}");
-            CodeError::Mismatch
-        })?;
+        let current = read.map_err(|_| CodeError::Mismatch)?;
         let exec = &current.exec;
         // A newer revision may run, but not its code with what the dispatch says of the older one.
         if (exec.kind(), exec.main(), exec.binary()) != (wanted.kind, wanted.main, wanted.binary) {
