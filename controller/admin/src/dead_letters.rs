@@ -6,7 +6,7 @@ mod reading;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use oxwhisk_messaging::{Delivery, Topic};
+use oxwhisk_messaging::{Delivery, Message, Topic};
 use oxwhisk_proto::admin::refusal;
 use oxwhisk_proto::admin::v1::dead_letters_server::DeadLetters;
 use oxwhisk_proto::admin::v1::{self, Reason};
@@ -114,11 +114,9 @@ impl Service {
                         continue;
                     };
                     // Queued before it is taken away: dying in between, it is there twice and not lost.
-                    self.parts
-                        .bus
-                        .produce(Topic::Activations, &delivery.key, message)
-                        .await
-                        .map_err(of_bus)?;
+                    let route = letter::summary(&delivery).namespace;
+                    let message = Message::new(delivery.key.clone(), message).with_route(route);
+                    self.parts.bus.produce(Topic::Activations, message).await.map_err(of_bus)?;
                 }
                 reading.complete(delivery.id).await.map_err(of_bus)?;
                 tracing::info!(activation_id = delivery.key, ?fate, "a dead letter was seen to");

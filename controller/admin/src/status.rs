@@ -15,6 +15,7 @@ pub(crate) fn of_store(error: &StoreError) -> Status {
         StoreError::NotFound => Status::not_found(text),
         StoreError::Ambiguous => Status::failed_precondition(text),
         StoreError::Corrupt(_) => Status::data_loss(text),
+        StoreError::TooLarge(_) | StoreError::Refused(_) => Status::resource_exhausted(text),
         StoreError::Unavailable(_) => Status::unavailable(text),
     }
 }
@@ -24,7 +25,8 @@ pub(crate) fn of_bus(error: &BusError) -> Status {
     let text = error.to_string();
     match error {
         BusError::Full { .. } | BusError::TooLarge { .. } => Status::resource_exhausted(text),
-        BusError::Unavailable(_) | BusError::Closed => Status::unavailable(text),
+        BusError::Forbidden(_) => Status::permission_denied(text),
+        BusError::TimedOut { .. } | BusError::Unavailable(_) | BusError::Closed => Status::unavailable(text),
     }
 }
 

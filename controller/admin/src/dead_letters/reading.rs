@@ -1,13 +1,16 @@
 //! Going through the letters once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_messaging::{Bus, BusError, Completer, Delivery, DeliveryId, Subscription, Topic};
+use oxwhisk_messaging::{
+    Bus, BusError, Completer, Delivery, DeliveryId, Event, Partition, Subscription, Topic,
+};
 
 /// Letters in memory at once; the bus bounds their bytes.
 const BATCH: usize = 64;
-/// How long letters may take to come that the depth promises. It may count some whose completion is being written.
+/// How long the bus may take to hand out the next ones.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Hands out every letter that there was at its beginning. What is not completed is there again for the next.
@@ -15,33 +18,37 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Reading {
     subscription: Box<dyn Subscription>,
     completer: Arc<dyn Completer>,
-    left: u64,
+    /// Partitions whose letters were not all handed out yet.
+    open: BTreeSet<Partition>,
+    begun: bool,
 }
 
 impl Reading {
     pub(super) async fn begin(bus: &dyn Bus) -> Result<Self, BusError> {
-        let left = bus.depth(Topic::DeadLetters).await?;
         let subscription = bus.subscribe(Topic::DeadLetters).await?;
-        Ok(Self { completer: subscription.completer(), subscription, left })
+        let completer = subscription.completer();
+        Ok(Self { completer, subscription, open: BTreeSet::new(), begun: false })
     }
 
     /// The next letters; none at the end.
     pub(super) async fn batch(&mut self) -> Result<Vec<Delivery>, BusError> {
-        let most = usize::try_from(self.left).unwrap_or(BATCH).min(BATCH);
-        if most == 0 {
-            return Ok(Vec::new());
-        }
-        match tokio::time::timeout(PATIENCE, self.subscription.next(most)).await {
-            Ok(batch) => {
-                let batch = batch?;
-                self.left -= batch.len() as u64;
-                Ok(batch)
+        while !self.begun || !self.open.is_empty() {
+            let Ok(event) = tokio::time::timeout(PATIENCE, self.subscription.next(BATCH)).await else {
+                break;
+            };
+            match event? {
+                Event::Messages(letters) => return Ok(letters),
+                Event::Assigned(partition) => {
+                    self.begun = true;
+                    self.open.insert(partition);
+                }
+                Event::CaughtUp(partition) | Event::Revoked(partition) => {
+                    self.open.remove(&partition);
+                }
+                Event::Withdrawn(_) => {}
             }
-            Err(_elapsed) => {
-                self.left = 0;
-                Ok(Vec::new())
-            }
         }
+        Ok(Vec::new())
     }
 
     pub(super) async fn complete(&mut self, letter: DeliveryId) -> Result<(), BusError> {

@@ -3,7 +3,7 @@
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
-use oxwhisk_messaging::{Bus, Topic};
+use oxwhisk_messaging::{Bus, Event, Message, Topic};
 use oxwhisk_proto::admin;
 use oxwhisk_proto::admin::v1::dead_letters_client::DeadLettersClient;
 use oxwhisk_proto::admin::v1::{self, DeadLetterSelection, Reason};
@@ -22,14 +22,13 @@ async fn bury(bus: &dyn Bus, namespace: &str) -> String {
         "attempt": 3,
     });
     serde_json::from_value::<ActivationMessage>(message.clone()).expect("a message");
-    bus.produce(Topic::DeadLetters, &id.to_string(), message.to_string().into_bytes().into())
-        .await
-        .expect("taken");
+    let message = Message::new(id.to_string(), message.to_string().into_bytes());
+    bus.produce(Topic::DeadLetters, message).await.expect("taken");
     id.to_string()
 }
 
 async fn bury_garbage(bus: &dyn Bus, key: &str) {
-    bus.produce(Topic::DeadLetters, key, "garbage".into()).await.expect("taken");
+    bus.produce(Topic::DeadLetters, Message::new(key, "garbage")).await.expect("taken");
 }
 
 fn client(fixture: &Fixture) -> DeadLettersClient<oxwhisk_grpc::Channel> {
@@ -87,7 +86,9 @@ async fn redriven_letters_are_queued_with_all_attempts_before_them() {
     let mut queue = fixture.bus.subscribe(Topic::Activations).await.expect("subscribed");
     let mut queued = Vec::new();
     while queued.len() < 2 {
-        queued.extend(queue.next(10).await.expect("messages"));
+        if let Event::Messages(messages) = queue.next(10).await.expect("an event") {
+            queued.extend(messages);
+        }
     }
     let keys: Vec<&str> = queued.iter().map(|message| message.key.as_str()).collect();
     assert_eq!(keys, [other.as_str(), &one]);

@@ -102,19 +102,20 @@ fn record(dispatch: &Dispatch) -> Activation {
 }
 
 #[derive(Debug)]
-pub(crate) struct Notebook(mpsc::UnboundedSender<Heard>);
+pub(crate) struct Notebook(mpsc::Sender<Heard>);
 
 impl Listener for Notebook {
     fn heard(&self, invoker: InvokerId, heard: Heard) {
         assert_eq!(invoker, INVOKER);
-        let _ = self.0.send(heard);
+        // A controller that was dropped hears nothing; one that lags behind by that much is a failed test.
+        assert!(!matches!(self.0.try_send(heard), Err(mpsc::error::TrySendError::Full(_))));
     }
 }
 
 /// A controller's side.
 pub(crate) struct Controller {
     pub(crate) conversation: Conversation,
-    heard: mpsc::UnboundedReceiver<Heard>,
+    heard: mpsc::Receiver<Heard>,
     put_back: VecDeque<Heard>,
 }
 
@@ -213,7 +214,7 @@ impl Rig {
 }
 
 pub(crate) fn controller(channel: Channel, incarnation: u64) -> Controller {
-    let (sender, heard) = mpsc::unbounded_channel();
+    let (sender, heard) = mpsc::channel(1024);
     let identity = ControllerIdentity {
         name: "controller0".to_owned(),
         incarnation: Incarnation(incarnation),
