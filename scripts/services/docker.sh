@@ -27,7 +27,10 @@ cannot() {
 
 client() { docker --host "unix://$socket" "$@"; }
 
-alive() { [ -s "$dir/dockerd.pid" ] && kill -0 "$(cat "$dir/dockerd.pid")" 2>/dev/null; }
+# One that was killed may wait for its parent a while.
+runs() { grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
+
+alive() { [ -s "$dir/dockerd.pid" ] && runs "$(cat "$dir/dockerd.pid")"; }
 
 check_machine() {
     [ "$(id -u)" -eq 0 ] || cannot 'a Docker daemon needs root'
@@ -56,7 +59,6 @@ make_bridge() {
 storage_drivers='overlay2 vfs'
 
 start_with() {
-    # The files it keeps open while it has restarted before are still there.
     rm -f "$dir/dockerd.pid"
     dockerd --config-file="$dir/daemon.json" --data-root="$dir/data" --exec-root="$dir/exec" --pidfile="$dir/dockerd.pid" \
         --host="unix://$socket" --bridge="$bridge" --iptables=false --ip6tables=false --ip-masq=false \
@@ -94,7 +96,11 @@ start() {
     check_machine
     mkdir -p "$dir"
     make_bridge
-    alive || start_daemon
+    if ! client version >/dev/null 2>&1; then
+        # On its way out, if it is there at all.
+        ! alive || wait_for_end "$(cat "$dir/dockerd.pid")"
+        start_daemon
+    fi
     echo "OXWHISK_TEST_DOCKER=unix://$socket"
     echo "OXWHISK_TEST_DOCKER_DIR=$dir"
     if [ -z "${OXWHISK_DOCKER_NO_BASE:-}" ]; then
@@ -107,7 +113,7 @@ start() {
 
 wait_for_end() {
     tries=0
-    while kill -0 "$1" 2>/dev/null; do
+    while runs "$1"; do
         tries=$((tries + 1))
         [ "$tries" -lt 200 ] || kill -9 "$1" 2>/dev/null || true
         [ "$tries" -lt 250 ] || return 1

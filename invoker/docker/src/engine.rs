@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bollard::Docker;
+use bollard::{BollardRequest, Docker};
 use bollard::errors::Error;
 
 use crate::address::EngineAddress;
@@ -54,6 +54,7 @@ impl Engine {
             }
         };
         let docker = docker.map_err(|error| classify(WHAT, &config.address, error))?;
+        let docker = docker.with_request_modifier(with_url_safe_credentials);
         let engine = Self { docker, address: config.address.clone(), timeouts, retry };
         let limit = engine.timeouts.version;
         let docker = engine.once(WHAT, limit, engine.docker.clone().negotiate_version()).await?;
@@ -99,6 +100,21 @@ impl Engine {
             }
         }
     }
+}
+
+const CREDENTIALS: &str = "x-registry-auth";
+
+/// The daemon decodes credentials as URL-safe base64 (RFC 4648, section 5), the library writes the other alphabet. They
+/// differ in two characters, and padding is the same.
+fn with_url_safe_credentials(mut request: BollardRequest) -> BollardRequest {
+    if let Some(header) = request.headers_mut().get_mut(CREDENTIALS) {
+        let text = header.to_str().map(|text| text.replace('+', "-").replace('/', "_"));
+        if let Some(Ok(mut replaced)) = text.ok().map(|text| text.parse::<http::HeaderValue>()) {
+            replaced.set_sensitive(true);
+            *header = replaced;
+        }
+    }
+    request
 }
 
 /// The pauses between attempts.
