@@ -29,6 +29,8 @@ images: ## container images of services and runtimes, from binaries built here (
 	@BASE="$(BASE)" scripts/images.sh $(IMAGES)
 
 bench: build ## measure (ARGS=flags of the load generator)
+	@scripts/needs.sh bench
+	cargo build --release --locked -p oxwhisk-runtime-native --bin actionloop-echo
 	cargo run --release --locked -p oxwhisk-bench -- $(ARGS)
 
 advisories: ## known vulnerabilities of dependencies (needs cargo-deny and the network)

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes sure that a make target has what it needs: `needs.sh run|demo|test`.
+# Makes sure that a make target has what it needs: `needs.sh run|demo|test|bench`.
 #
 # As root on Debian, missing packages are installed. Anyone else gets the exact command to run. What `test` can do
 # without is only named: the tests that need it say `skipped: why` themselves.
 set -eu
 
-target=${1:?usage: needs.sh run|demo|test}
+target=${1:?usage: needs.sh run|demo|test|bench}
 
 # command, Debian package, what it is for
 always='cc build-essential compiling'
@@ -21,6 +21,7 @@ run) required="$always
 $runtimes
 $network" optional= ;;
 demo) required='curl curl talking to the server' optional= ;;
+bench) required='nginx nginx-light the floor that calls are compared with' optional= ;;
 test) required=$always optional="$runtimes
 $network
 npm npm the JavaScript client tests" ;;

@@ -118,17 +118,15 @@ impl Controller {
     }
 
     async fn start_writer(&self) -> Result<(), BusError> {
-        let backlog = self.backends.bus.depth(Topic::Completed).await?;
         let subscription = self.backends.bus.subscribe(Topic::Completed).await?;
         let (caught_up, written) = tokio::sync::oneshot::channel();
         let records = Arc::clone(&self.backends.records);
-        self.writers.spawn(async move { records.write(subscription, backlog, caught_up).await });
+        self.writers.spawn(async move { records.write(subscription, caught_up).await });
         written.await.map_err(|_| BusError::Closed)
     }
 
     async fn start_dispatcher(&self, given_up: HashSet<ActivationId>) -> Result<(), BusError> {
         let topic = Topic::Activations;
-        let backlog = self.backends.bus.depth(topic).await?;
         let subscription = self.backends.bus.subscribe(topic).await?;
         let dispatcher = Arc::new(Dispatcher {
             invocations: Arc::clone(&self.invocations),
@@ -137,7 +135,7 @@ impl Controller {
             topic,
             given_up,
         });
-        self.dispatchers.spawn(dispatcher.run(subscription, backlog, self.closing.clone()));
+        self.dispatchers.spawn(dispatcher.run(subscription, self.closing.clone()));
         Ok(())
     }
 

@@ -6,9 +6,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
-use oxwhisk_messaging::{Bus, Topic};
+use oxwhisk_messaging::{Bus, Event, Message, Topic};
 
 /// Callers that wait for their durable messages at the same time.
 const CALLERS: usize = 64;
@@ -40,7 +39,8 @@ fn report(line: &str) -> std::io::Result<()> {
 async fn consume(bus: &dyn Bus, topic: Topic) {
     let Ok(mut subscription) = bus.subscribe(topic).await else { return };
     let completer = subscription.completer();
-    while let Ok(deliveries) = subscription.next(500).await {
+    while let Ok(event) = subscription.next(500).await {
+        let Event::Messages(deliveries) = event else { continue };
         let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id).collect();
         if completer.complete(&ids).await.is_err() {
             return;
@@ -56,8 +56,9 @@ async fn spool(bus: &Arc<dyn Bus>, records: usize) -> Result<(), Box<dyn std::er
         let payload = vec![b'x'; PAYLOAD];
         let key = n.to_string();
         let start = Instant::now();
-        bus.produce_now(Topic::Completed, &key, payload)?;
+        let receipt = bus.produce_now(Topic::Completed, &key, payload)?;
         times.push(start.elapsed());
+        assert!(receipt.is_durable());
         if n % 64 == 0 {
             tokio::task::yield_now().await;
         }
@@ -76,9 +77,9 @@ async fn durable(bus: &Arc<dyn Bus>, messages: usize) -> Result<(), Box<dyn std:
             tokio::spawn(async move {
                 let mut times = Vec::new();
                 for n in 0..messages / CALLERS {
-                    let (key, payload) = (format!("{caller}-{n}"), Bytes::from(vec![b'x'; PAYLOAD]));
+                    let message = Message::new(format!("{caller}-{n}"), vec![b'x'; PAYLOAD]);
                     let start = Instant::now();
-                    bus.produce(Topic::Activations, &key, payload).await?;
+                    bus.produce(Topic::Activations, message).await?;
                     times.push(start.elapsed());
                 }
                 Ok::<_, oxwhisk_messaging::BusError>(times)

@@ -1,13 +1,15 @@
 //! The traits every bus implements.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::watch;
 
-use crate::Topic;
+use crate::{Channel, DeliveryId, Event, Heard, Message, Receipt, Topic};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum BusError {
     /// The message is larger than the bus takes.
     #[error("message of {size} bytes exceeds the bus limit of {limit} bytes")]
@@ -15,6 +17,12 @@ pub enum BusError {
     /// The bus holds as much as it may; the caller should ask its client to come back later.
     #[error("the queue '{topic}' is full")]
     Full { topic: &'static str },
+    /// The bus did not say in time that it has the message.
+    #[error("the queue '{topic}' did not acknowledge a message in time; it may have been taken all the same")]
+    TimedOut { topic: &'static str },
+    /// The bus does not let this process do that.
+    #[error("not permitted by the bus: {0}")]
+    Forbidden(String),
     #[error("the bus is not available: {0}")]
     Unavailable(String),
     /// The bus is shutting down.
@@ -22,40 +30,50 @@ pub enum BusError {
     Closed,
 }
 
-/// Names one delivery to its subscription. Opaque; on Kafka it is partition and offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeliveryId(pub u64);
-
-/// One message, handed out.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    pub id: DeliveryId,
-    /// What the producer named it: an activation id.
-    pub key: String,
-    pub payload: Bytes,
+/// Whether a bus can be worked with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BusStatus {
+    Available,
+    /// Not now, for this reason; it is tried again by itself.
+    Away(String),
 }
 
 #[async_trait]
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Appends a message. Returns when it has the topic's [`crate::Durability`]; until then it may or may not be there.
-    async fn produce(&self, topic: Topic, key: &str, payload: Bytes) -> Result<(), BusError>;
+    async fn produce(&self, topic: Topic, message: Message) -> Result<(), BusError>;
 
-    /// As [`Bus::produce`], without leaving the calling thread: for topics whose durability is
-    /// [`crate::Durability::ProcessDeath`], on the warm path of every call. Other topics are refused as unavailable.
+    /// As [`Bus::produce`], without waiting and without leaving the calling thread: for topics whose durability is
+    /// [`crate::Durability::ProcessDeath`], on the warm path of every call. Other topics are refused as unavailable. What
+    /// was taken is not given up while the process lives; the receipt tells when it would survive that too.
     ///
     /// # Errors
     /// As [`Bus::produce`].
-    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<(), BusError>;
+    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<Receipt, BusError>;
 
-    /// Marks a message complete by its key, for producers that outlive what they produced (`inflight`).
-    async fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError>;
+    /// Withdraws the notes with this key, whoever produced them and whoever was handed them. No note is no error.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] for a topic that does not hold notes; else as [`Bus::produce`].
+    async fn withdraw(&self, topic: Topic, key: &str) -> Result<(), BusError>;
 
-    /// Starts consuming, oldest message first: first those that an earlier subscription did not complete, then new ones.
-    /// A topic has one subscription at a time: another is [`BusError::Unavailable`] until that one is dropped.
+    /// Starts consuming, oldest message first within each partition: first what was handed out before and not completed,
+    /// then new ones. A topic has one subscription of a bus at a time: another is [`BusError::Unavailable`] until that one
+    /// is dropped. Subscriptions of several processes share the topic's partitions.
     async fn subscribe(&self, topic: Topic) -> Result<Box<dyn Subscription>, BusError>;
 
-    /// Messages produced and not completed. Completions that are written behind may still be counted for a moment.
+    /// Messages produced and not completed, in all partitions. Completions that are written behind may still be counted
+    /// for a moment; on Kafka it is records that are counted, of which a large message has several and a withdrawal one.
     async fn depth(&self, topic: Topic) -> Result<u64, BusError>;
+
+    /// Tells everybody who listens. Returns when the bus has it; nothing is kept for those who do not listen.
+    async fn publish(&self, channel: Channel, key: &str, payload: Bytes) -> Result<(), BusError>;
+
+    /// Hears what is published from now on. Messages with the same key come in order.
+    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError>;
+
+    /// For readiness.
+    fn status(&self) -> watch::Receiver<BusStatus>;
 
     /// Refuses further messages, ends subscriptions with [`BusError::Closed`], and returns when the completions taken so
     /// far are written.
@@ -64,21 +82,30 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
 #[async_trait]
 pub trait Subscription: fmt::Debug + Send + 'static {
-    /// Waits until there is at least one message, then hands out at most `max`, in order. May be cancelled at any time:
-    /// nothing is lost.
+    /// Waits for the next event; at most `max` messages are handed out at once. May be cancelled at any time: nothing is
+    /// lost.
     ///
     /// # Errors
-    /// [`BusError::Closed`] when the bus shuts down.
-    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, BusError>;
+    /// [`BusError::Closed`] when the bus shuts down. After other errors it may be asked again.
+    async fn next(&mut self, max: usize) -> Result<Event, BusError>;
 
     /// Handle for completing deliveries from other tasks.
-    fn completer(&self) -> std::sync::Arc<dyn Completer>;
+    fn completer(&self) -> Arc<dyn Completer>;
 }
 
 /// Takes completions back, in any order.
 #[async_trait]
 pub trait Completer: fmt::Debug + Send + Sync + 'static {
     /// These will not be handed out again. May be written behind: after a crash a completed message can come once more,
-    /// so consumers are idempotent.
+    /// so consumers are idempotent. Deliveries of a partition that was revoked are passed over.
     async fn complete(&self, deliveries: &[DeliveryId]) -> Result<(), BusError>;
+}
+
+#[async_trait]
+pub trait Listener: fmt::Debug + Send + 'static {
+    /// Waits for the next message. May be cancelled at any time: nothing is lost.
+    ///
+    /// # Errors
+    /// [`BusError::Closed`] when the bus shuts down. After other errors it may be asked again.
+    async fn next(&mut self) -> Result<Heard, BusError>;
 }

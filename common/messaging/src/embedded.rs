@@ -10,8 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use oxwhisk_sqlite::{DirectoryLock, create_directory};
+use tokio::sync::watch;
 
-use crate::{Bus, BusError, Durability, Subscription, Topic};
+use crate::channels::Channels;
+use crate::{Bus, BusError, BusStatus, Channel, Durability, Listener, Message, Receipt, Subscription, Topic};
 use queue::Queue;
 use spool::Spool;
 
@@ -68,6 +70,7 @@ pub enum OpenError {
 pub struct EmbeddedBus {
     queue: Queue,
     spool: Arc<Spool>,
+    channels: Channels,
 }
 
 impl EmbeddedBus {
@@ -81,29 +84,28 @@ impl EmbeddedBus {
         let queue = Queue::open(&directory.join("queue.db"), options, &lock)?;
         let path = directory.join("spool");
         let spool = Spool::open(&path, options, lock).map_err(|source| OpenError::Spool { path, source })?;
-        Ok(Self { queue, spool: Arc::new(spool) })
+        Ok(Self { queue, spool: Arc::new(spool), channels: Channels::default() })
     }
 }
 
 #[async_trait]
 impl Bus for EmbeddedBus {
-    async fn produce(&self, topic: Topic, key: &str, payload: Bytes) -> Result<(), BusError> {
+    async fn produce(&self, topic: Topic, message: Message) -> Result<(), BusError> {
         match topic.durability() {
-            Durability::ProcessDeath => self.spool.produce(key, &payload),
-            Durability::PowerCut => self.queue.produce(topic, key, payload).await,
+            Durability::ProcessDeath => self.spool.produce(&message.key, &message.payload),
+            Durability::PowerCut => self.queue.produce(topic, message).await,
         }
     }
 
-    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<(), BusError> {
+    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<Receipt, BusError> {
         topic.must_not_wait()?;
-        self.spool.produce(key, &Bytes::from(payload))
+        self.spool.produce(key, &Bytes::from(payload))?;
+        Ok(Receipt::durable())
     }
 
-    async fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError> {
-        match topic.durability() {
-            Durability::ProcessDeath => self.spool.complete_key(key),
-            Durability::PowerCut => self.queue.complete_key(topic, key),
-        }
+    async fn withdraw(&self, topic: Topic, key: &str) -> Result<(), BusError> {
+        topic.must_hold_notes()?;
+        self.queue.withdraw(topic, key)
     }
 
     async fn subscribe(&self, topic: Topic) -> Result<Box<dyn Subscription>, BusError> {
@@ -120,7 +122,21 @@ impl Bus for EmbeddedBus {
         })
     }
 
+    async fn publish(&self, channel: Channel, key: &str, payload: Bytes) -> Result<(), BusError> {
+        self.channels.publish(channel, key, payload)
+    }
+
+    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError> {
+        self.channels.listen(channel)
+    }
+
+    /// Files that cannot be written are reported by what was to be written.
+    fn status(&self) -> watch::Receiver<BusStatus> {
+        watch::channel(BusStatus::Available).1
+    }
+
     async fn close(&self) {
+        self.channels.close();
         self.queue.close().await;
         self.spool.close();
     }

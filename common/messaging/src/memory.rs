@@ -5,9 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use crate::{Bus, BusError, Completer, Delivery, DeliveryId, Subscription, Topic};
+use crate::channels::Channels;
+use crate::course::Course;
+use crate::{
+    Bus, BusError, BusStatus, Channel, Completer, Delivery, DeliveryId, Event, Listener, Message, Receipt,
+    Subscription, Topic,
+};
 
 /// Bounds of a [`MemoryBus`].
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,7 @@ impl Default for MemoryOptions {
 #[derive(Debug)]
 pub struct MemoryBus {
     topics: HashMap<Topic, Arc<TopicQueue>>,
+    channels: Channels,
     options: MemoryOptions,
 }
 
@@ -40,8 +46,9 @@ struct TopicQueue {
 struct State {
     /// Not completed, the oldest first.
     messages: VecDeque<Delivery>,
-    /// The id of the next message to be handed out, or of a later one if that was completed.
+    /// The offset of the next message to be handed out, or of a later one if that was completed.
     next: u64,
+    course: Course,
     produced: u64,
     subscribed: bool,
     closed: bool,
@@ -51,11 +58,11 @@ impl MemoryBus {
     #[must_use]
     pub fn new(options: MemoryOptions) -> Self {
         let queue = |topic| (topic, Arc::new(TopicQueue { state: Mutex::default(), arrived: Notify::new() }));
-        Self { topics: Topic::ALL.into_iter().map(queue).collect(), options }
+        Self { topics: Topic::ALL.into_iter().map(queue).collect(), channels: Channels::default(), options }
     }
 
-    fn append(&self, topic: Topic, key: &str, payload: Bytes) -> Result<(), BusError> {
-        let size = key.len() + payload.len();
+    fn append(&self, topic: Topic, message: Message) -> Result<(), BusError> {
+        let size = message.size();
         if size > self.options.max_message {
             return Err(BusError::TooLarge { size, limit: self.options.max_message });
         }
@@ -64,9 +71,10 @@ impl MemoryBus {
         if state.messages.len() >= self.options.max_depth {
             return Err(BusError::Full { topic: topic.name() });
         }
-        let id = DeliveryId(state.produced);
+        let id = DeliveryId::of_offset(state.produced);
         state.produced += 1;
-        state.messages.push_back(Delivery { id, key: key.to_owned(), payload });
+        let Message { key, attempt, payload, .. } = message;
+        state.messages.push_back(Delivery { id, key, attempt, again: false, payload });
         queue.arrived.notify_one();
         Ok(())
     }
@@ -91,17 +99,21 @@ impl TopicQueue {
 
 #[async_trait]
 impl Bus for MemoryBus {
-    async fn produce(&self, topic: Topic, key: &str, payload: Bytes) -> Result<(), BusError> {
-        self.append(topic, key, payload)
+    async fn produce(&self, topic: Topic, message: Message) -> Result<(), BusError> {
+        self.append(topic, message)
     }
 
-    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<(), BusError> {
+    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<Receipt, BusError> {
         topic.must_not_wait()?;
-        self.append(topic, key, payload.into())
+        self.append(topic, Message::new(key, payload))?;
+        Ok(Receipt::durable())
     }
 
-    async fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError> {
-        self.topics[&topic].state().messages.retain(|message| message.key != key);
+    async fn withdraw(&self, topic: Topic, key: &str) -> Result<(), BusError> {
+        topic.must_hold_notes()?;
+        let queue = &self.topics[&topic];
+        queue.open_state()?.withdraw(key);
+        queue.arrived.notify_one();
         Ok(())
     }
 
@@ -113,6 +125,7 @@ impl Bus for MemoryBus {
         }
         state.subscribed = true;
         state.next = 0;
+        state.course = Course::begin(state.produced);
         Ok(Box::new(MemorySubscription(Arc::clone(queue))))
     }
 
@@ -120,11 +133,45 @@ impl Bus for MemoryBus {
         Ok(self.topics[&topic].state().messages.len() as u64)
     }
 
+    async fn publish(&self, channel: Channel, key: &str, payload: Bytes) -> Result<(), BusError> {
+        self.channels.publish(channel, key, payload)
+    }
+
+    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError> {
+        self.channels.listen(channel)
+    }
+
+    fn status(&self) -> watch::Receiver<BusStatus> {
+        watch::channel(BusStatus::Available).1
+    }
+
     async fn close(&self) {
         for queue in self.topics.values() {
             queue.state().closed = true;
             queue.arrived.notify_one();
         }
+        self.channels.close();
+    }
+}
+
+impl State {
+    fn withdraw(&mut self, key: &str) {
+        let handed_out = |message: &&Delivery| message.key == key && message.id.offset < self.next;
+        let told: Vec<_> = self.messages.iter().filter(handed_out).map(|message| message.id).collect();
+        self.messages.retain(|message| message.key != key);
+        self.course.withdraw(told);
+    }
+
+    fn event(&mut self, max: usize) -> Option<Event> {
+        let next = self.next;
+        let mut waiting = self.messages.iter().filter(|message| message.id.offset >= next).peekable();
+        let old_waits = waiting.peek().is_some_and(|message| message.id.offset < self.course.boundary());
+        if let Some(event) = self.course.due(old_waits) {
+            return Some(event);
+        }
+        let deliveries: Vec<Delivery> = waiting.take(max).cloned().collect();
+        self.next = deliveries.last()?.id.offset + 1;
+        Some(self.course.hand_out(deliveries))
     }
 }
 
@@ -133,17 +180,10 @@ struct MemorySubscription(Arc<TopicQueue>);
 
 #[async_trait]
 impl Subscription for MemorySubscription {
-    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, BusError> {
+    async fn next(&mut self, max: usize) -> Result<Event, BusError> {
         loop {
-            {
-                let mut state = self.0.open_state()?;
-                let next = state.next;
-                let waiting = state.messages.iter().filter(|message| message.id.0 >= next);
-                let deliveries: Vec<Delivery> = waiting.take(max).cloned().collect();
-                if let Some(last) = deliveries.last() {
-                    state.next = last.id.0 + 1;
-                    return Ok(deliveries);
-                }
+            if let Some(event) = self.0.open_state()?.event(max) {
+                return Ok(event);
             }
             self.0.arrived.notified().await;
         }
@@ -156,7 +196,9 @@ impl Subscription for MemorySubscription {
 
 impl Drop for MemorySubscription {
     fn drop(&mut self) {
-        self.0.state().subscribed = false;
+        let mut state = self.0.state();
+        state.subscribed = false;
+        state.next = 0;
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod activation;
 mod activation_paging;
+mod contents;
 mod entity;
 mod entity_list;
 mod subject;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
 
-use crate::{ActivationStore, AttachmentStore, EntityStore, SubjectStore};
+use crate::{ActivationStore, AttachmentStore, DatabaseContents, EntityStore, SubjectStore};
 
 /// Entities and the attachments beside them.
 ///
@@ -60,9 +61,25 @@ pub async fn subject_store(store: &dyn SubjectStore) {
     subject::a_blocked_subject_has_no_identity(store).await;
     subject::a_replaced_subject_loses_its_old_keys(store).await;
     subject::a_deleted_subject_is_gone(store).await;
+    subject::subjects_are_listed_page_by_page(store).await;
+    subject::blocking_leaves_all_else_as_it_is(store).await;
     subject::a_namespace_can_be_shared(store).await;
     subject::a_key_held_twice_is_ambiguous(store).await;
     subject::limits_come_with_the_identity(store).await;
+}
+
+/// The databases behind the stores, row by row.
+///
+/// # Panics
+/// When a check fails.
+pub async fn contents(
+    (entities, of_entities): (&dyn EntityStore, &dyn DatabaseContents),
+    (activations, of_activations): (&dyn ActivationStore, &dyn DatabaseContents),
+    (subjects, of_subjects): (&dyn SubjectStore, &dyn DatabaseContents),
+) {
+    contents::of_entities(entities, of_entities).await;
+    contents::of_activations(activations, of_activations).await;
+    contents::of_subjects(subjects, of_subjects).await;
 }
 
 /// A namespace that no other check uses.

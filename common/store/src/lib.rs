@@ -3,7 +3,8 @@
 //! - [`EntityStore`]: actions, packages, triggers and rules as documents with revisions;
 //! - [`AttachmentStore`]: code, kept beside its document;
 //! - [`ActivationStore`]: records, written in batches, listed newest first;
-//! - [`SubjectStore`]: who may call, and with which limits.
+//! - [`SubjectStore`]: who may call, and with which limits;
+//! - [`DatabaseContents`]: each of their databases row by row, for administrators.
 //!
 //! `sqlite` is the embedded default, `memory` is for tests. Every implementation passes the same `conformance` suite.
 
@@ -11,6 +12,7 @@ mod activation;
 mod attachment;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod contents;
 mod entity;
 mod error;
 #[cfg(feature = "memory")]
@@ -22,6 +24,7 @@ mod subject;
 
 pub use activation::{ActivationQuery, ActivationStore};
 pub use attachment::{AttachmentStore, StoredAttachment, Superseded};
+pub use contents::{ContentsQuery, DatabaseContents, ViewName};
 pub use entity::{Collection, EntityDocument, EntityQuery, EntityStore, Stored};
 pub use error::StoreError;
 pub use record::RecordDocument;

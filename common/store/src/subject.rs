@@ -25,6 +25,16 @@ pub trait SubjectStore: fmt::Debug + Send + Sync + 'static {
     /// Creates or replaces a subject. Returns when it survives a power cut.
     async fn put_subject(&self, subject: &Subject) -> Result<(), StoreError>;
 
+    /// Subjects in the order of their names (of bytes): those behind `after`, `limit` at most. Fewer than `limit` means
+    /// that these are the last.
+    async fn subjects(&self, after: Option<&str>, limit: usize) -> Result<Vec<Subject>, StoreError>;
+
+    /// Blocks or unblocks a subject, and leaves all else of it as it is. Returns when it survives a power cut.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such subject.
+    async fn set_blocked(&self, subject: &str, blocked: bool) -> Result<(), StoreError>;
+
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such subject.
     async fn delete_subject(&self, subject: &str) -> Result<(), StoreError>;

@@ -15,7 +15,7 @@ use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError, Kept, StorePolicy};
-use oxwhisk_messaging::{BusError, Completer, Delivery, DeliveryId, Subscription, Topic};
+use oxwhisk_messaging::{BusError, Completer, Delivery, DeliveryId, Event, Message, Subscription, Topic};
 use oxwhisk_store::ActivationStore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -55,22 +55,20 @@ pub(crate) struct Dispatcher {
 struct Waiting {
     delivery: DeliveryId,
     message: ActivationMessage,
-    /// It was handed out before the process started, so it may have run already.
+    /// It may have been handed out before, so it may have run already.
     again: bool,
 }
 
 impl Dispatcher {
-    /// Runs until `closing`; then waits for what is at invokers. `backlog` is how many messages an earlier process left.
+    /// Runs until `closing`; then waits for what is at invokers.
     pub(crate) async fn run(
         self: Arc<Self>,
         mut subscription: Box<dyn Subscription>,
-        backlog: u64,
         closing: CancellationToken,
     ) {
         let completer = subscription.completer();
         let mut queue: FairQueue<Waiting> = FairQueue::new(OUTSIDE_PER_NAMESPACE);
         let mut running: JoinSet<EntityName> = JoinSet::new();
-        let mut old = backlog;
         let mut pause = RETRY_FIRST;
         loop {
             while running.len() < OUTSIDE {
@@ -85,9 +83,11 @@ impl Dispatcher {
                 });
             }
             tokio::select! {
-                batch = subscription.next(BATCH), if has_room(&queue) => match batch {
-                    Ok(batch) => {
-                        self.take_in(batch, &mut old, &mut queue, &completer).await;
+                event = subscription.next(BATCH), if has_room(&queue) => match event {
+                    Ok(event) => {
+                        if let Event::Messages(batch) = event {
+                            self.take_in(batch, &mut queue, &completer).await;
+                        }
                         pause = RETRY_FIRST;
                     }
                     Err(BusError::Closed) => break,
@@ -105,21 +105,18 @@ impl Dispatcher {
         while running.join_next().await.is_some() {}
     }
 
-    /// Queues what is to run. Messages of an earlier process that have a record are completed instead.
+    /// Queues what is to run. Messages that were handed out before and have a record are completed instead.
     async fn take_in(
         &self,
         batch: Vec<Delivery>,
-        old: &mut u64,
         queue: &mut FairQueue<Waiting>,
         completer: &Arc<dyn Completer>,
     ) {
-        let again = usize::try_from(*old).unwrap_or(usize::MAX).min(batch.len());
-        *old -= again as u64;
         let mut decoded = Vec::with_capacity(batch.len());
-        for (index, delivered) in batch.into_iter().enumerate() {
+        for delivered in batch {
             match serde_json::from_slice::<ActivationMessage>(&delivered.payload) {
                 Ok(message) => {
-                    decoded.push(Waiting { delivery: delivered.id, message, again: index < again })
+                    decoded.push(Waiting { delivery: delivered.id, message, again: delivered.again })
                 }
                 Err(error) => self.bury(&delivered, &error.to_string(), completer).await,
             }
@@ -358,9 +355,9 @@ impl Dispatcher {
             topic = self.topic.name(),
             "unreadable message, moved to the dead letters"
         );
-        let buried =
-            self.invocations.bus.produce(Topic::DeadLetters, &delivered.key, delivered.payload.clone()).await;
-        match buried {
+        let letter =
+            Message::new(delivered.key.clone(), delivered.payload.clone()).with_attempt(delivered.attempt);
+        match self.invocations.bus.produce(Topic::DeadLetters, letter).await {
             Ok(()) => complete(completer, delivered.id).await,
             Err(error) => tracing::error!(key = delivered.key, %error, "cannot keep a dead letter"),
         }

@@ -13,7 +13,7 @@ use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_invoker_api::{RecordError, RecordSink};
-use oxwhisk_messaging::{Bus, BusError, Delivery, Subscription, Topic};
+use oxwhisk_messaging::{Bus, BusError, Delivery, Event, Subscription, Topic};
 use oxwhisk_store::{ActivationStore, RecordDocument};
 use tokio::sync::Notify;
 
@@ -98,7 +98,7 @@ impl Records {
         if produced.is_err() {
             self.subtract(&mut self.lock(), record.activation_id);
         }
-        produced
+        produced.map(drop)
     }
 
     fn add(&self, record: &Arc<Activation>) {
@@ -166,23 +166,24 @@ impl Records {
     }
 
     /// Writes records until the bus closes. What an earlier process left is written first; `caught_up` is told when
-    /// those, `backlog` in number, are in the store.
+    /// those are in the store.
     pub(crate) async fn write(
         &self,
         mut subscription: Box<dyn Subscription>,
-        backlog: u64,
         caught_up: tokio::sync::oneshot::Sender<()>,
     ) {
         let completer = subscription.completer();
-        let (mut left, mut caught_up) = (backlog, Some(caught_up));
+        let mut caught_up = Some(caught_up);
         loop {
-            if left == 0
-                && let Some(caught_up) = caught_up.take()
-            {
-                caught_up.send(()).ok();
-            }
             let batch = match subscription.next(BATCH).await {
-                Ok(batch) => batch,
+                Ok(Event::Messages(batch)) => batch,
+                Ok(Event::CaughtUp(_)) => {
+                    if let Some(caught_up) = caught_up.take() {
+                        caught_up.send(()).ok();
+                    }
+                    continue;
+                }
+                Ok(Event::Assigned(_) | Event::Revoked(_) | Event::Withdrawn(_)) => continue,
                 Err(BusError::Closed) => return,
                 Err(error) => {
                     tracing::error!(%error, "cannot read records from the bus");
@@ -190,13 +191,12 @@ impl Records {
                     continue;
                 }
             };
-            left = left.saturating_sub(batch.len() as u64);
             self.store(decode(&batch)).await;
             let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
             if let Err(error) = completer.complete(&ids).await {
                 tracing::warn!(%error, "cannot complete records; they are written once more after a restart");
             }
-            if batch.len() < BATCH && left == 0 {
+            if batch.len() < BATCH && caught_up.is_none() {
                 // Too early or too late is all the same.
                 let _ = tokio::time::timeout(LINGER, self.hurry.notified()).await;
             }

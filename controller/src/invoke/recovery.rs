@@ -7,12 +7,15 @@ use oxwhisk_core::entity::{Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_invoker_api::{Delivery as Guarantee, Kept};
-use oxwhisk_messaging::{BusError, Topic};
+use oxwhisk_messaging::{BusError, Event, Topic};
 use oxwhisk_store::ActivationStore;
 
 use crate::auth::Authenticator;
 use crate::invoke::dispatch::delivery;
 use crate::invoke::service::{Invocations, fallback_record};
+
+/// Notes looked at together.
+const BATCH: usize = 256;
 
 /// Invocations that were running when the process died, and whose ids clients know: each is run again as a new
 /// attempt, or, where its action wants it at most once, recorded as lost. Answers those of the latter: their messages may
@@ -26,16 +29,14 @@ pub(crate) async fn recover(
     activations: &Arc<dyn ActivationStore>,
 ) -> Result<HashSet<ActivationId>, BusError> {
     let mut given_up = HashSet::new();
-    let left = invocations.bus.depth(Topic::InFlight).await?;
-    if left == 0 {
-        return Ok(given_up);
-    }
     let mut subscription = invocations.bus.subscribe(Topic::InFlight).await?;
     let completer = subscription.completer();
-    let mut seen = 0;
-    while seen < left {
-        let batch = subscription.next(usize::try_from(left - seen).unwrap_or(usize::MAX).min(256)).await?;
-        seen += batch.len() as u64;
+    loop {
+        let batch = match subscription.next(BATCH).await? {
+            Event::Messages(batch) => batch,
+            Event::CaughtUp(_) => return Ok(given_up),
+            Event::Assigned(_) | Event::Revoked(_) | Event::Withdrawn(_) => continue,
+        };
         for delivered in batch {
             let seen_to = match serde_json::from_slice::<ActivationMessage>(&delivered.payload) {
                 Ok(message) => {
@@ -51,7 +52,6 @@ pub(crate) async fn recover(
             }
         }
     }
-    Ok(given_up)
 }
 
 /// Says whether the note of the activation has served: else it is looked at again at the next start.

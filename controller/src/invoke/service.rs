@@ -11,7 +11,7 @@ use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_invoker_api::{Completion, Delivery, DetachOnDrop, DispatchError, Kept, RecordSink, StorePolicy};
-use oxwhisk_messaging::{Bus, BusError, Topic};
+use oxwhisk_messaging::{Bus, BusError, Message, Topic};
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -125,7 +125,10 @@ impl Invocations {
     pub(crate) async fn produce(&self, topic: Topic, message: &ActivationMessage) -> Result<(), BusError> {
         let payload =
             serde_json::to_vec(message).map_err(|error| BusError::Unavailable(error.to_string()))?;
-        self.bus.produce(topic, &message.activation_id.to_string(), payload.into()).await
+        let message = Message::new(message.activation_id.to_string(), payload)
+            .with_route(message.namespace.to_string())
+            .with_attempt(message.attempt);
+        self.bus.produce(topic, message).await
     }
 
     async fn run_blocking(
@@ -235,7 +238,7 @@ impl Invocations {
     }
 
     pub(crate) async fn complete_note(&self, id: ActivationId) {
-        if let Err(error) = self.bus.complete_key(Topic::InFlight, &id.to_string()).await {
+        if let Err(error) = self.bus.withdraw(Topic::InFlight, &id.to_string()).await {
             // It comes again after a restart and is found to have a record.
             tracing::warn!(activation_id = %id, %error, "cannot mark an activation as done");
         }
@@ -337,8 +340,10 @@ fn bus_fault(error: &BusError) -> Fault {
     tracing::error!(%error, "the bus did not take an invocation");
     match error {
         BusError::TooLarge { size, limit } => Fault::too_large("Request", *size as u64, *limit as u64),
-        BusError::Full { .. } | BusError::Unavailable(_) | BusError::Closed => {
-            Fault::status(StatusCode::SERVICE_UNAVAILABLE)
-        }
+        BusError::Full { .. }
+        | BusError::TimedOut { .. }
+        | BusError::Forbidden(_)
+        | BusError::Unavailable(_)
+        | BusError::Closed => Fault::status(StatusCode::SERVICE_UNAVAILABLE),
     }
 }

@@ -9,7 +9,7 @@ use oxwhisk_core::parameters::Parameters;
 use oxwhisk_core::version::Version;
 use oxwhisk_invoker_api::RecordSink;
 use oxwhisk_messaging::memory::{MemoryBus, MemoryOptions};
-use oxwhisk_messaging::{Bus, Topic};
+use oxwhisk_messaging::{Bus, Event, Topic};
 use oxwhisk_store::RecordDocument;
 use oxwhisk_store::memory::MemoryActivationStore;
 
@@ -44,7 +44,11 @@ async fn a_record_too_large_with_its_logs_is_kept_without_them() {
     assert!(refused.lasting, "{refused}");
 
     let mut subscription = bus.subscribe(Topic::Completed).await.unwrap();
-    let kept = subscription.next(9).await.unwrap();
+    let kept = loop {
+        if let Event::Messages(kept) = subscription.next(9).await.unwrap() {
+            break kept;
+        }
+    };
     let documents: Vec<String> =
         kept.iter().map(|kept| RecordDocument::decode(&kept.payload).unwrap().document.to_string()).collect();
     let [document] = documents.as_slice() else { panic!("one record: {documents:?}") };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use oxwhisk_core::id::Revision;
 use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_messaging::memory::MemoryBus;
-use oxwhisk_messaging::{Bus, BusError, Subscription, Topic};
+use oxwhisk_messaging::{Bus, BusError, BusStatus, Channel, Listener, Message, Receipt, Subscription, Topic};
 use oxwhisk_store::memory::MemoryEntityStore;
 use oxwhisk_store::{EntityDocument, EntityQuery, EntityStore, StoreError, Stored};
 use tokio::sync::watch;
@@ -62,23 +62,23 @@ fn take(count: &AtomicUsize) -> bool {
 
 #[async_trait]
 impl Bus for SlowBus {
-    async fn produce(&self, topic: Topic, key: &str, payload: Bytes) -> Result<(), BusError> {
+    async fn produce(&self, topic: Topic, message: Message) -> Result<(), BusError> {
         self.gate.pass().await;
         if take(&self.refuse_messages) {
             return Err(BusError::Full { topic: topic.name() });
         }
-        self.inner.produce(topic, key, payload).await
+        self.inner.produce(topic, message).await
     }
 
-    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<(), BusError> {
+    fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<Receipt, BusError> {
         if take(&self.refuse_records) {
             return Err(BusError::Full { topic: topic.name() });
         }
         self.inner.produce_now(topic, key, payload)
     }
 
-    async fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError> {
-        self.inner.complete_key(topic, key).await
+    async fn withdraw(&self, topic: Topic, key: &str) -> Result<(), BusError> {
+        self.inner.withdraw(topic, key).await
     }
 
     async fn subscribe(&self, topic: Topic) -> Result<Box<dyn Subscription>, BusError> {
@@ -87,6 +87,18 @@ impl Bus for SlowBus {
 
     async fn depth(&self, topic: Topic) -> Result<u64, BusError> {
         self.inner.depth(topic).await
+    }
+
+    async fn publish(&self, channel: Channel, key: &str, payload: Bytes) -> Result<(), BusError> {
+        self.inner.publish(channel, key, payload).await
+    }
+
+    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError> {
+        self.inner.listen(channel).await
+    }
+
+    fn status(&self) -> watch::Receiver<BusStatus> {
+        self.inner.status()
     }
 
     async fn close(&self) {

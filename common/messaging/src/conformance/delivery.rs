@@ -2,8 +2,9 @@
 
 use std::task::Poll;
 
+use super::course::caught_up;
 use super::{keys, produce, take, until_depth};
-use crate::{Bus, Topic};
+use crate::{Bus, Durability, Message, Topic};
 
 pub(super) async fn messages_come_in_order_and_once(bus: &dyn Bus, topic: Topic) {
     assert_eq!(bus.depth(topic).await.unwrap(), 0);
@@ -60,19 +61,9 @@ pub(super) async fn messages_are_completed_in_any_order(bus: &dyn Bus, topic: To
     until_depth(bus, topic, 1).await;
 }
 
-pub(super) async fn messages_are_completed_by_key(bus: &dyn Bus, topic: Topic) {
-    let mut subscription = bus.subscribe(topic).await.unwrap();
-    for key in ["a", "b", "c"] {
-        produce(bus, topic, key).await;
-    }
-    bus.complete_key(topic, "b").await.unwrap();
-    bus.complete_key(topic, "nobody").await.unwrap();
-    until_depth(bus, topic, 2).await;
-    assert_eq!(keys(&mut *subscription, 2).await, ["a", "c"]);
-}
-
 pub(super) async fn a_cancelled_wait_loses_nothing(bus: &dyn Bus, topic: Topic) {
     let mut subscription = bus.subscribe(topic).await.unwrap();
+    caught_up(&mut *subscription).await;
     {
         let mut wait = subscription.next(10);
         let polled =
@@ -109,5 +100,22 @@ pub(super) async fn topics_are_apart(bus: &dyn Bus) {
     for (topic, subscription) in Topic::ALL.into_iter().zip(&mut subscriptions) {
         assert_eq!(keys(&mut **subscription, 1).await, [topic.name()]);
         assert_eq!(bus.depth(topic).await.unwrap(), 1);
+    }
+}
+
+pub(super) async fn attempts_travel_with_their_messages(bus: &dyn Bus, topic: Topic) {
+    for attempt in [1, 7] {
+        let message = Message::new("a", "x").with_route("somebody").with_attempt(attempt);
+        bus.produce(topic, message).await.unwrap();
+    }
+    for _ in 0..2 {
+        let mut subscription = bus.subscribe(topic).await.unwrap();
+        let attempts: Vec<u32> =
+            take(&mut *subscription, 2).await.iter().map(|delivery| delivery.attempt).collect();
+        match topic.durability() {
+            Durability::PowerCut => assert_eq!(attempts, [1, 7]),
+            // Records are not attempted, so a bus need not keep that.
+            Durability::ProcessDeath => assert_eq!(attempts[0], 1),
+        }
     }
 }

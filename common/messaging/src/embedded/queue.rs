@@ -8,17 +8,20 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use oxwhisk_sqlite::{Database, DatabaseError, DirectoryLock, OpenError, Schema, Settings, Synchronous};
 use tokio::sync::Notify;
 
 use crate::embedded::EmbeddedOptions;
-use crate::{BusError, Delivery, DeliveryId, Topic};
-use state::{Bounds, State};
+use crate::{BusError, Delivery, DeliveryId, Message, Topic};
+use state::{Bounds, Deleted, State};
 pub(super) use subscription::QueueSubscription;
 use table::Table;
 
-const SCHEMA: Schema = Schema { steps: &[include_str!("queue/schema-1.sql")] };
+const SCHEMA: Schema =
+    Schema { steps: &[include_str!("queue/schema-1.sql"), include_str!("queue/schema-2.sql")] };
+
+/// The topics that are tables.
+const TABLES: [Topic; 4] = [Topic::Activations, Topic::Parked, Topic::InFlight, Topic::DeadLetters];
 
 impl From<DatabaseError> for BusError {
     fn from(error: DatabaseError) -> Self {
@@ -30,7 +33,7 @@ impl From<DatabaseError> for BusError {
 }
 
 pub(super) struct Queue {
-    topics: [Arc<TopicQueue>; 3],
+    topics: Vec<Arc<TopicQueue>>,
     max_message: usize,
 }
 
@@ -86,7 +89,7 @@ impl Queue {
             let files = (Arc::clone(&database), Arc::clone(lock));
             TopicQueue::open(topic, path, files, bounds).map(Arc::new)
         };
-        let topics = [open(Topic::Activations)?, open(Topic::InFlight)?, open(Topic::DeadLetters)?];
+        let topics = TABLES.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { topics, max_message: options.max_message })
     }
 
@@ -95,17 +98,17 @@ impl Queue {
         found.ok_or_else(|| BusError::Unavailable(format!("the queue '{}' is not kept here", topic.name())))
     }
 
-    pub(super) async fn produce(&self, topic: Topic, key: &str, payload: Bytes) -> Result<(), BusError> {
-        let size = key.len() + payload.len();
+    pub(super) async fn produce(&self, topic: Topic, message: Message) -> Result<(), BusError> {
+        let size = message.size();
         if size > self.max_message {
             return Err(BusError::TooLarge { size, limit: self.max_message });
         }
-        self.topic(topic)?.produce(key, payload).await
+        self.topic(topic)?.produce(message).await
     }
 
-    pub(super) fn complete_key(&self, topic: Topic, key: &str) -> Result<(), BusError> {
+    pub(super) fn withdraw(&self, topic: Topic, key: &str) -> Result<(), BusError> {
         let queue = self.topic(topic)?;
-        queue.shared.state().complete_key(key);
+        queue.shared.state().withdraw(key);
         queue.flush_behind()
     }
 
@@ -143,10 +146,11 @@ impl TopicQueue {
         Ok(Self { table, database, shared, _lock: lock })
     }
 
-    async fn produce(&self, key: &str, payload: Bytes) -> Result<(), BusError> {
+    async fn produce(&self, message: Message) -> Result<(), BusError> {
         let place = Place::reserve(&self.shared)?;
         let (table, shared) = (self.table, Arc::clone(&self.shared));
-        let message = Delivery { id: DeliveryId(0), key: key.to_owned(), payload };
+        let Message { key, attempt, payload, .. } = message;
+        let message = Delivery { id: DeliveryId::of_offset(0), key, attempt, again: false, payload };
         let written = message.clone();
         self.database
             .write_then(
@@ -157,7 +161,7 @@ impl TopicQueue {
                 },
                 move |outcome: &mut Result<u64, BusError>| {
                     if let Ok(id) = outcome {
-                        place.keep().committed(Delivery { id: DeliveryId(*id), ..message });
+                        place.keep().committed(Delivery { id: DeliveryId::of_offset(*id), ..message });
                     }
                 },
             )
@@ -192,11 +196,15 @@ impl TopicQueue {
                 *taken.lock().unwrap_or_else(PoisonError::into_inner) = completions;
                 Ok(deleted?)
             },
-            move |outcome: Result<Vec<u64>, BusError>| {
+            move |outcome: Result<Deleted, BusError>| {
                 let completions =
                     std::mem::take(&mut *completions.lock().unwrap_or_else(PoisonError::into_inner));
                 match outcome {
-                    Ok(deleted) => shared.state().deleted(&completions, &deleted),
+                    Ok(deleted) => {
+                        if shared.state().deleted(&completions, &deleted) {
+                            shared.arrived.notify_one();
+                        }
+                    }
                     // They are written with the next completion, or the messages come once more after a restart.
                     Err(_) => shared.state().put_back(completions),
                 }

@@ -86,14 +86,6 @@ impl Spool {
         Ok(())
     }
 
-    pub(super) fn complete_key(&self, key: &str) -> Result<(), BusError> {
-        // Only what waits in memory has a key to be found by; nobody completes records by their keys while they are
-        // handed out.
-        let ids = self.shared.state().pending_with_key(key);
-        self.complete(&ids);
-        Ok(())
-    }
-
     fn complete(&self, ids: &[DeliveryId]) {
         self.shared.state().complete(ids);
         self.background.wake();

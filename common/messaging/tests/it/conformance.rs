@@ -6,12 +6,12 @@ use oxwhisk_messaging::conformance::{Bounds, bus};
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
 use oxwhisk_messaging::memory::{MemoryBus, MemoryOptions};
 
-const BOUNDS: Bounds = Bounds { max_message: 1000, too_many: 1000 };
+const BOUNDS: Bounds = Bounds { max_message: 1000, too_many: Some(1000) };
 
 #[tokio::test]
 async fn in_memory() {
     let options = MemoryOptions { max_message: BOUNDS.max_message, max_depth: 500 };
-    bus(BOUNDS, || MemoryBus::new(options)).await;
+    bus(BOUNDS, async || MemoryBus::new(options)).await;
 }
 
 fn options() -> EmbeddedOptions {
@@ -26,7 +26,7 @@ fn options() -> EmbeddedOptions {
 
 async fn embedded(options: EmbeddedOptions) {
     let mut directories = Vec::new();
-    bus(BOUNDS, || {
+    bus(BOUNDS, async || {
         let directory = tempfile::tempdir().unwrap();
         let bus = EmbeddedBus::open(directory.path(), &options).unwrap();
         directories.push(directory);

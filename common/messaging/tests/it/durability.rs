@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use bytes::Bytes;
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
-use oxwhisk_messaging::{Bus, Topic};
+use oxwhisk_messaging::{Bus, Event, Message, Topic};
 
 /// Tells the test binary that it is the child that produces, and where.
 const DIRECTORY: &str = "OXWHISK_MESSAGING_TEST_DIRECTORY";
@@ -27,7 +26,7 @@ async fn produce_for_ever(directory: &Path) {
     let bus = EmbeddedBus::open(directory, &options()).unwrap();
     for n in 0.. {
         for topic in TOPICS {
-            bus.produce(topic, &n.to_string(), Bytes::from(format!("payload of {n}"))).await.unwrap();
+            bus.produce(topic, Message::new(n.to_string(), format!("payload of {n}"))).await.unwrap();
         }
         // Past the capture of the test harness.
         writeln!(std::io::stdout().lock(), "acknowledged {n}").unwrap();
@@ -62,7 +61,8 @@ async fn what_was_acknowledged_survives_a_kill() {
         let (mut ids, mut depth) = (Vec::new(), bus.depth(topic).await.unwrap());
         while depth > 0 {
             let next = tokio::time::timeout(Duration::from_secs(60), subscription.next(7)).await;
-            for delivery in next.expect("a message in time").unwrap() {
+            let Event::Messages(deliveries) = next.expect("an event in time").unwrap() else { continue };
+            for delivery in deliveries {
                 assert_eq!(delivery.payload, format!("payload of {}", delivery.key));
                 missing.remove(&delivery.key);
                 ids.push(delivery.id);

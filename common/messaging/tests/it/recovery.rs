@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
-use oxwhisk_messaging::{Bus, Delivery, Subscription, Topic};
+use oxwhisk_messaging::{Bus, Delivery, Event, Message, Subscription, Topic};
 
 fn options() -> EmbeddedOptions {
     EmbeddedOptions { completion_linger: Duration::from_millis(1), ..EmbeddedOptions::default() }
@@ -17,7 +16,7 @@ fn open(directory: &Path) -> EmbeddedBus {
 
 async fn produce(bus: &EmbeddedBus, topic: Topic, keys: &[&str]) {
     for key in keys {
-        bus.produce(topic, key, Bytes::from(format!("payload of {key}"))).await.unwrap();
+        bus.produce(topic, Message::new(*key, format!("payload of {key}"))).await.unwrap();
     }
 }
 
@@ -25,7 +24,9 @@ async fn take(subscription: &mut dyn Subscription, count: usize) -> Vec<Delivery
     let mut taken = Vec::new();
     while taken.len() < count {
         let next = tokio::time::timeout(Duration::from_secs(60), subscription.next(count - taken.len()));
-        taken.extend(next.await.expect("a message in time").unwrap());
+        if let Event::Messages(deliveries) = next.await.expect("an event in time").unwrap() {
+            taken.extend(deliveries);
+        }
     }
     taken
 }

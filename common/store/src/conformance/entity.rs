@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{fresh_namespace, id};
 use crate::{AttachmentStore, Collection, EntityDocument, EntityQuery, EntityStore, StoreError, Superseded};
 
+/// A document with the members by which databases tell which collection it is of; `extra` may replace them.
 pub(super) fn document(
     id: &FullyQualifiedName,
     collection: Collection,
@@ -16,13 +17,22 @@ pub(super) fn document(
     extra: Value,
 ) -> EntityDocument {
     let mut body = json!({ "namespace": id.path, "name": id.name, "updated": updated, "é": "ü" });
-    if let (Some(body), Value::Object(extra)) = (body.as_object_mut(), extra) {
-        body.extend(extra);
+    let target = json!({ "path": "a", "name": "b" });
+    let shape = match collection {
+        Collection::Actions => json!({ "entityType": "action", "exec": {}, "parameters": [] }),
+        Collection::Triggers => json!({ "entityType": "trigger", "parameters": [] }),
+        Collection::Rules => json!({ "entityType": "rule", "trigger": target, "action": target }),
+        Collection::Packages => json!({ "entityType": "package", "binding": {}, "parameters": [] }),
+    };
+    for members in [shape, extra] {
+        if let (Some(body), Value::Object(members)) = (body.as_object_mut(), members) {
+            body.extend(members);
+        }
     }
     EntityDocument { id: id.clone(), collection, updated, body: oxwhisk_core::json::raw(&body) }
 }
 
-fn action(id: &FullyQualifiedName, code: &str) -> EntityDocument {
+pub(super) fn action(id: &FullyQualifiedName, code: &str) -> EntityDocument {
     document(id, Collection::Actions, 7, json!({ "exec": { "kind": "nodejs:20", "code": code } }))
 }
 
@@ -40,7 +50,8 @@ pub(super) async fn a_body_keeps_its_letters(store: &dyn EntityStore) {
     let id = id(&fresh_namespace(), None, "a");
     let (open, close) = ("[".repeat(900), "]".repeat(900));
     let text = format!(
-        r#"{{"z":123456789012345678901234567890,"a":[1e400,-0,1.50,"\ud800\u00e9"],"deep":{open}{close}}}"#
+        r#"{{"namespace":"{}","name":"a","updated":7,"exec":{{}},"z":123456789012345678901234567890,"a":[1e400,-0,1.50,"\ud800\u00e9"],"deep":{open}{close}}}"#,
+        id.path
     );
     let body = RawValue::from_string(text.clone()).unwrap();
     let written = EntityDocument { id: id.clone(), collection: Collection::Actions, updated: 7, body };
@@ -104,20 +115,35 @@ pub(super) async fn of_concurrent_writers_one_wins(store: &dyn EntityStore) {
     }
 }
 
+/// Bytes of code that no store keeps inline.
+const LARGE: usize = 20 * 1024;
+
 pub(super) async fn attachments_live_with_their_document(
     entities: &dyn EntityStore,
     attachments: &dyn AttachmentStore,
 ) {
     let namespace = fresh_namespace();
     let (mine, other) = (id(&namespace, None, "a"), id(&namespace, None, "b"));
-    let code = Bytes::from_static(b"\0code\xff");
-    let stored = attachments.put(&mine, "application/octet-stream", code.clone()).await.unwrap();
-    assert_eq!(stored.length, 6);
+    // Larger than what stores keep in the document itself.
+    let bytes = Bytes::from([b"\0code\xff".as_slice(), &[b'x'; LARGE]].concat());
+    let stored = attachments.put(&mine, "application/octet-stream", bytes.clone()).await.unwrap();
+    assert_eq!(stored.length, 6 + LARGE as u64);
     assert_eq!(stored.digest.len(), "sha-256-".len() + 64);
     assert!(stored.name.contains(':'), "{} names no store", stored.name);
-    assert_eq!(attachments.get(&mine, &stored.name).await.unwrap(), Some(code));
+    assert_eq!(attachments.get(&mine, &stored.name).await.unwrap().as_ref(), Some(&bytes));
     assert_eq!(attachments.get(&other, &stored.name).await.unwrap(), None);
-    let revision = entities.put(action(&mine, &stored.name), None).await.unwrap();
+    let code = json!({
+        "attachmentName": stored.name, "attachmentType": "application/octet-stream",
+        "length": stored.length, "digest": stored.digest,
+    });
+    let with_code = json!({ "exec": { "kind": "nodejs:20", "binary": true, "code": code } });
+    let document = document(&mine, Collection::Actions, 7, with_code);
+    let first = entities.put(document.clone(), None).await.unwrap();
+    assert_eq!(attachments.get(&mine, &stored.name).await.unwrap().as_ref(), Some(&bytes));
+    // Another version with the same code.
+    let document = EntityDocument { updated: 8, ..document };
+    let revision = entities.put(document, Some(&first)).await.unwrap();
+    assert_eq!(attachments.get(&mine, &stored.name).await.unwrap(), Some(bytes));
     entities.delete(&mine, &revision).await.unwrap();
     assert_eq!(attachments.get(&mine, &stored.name).await.unwrap(), None);
 }
@@ -127,7 +153,7 @@ pub(super) async fn pruning_spares_what_came_later(attachments: &dyn AttachmentS
     let namespace = fresh_namespace();
     let (mine, other) = (id(&namespace, None, "a"), id(&namespace, None, "b"));
     let put = async |document| {
-        attachments.put(document, "text/plain", Bytes::from_static(b"x")).await.unwrap().name
+        attachments.put(document, "text/plain", Bytes::from_static(&[b'x'; LARGE])).await.unwrap().name
     };
     let (oldest, foreign, old) = (put(&mine).await, put(&other).await, put(&mine).await);
     let (new, next) = (put(&mine).await, put(&mine).await);

@@ -99,9 +99,7 @@ pub(super) async fn counts_follow_every_change(store: &dyn EntityStore) {
         (count(&package).await, count(&public).await, count(&trigger).await)
     };
     let id = id(&namespace, None, "x");
-    let with = |collection, publish: bool| {
-        document(&id, collection, 1, json!({ "publish": publish, "binding": {} }))
-    };
+    let with = |collection, publish: bool| document(&id, collection, 1, json!({ "publish": publish }));
     let first = store.put(with(Collection::Packages, false), None).await.unwrap();
     assert_eq!(counts().await, (1, 0, 0));
     let second = store.put(with(Collection::Packages, true), Some(&first)).await.unwrap();

@@ -7,12 +7,12 @@ use oxwhisk_core::subject::{AuthKey, Subject, SubjectNamespace};
 use super::fresh_namespace;
 use crate::{StoreError, SubjectStore};
 
-fn new_key() -> AuthKey {
+pub(super) fn new_key() -> AuthKey {
     let key = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     AuthKey { uuid: uuid::Uuid::new_v4().to_string(), key }
 }
 
-fn new_subject(namespaces: &[(&EntityName, &AuthKey)]) -> Subject {
+pub(super) fn new_subject(namespaces: &[(&EntityName, &AuthKey)]) -> Subject {
     let entry = |(name, auth): &(&EntityName, &AuthKey)| SubjectNamespace {
         name: (*name).clone(),
         auth: (*auth).clone(),
@@ -86,6 +86,45 @@ pub(super) async fn a_deleted_subject_is_gone(store: &dyn SubjectStore) {
     assert_eq!(namespace_of(store, &key).await, None);
     assert_eq!(store.subject(&subject.subject).await.unwrap(), None);
     assert!(matches!(store.delete_subject(&subject.subject).await, Err(StoreError::NotFound)));
+}
+
+/// The store may hold other subjects, which are listed too.
+pub(super) async fn subjects_are_listed_page_by_page(store: &dyn SubjectStore) {
+    let (namespace, key) = (fresh_namespace(), new_key());
+    let mut expected: Vec<Subject> = (0..5).map(|_| new_subject(&[(&namespace, &key)])).collect();
+    expected[1].blocked = true;
+    for subject in &expected {
+        store.put_subject(subject).await.unwrap();
+        // A document that is beside those of subjects in some databases, and none of them.
+        store.put_limits(&fresh_namespace(), Some(&UserLimits::default())).await.unwrap();
+    }
+    expected.sort_by(|a, b| a.subject.cmp(&b.subject));
+    let mut listed: Vec<Subject> = Vec::new();
+    loop {
+        let after = listed.last().map(|subject| subject.subject.clone());
+        let page = store.subjects(after.as_deref(), 2).await.unwrap();
+        let is_last = page.len() < 2;
+        listed.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    assert!(listed.windows(2).all(|pair| pair[0].subject < pair[1].subject));
+    listed.retain(|subject| expected.iter().any(|ours| ours.subject == subject.subject));
+    assert_eq!(listed, expected);
+}
+
+pub(super) async fn blocking_leaves_all_else_as_it_is(store: &dyn SubjectStore) {
+    let (namespace, key) = (fresh_namespace(), new_key());
+    let subject = new_subject(&[(&namespace, &key)]);
+    assert!(matches!(store.set_blocked(&subject.subject, true).await, Err(StoreError::NotFound)));
+    store.put_subject(&subject).await.unwrap();
+    for blocked in [true, true, false, false] {
+        store.set_blocked(&subject.subject, blocked).await.unwrap();
+        let expected = Subject { blocked, ..subject.clone() };
+        assert_eq!(store.subject(&subject.subject).await.unwrap(), Some(expected));
+        assert_eq!(namespace_of(store, &key).await.is_some(), !blocked);
+    }
 }
 
 pub(super) async fn a_namespace_can_be_shared(store: &dyn SubjectStore) {

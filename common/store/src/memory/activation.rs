@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 
-use super::{lock, window};
-use crate::{ActivationQuery, ActivationStore, RecordDocument, StoreError};
+use super::{lock, page, window};
+use crate::{ActivationQuery, ActivationStore, ContentsQuery, DatabaseContents, RecordDocument, StoreError};
 
 #[derive(Debug, Default)]
 pub struct MemoryActivationStore(Mutex<Records>);
@@ -71,5 +71,17 @@ impl ActivationStore for MemoryActivationStore {
 
     async fn count(&self, query: &ActivationQuery) -> Result<u64, StoreError> {
         Ok(lock(&self.0).matching(query).count() as u64)
+    }
+}
+
+#[async_trait]
+impl DatabaseContents for MemoryActivationStore {
+    async fn contents(&self, query: &ContentsQuery) -> Result<Vec<String>, StoreError> {
+        let all = lock(&self.0);
+        let document = |record: &RecordDocument| {
+            let id = format!("{}/{}", record.namespace, record.activation_id);
+            (id, None, record.document.to_string())
+        };
+        page(query, all.by_id.values().map(|(_, record)| document(record)))
     }
 }

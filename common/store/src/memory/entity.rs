@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use oxwhisk_core::id::Revision;
 use oxwhisk_core::name::FullyQualifiedName;
 
-use super::{MemoryAttachmentStore, lock, window};
-use crate::{EntityDocument, EntityQuery, EntityStore, StoreError, Stored};
+use super::{MemoryAttachmentStore, lock, page, window};
+use crate::{ContentsQuery, DatabaseContents, EntityDocument, EntityQuery, EntityStore, StoreError, Stored};
 
 #[derive(Debug, Default)]
 pub struct MemoryEntityStore {
@@ -92,4 +92,16 @@ fn matches(query: &EntityQuery, stored: &Stored<EntityDocument>) -> bool {
         && path.namespace == query.path.namespace
         && (query.path.package.is_none() || query.path.package == path.package)
         && (!query.public_only || document.is_public_package())
+}
+
+#[async_trait]
+impl DatabaseContents for MemoryEntityStore {
+    async fn contents(&self, query: &ContentsQuery) -> Result<Vec<String>, StoreError> {
+        let documents = lock(&self.documents);
+        let document = |stored: &Stored<EntityDocument>| {
+            let (id, body) = (stored.document.id.to_string(), stored.document.body.get().to_owned());
+            (id, Some(stored.revision.0.clone()), body)
+        };
+        page(query, documents.by_id.values().map(|(_, stored)| document(stored)))
+    }
 }

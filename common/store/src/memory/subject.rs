@@ -1,15 +1,17 @@
 //! Subjects in memory.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use oxwhisk_core::json::raw;
 use oxwhisk_core::limits::UserLimits;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_core::subject::{AuthKey, Identity, Subject, SubjectNamespace};
 
-use super::lock;
-use crate::{StoreError, SubjectStore};
+use super::{lock, page};
+use crate::{ContentsQuery, DatabaseContents, StoreError, SubjectStore};
 
 #[derive(Debug, Default)]
 pub struct MemorySubjectStore(Mutex<Tables>);
@@ -63,6 +65,20 @@ impl SubjectStore for MemorySubjectStore {
         Ok(())
     }
 
+    async fn subjects(&self, after: Option<&str>, limit: usize) -> Result<Vec<Subject>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let tables = lock(&self.0);
+        let behind = tables.subjects.range::<str, _>((from, Bound::Unbounded));
+        Ok(behind.take(limit).map(|(_, subject)| subject.clone()).collect())
+    }
+
+    async fn set_blocked(&self, subject: &str, blocked: bool) -> Result<(), StoreError> {
+        let mut tables = lock(&self.0);
+        let subject = tables.subjects.get_mut(subject).ok_or(StoreError::NotFound)?;
+        subject.blocked = blocked;
+        Ok(())
+    }
+
     async fn delete_subject(&self, subject: &str) -> Result<(), StoreError> {
         lock(&self.0).subjects.remove(subject).map(drop).ok_or(StoreError::NotFound)
     }
@@ -86,5 +102,15 @@ impl SubjectStore for MemorySubjectStore {
             None => tables.limits.remove(namespace),
         };
         Ok(())
+    }
+}
+
+#[async_trait]
+impl DatabaseContents for MemorySubjectStore {
+    async fn contents(&self, query: &ContentsQuery) -> Result<Vec<String>, StoreError> {
+        let tables = lock(&self.0);
+        let subjects = tables.subjects.values().map(|subject| (subject.subject.clone(), raw(subject)));
+        let limits = tables.limits.iter().map(|(of, limits)| (format!("{of}/limits"), raw(limits)));
+        page(query, subjects.chain(limits).map(|(id, document)| (id, None, document.get().to_owned())))
     }
 }

@@ -14,7 +14,7 @@ use oxwhisk_core::name::EntityName;
 use oxwhisk_sqlite::{Database, DirectoryLock};
 
 use super::error::{Outcome, corrupt};
-use crate::{ActivationQuery, ActivationStore, RecordDocument, StoreError};
+use crate::{ActivationQuery, ActivationStore, ContentsQuery, DatabaseContents, RecordDocument, StoreError};
 
 pub(super) use retention::Retention;
 
@@ -80,6 +80,14 @@ impl SqliteActivationStore {
     async fn list(&self, column: read::Column, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
         let query = query.clone();
         self.database.read(move |connection| read::list(connection, column, &query)).await
+    }
+}
+
+#[async_trait]
+impl DatabaseContents for SqliteActivationStore {
+    async fn contents(&self, query: &ContentsQuery) -> Result<Vec<String>, StoreError> {
+        let query = query.clone();
+        self.database.read(move |connection| read::contents(connection, &query)).await
     }
 }
 

@@ -10,7 +10,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::value::RawValue;
 
 use super::error::{Outcome, corrupt};
-use crate::{Collection, EntityDocument, EntityQuery, EntityStore, StoreError, Stored};
+use crate::contents::{id_of_row, primary_row, refuse_views};
+use crate::{
+    Collection, ContentsQuery, DatabaseContents, EntityDocument, EntityQuery, EntityStore, StoreError, Stored,
+};
 
 #[derive(Debug)]
 pub struct SqliteEntityStore {
@@ -55,6 +58,29 @@ impl EntityStore for SqliteEntityStore {
         let query = query.clone();
         self.database.read(move |connection| count(connection, &query)).await
     }
+}
+
+#[async_trait]
+impl DatabaseContents for SqliteEntityStore {
+    async fn contents(&self, query: &ContentsQuery) -> Result<Vec<String>, StoreError> {
+        let query = query.clone();
+        self.database.read(move |connection| contents(connection, &query)).await
+    }
+}
+
+fn contents(connection: &Connection, query: &ContentsQuery) -> Outcome<Vec<String>> {
+    refuse_views(query).map_err(Failed::Refused)?;
+    let after = query.after.as_deref().map(id_of_row).transpose().map_err(Failed::Refused)?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, revision, body FROM entities WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut rows = statement.query(params![after.unwrap_or_default(), clamp(query.limit)])?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, revision, body): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let document = query.documents.then_some(body.as_str());
+        page.push(primary_row(&id, Some(&revision), document).map_err(Failed::Refused)?);
+    }
+    Ok(page)
 }
 
 /// `<generation>-<hex>`, as CouchDB makes them. Random, so that a document deleted and made anew never has a revision that

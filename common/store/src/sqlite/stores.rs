@@ -9,7 +9,7 @@ use oxwhisk_sqlite::{Database, DirectoryLock, OpenError, Settings, Synchronous, 
 use super::activation::Retention;
 use super::schema;
 use super::{SqliteActivationStore, SqliteAttachmentStore, SqliteEntityStore, SqliteSubjectStore};
-use crate::{ActivationStore, AttachmentStore, EntityStore, SubjectStore};
+use crate::{ActivationStore, AttachmentStore, DatabaseContents, EntityStore, SubjectStore};
 
 /// How the files are used.
 #[derive(Clone, Debug)]
@@ -90,6 +90,24 @@ impl SqliteStores {
 
     #[must_use]
     pub fn activations(&self) -> Arc<dyn ActivationStore> {
+        Arc::clone(&self.activations) as _
+    }
+
+    /// The database of entities, row by row.
+    #[must_use]
+    pub fn entity_contents(&self) -> Arc<dyn DatabaseContents> {
+        Arc::clone(&self.entities) as _
+    }
+
+    /// The database of subjects and limits, row by row.
+    #[must_use]
+    pub fn subject_contents(&self) -> Arc<dyn DatabaseContents> {
+        Arc::clone(&self.subjects) as _
+    }
+
+    /// The database of records, row by row.
+    #[must_use]
+    pub fn activation_contents(&self) -> Arc<dyn DatabaseContents> {
         Arc::clone(&self.activations) as _
     }
 

@@ -10,8 +10,10 @@ use oxwhisk_sqlite::{Database, DirectoryLock, Failed};
 use rusqlite::{Connection, OptionalExtension, params};
 use subtle::ConstantTimeEq;
 
+use super::entity::clamp;
 use super::error::{Outcome, corrupt};
-use crate::{StoreError, SubjectStore};
+use crate::contents::{id_of_row, primary_row, refuse_views};
+use crate::{ContentsQuery, DatabaseContents, StoreError, SubjectStore};
 
 #[derive(Debug)]
 pub struct SqliteSubjectStore {
@@ -45,6 +47,21 @@ impl SubjectStore for SqliteSubjectStore {
     async fn put_subject(&self, subject: &Subject) -> Result<(), StoreError> {
         let subject = subject.clone();
         self.database.write(move |connection| put_subject(connection, &subject)).await
+    }
+
+    async fn subjects(&self, after: Option<&str>, limit: usize) -> Result<Vec<Subject>, StoreError> {
+        let after = after.map(str::to_owned);
+        self.database.read(move |connection| subjects(connection, after.as_deref(), limit)).await
+    }
+
+    async fn set_blocked(&self, subject: &str, blocked: bool) -> Result<(), StoreError> {
+        let name = subject.to_owned();
+        self.database
+            .write(move |connection| match subject_document(connection, &name)? {
+                Some(subject) => put_subject(connection, &Subject { blocked, ..subject }),
+                None => Err(Failed::Refused(StoreError::NotFound)),
+            })
+            .await
     }
 
     async fn delete_subject(&self, subject: &str) -> Result<(), StoreError> {
@@ -115,6 +132,48 @@ fn subject_document(connection: &Connection, name: &str) -> Outcome<Option<Subje
         serde_json::from_str(&text).or_else(|error| corrupt(format_args!("the subject '{name}': {error}")))
     };
     text.map(read).transpose()
+}
+
+fn subjects(connection: &Connection, after: Option<&str>, limit: usize) -> Outcome<Vec<Subject>> {
+    // No subject has an empty name.
+    let sql = "SELECT subject, document FROM subjects WHERE subject > ?1 ORDER BY subject LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![after.unwrap_or_default(), clamp(limit as u64)])?;
+    let mut subjects = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (name, text): (String, String) = (row.get(0)?, row.get(1)?);
+        let subject = serde_json::from_str(&text)
+            .or_else(|error| corrupt(format_args!("the subject '{name}': {error}")))?;
+        subjects.push(subject);
+    }
+    Ok(subjects)
+}
+
+/// The documents of subjects, and the limits of namespaces, as one database has them.
+fn contents(connection: &Connection, query: &ContentsQuery) -> Outcome<Vec<String>> {
+    refuse_views(query).map_err(Failed::Refused)?;
+    let after = query.after.as_deref().map(id_of_row).transpose().map_err(Failed::Refused)?;
+    let sql = "SELECT id, document FROM
+                   (SELECT subject AS id, document FROM subjects
+                    UNION ALL SELECT namespace || '/limits' AS id, document FROM limits)
+               WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![after.unwrap_or_default(), clamp(query.limit)])?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, document): (String, String) = (row.get(0)?, row.get(1)?);
+        let document = query.documents.then_some(document.as_str());
+        page.push(primary_row(&id, None, document).map_err(Failed::Refused)?);
+    }
+    Ok(page)
+}
+
+#[async_trait]
+impl DatabaseContents for SqliteSubjectStore {
+    async fn contents(&self, query: &ContentsQuery) -> Result<Vec<String>, StoreError> {
+        let query = query.clone();
+        self.database.read(move |connection| contents(connection, &query)).await
+    }
 }
 
 fn identity_by_key(connection: &Connection, key: &AuthKey) -> Outcome<Option<Identity>> {

@@ -26,6 +26,26 @@ async fn subjects_in_memory() {
 }
 
 #[tokio::test]
+async fn contents_in_memory() {
+    let attachments = Arc::new(MemoryAttachmentStore::default());
+    let entities = MemoryEntityStore::new(attachments);
+    let (activations, subjects) = (MemoryActivationStore::default(), MemorySubjectStore::default());
+    conformance::contents((&entities, &entities), (&activations, &activations), (&subjects, &subjects)).await;
+}
+
+#[tokio::test]
+async fn contents_in_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    let stores = SqliteStores::open(directory.path(), &SqliteOptions::default()).unwrap();
+    conformance::contents(
+        (&*stores.entities(), &*stores.entity_contents()),
+        (&*stores.activations(), &*stores.activation_contents()),
+        (&*stores.subjects(), &*stores.subject_contents()),
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let stores = SqliteStores::open(directory.path(), &SqliteOptions::default()).unwrap();

@@ -3,7 +3,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::{BusError, Delivery, DeliveryId, Topic};
+use crate::course::Course;
+use crate::{BusError, Delivery, DeliveryId, Event, Topic};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -13,11 +14,18 @@ pub(super) struct Bounds {
     pub(super) pending_bytes: usize,
 }
 
-/// Completed messages that are to be deleted.
+/// Messages that are to be deleted: completed ones, and the keys of withdrawn ones.
 #[derive(Debug, Default)]
 pub(super) struct Completions {
     pub(super) ids: Vec<u64>,
     pub(super) keys: Vec<String>,
+}
+
+/// Messages that were deleted.
+#[derive(Debug, Default)]
+pub(super) struct Deleted {
+    pub(super) completed: Vec<u64>,
+    pub(super) withdrawn: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -38,12 +46,15 @@ pub(super) struct State {
     gone_while_reading: Option<HashSet<u64>>,
     flush_scheduled: bool,
     subscribed: bool,
+    course: Course,
+    /// The last message handed out to this subscription.
+    handed_out: u64,
     closed: bool,
 }
 
 /// What is there for a subscription.
 pub(super) enum Next {
-    Deliveries(Vec<Delivery>),
+    Event(Event),
     /// Messages behind `after` up to `upto` have to be read first.
     Read {
         after: u64,
@@ -68,6 +79,8 @@ impl State {
             gone_while_reading: None,
             flush_scheduled: false,
             subscribed: false,
+            course: Course::default(),
+            handed_out: 0,
             closed: false,
         }
     }
@@ -97,7 +110,7 @@ impl State {
     /// A message is on disk. Called in the order of the ids.
     pub(super) fn committed(&mut self, message: Delivery) {
         let in_memory = self.cursor == self.last;
-        self.last = message.id.0;
+        self.last = message.id.offset;
         let room = self.pending.len() < self.bounds.pending_messages
             && self.pending_bytes < self.bounds.pending_bytes;
         if self.subscribed && in_memory && room {
@@ -115,6 +128,11 @@ impl State {
         if self.closed {
             return Err(BusError::Closed);
         }
+        let boundary = self.course.boundary();
+        let old_is_pending = self.pending.front().is_some_and(|message| message.id.offset < boundary);
+        if let Some(event) = self.course.due(old_is_pending || self.cursor + 1 < boundary) {
+            return Ok(Next::Event(event));
+        }
         if self.pending.is_empty() {
             if self.cursor == self.last {
                 return Ok(Next::Nothing);
@@ -124,7 +142,8 @@ impl State {
         }
         let deliveries: Vec<Delivery> = self.pending.drain(..max.min(self.pending.len())).collect();
         self.pending_bytes -= deliveries.iter().map(|delivery| delivery.payload.len()).sum::<usize>();
-        Ok(Next::Deliveries(deliveries))
+        self.handed_out = deliveries.last().map_or(self.handed_out, |last| last.id.offset);
+        Ok(Next::Event(self.course.hand_out(deliveries)))
     }
 
     /// What was read behind `after` and up to `upto`; the page is cut short by the bounds if it reaches them.
@@ -132,23 +151,23 @@ impl State {
         let bytes: usize = page.iter().map(|message| message.payload.len()).sum();
         let cut_short = page.len() >= self.bounds.pending_messages || bytes >= self.bounds.pending_bytes;
         self.cursor = match page.last() {
-            Some(message) if cut_short => message.id.0,
+            Some(message) if cut_short => message.id.offset,
             _ => upto,
         };
         let gone = self.gone_while_reading.take().unwrap_or_default();
         for message in page {
-            if !self.completing.contains(&message.id.0) && !gone.contains(&message.id.0) {
+            if !self.completing.contains(&message.id.offset) && !gone.contains(&message.id.offset) {
                 self.push(message);
             }
         }
     }
 
     pub(super) fn complete(&mut self, ids: &[DeliveryId]) {
-        let new = ids.iter().filter(|id| self.completing.insert(id.0));
-        self.completions.ids.extend(new.map(|id| id.0));
+        let new = ids.iter().filter(|id| self.completing.insert(id.offset));
+        self.completions.ids.extend(new.map(|id| id.offset));
     }
 
-    pub(super) fn complete_key(&mut self, key: &str) {
+    pub(super) fn withdraw(&mut self, key: &str) {
         self.completions.keys.push(key.to_owned());
     }
 
@@ -168,19 +187,25 @@ impl State {
         std::mem::take(&mut self.completions)
     }
 
-    pub(super) fn deleted(&mut self, completions: &Completions, deleted: &[u64]) {
-        self.depth -= deleted.len() as u64;
+    /// Says whether the subscription has to be told something.
+    pub(super) fn deleted(&mut self, completions: &Completions, deleted: &Deleted) -> bool {
+        let Deleted { completed, withdrawn } = deleted;
+        self.depth -= (completed.len() + withdrawn.len()) as u64;
         if let Some(gone) = &mut self.gone_while_reading {
-            gone.extend(deleted);
+            gone.extend(completed.iter().chain(withdrawn));
         }
         for id in &completions.ids {
             self.completing.remove(id);
         }
-        if !completions.keys.is_empty() {
-            let gone: HashSet<u64> = deleted.iter().copied().collect();
-            self.pending.retain(|message| !gone.contains(&message.id.0));
-            self.pending_bytes = self.pending.iter().map(|message| message.payload.len()).sum();
+        if withdrawn.is_empty() {
+            return false;
         }
+        let gone: HashSet<u64> = withdrawn.iter().copied().collect();
+        self.pending.retain(|message| !gone.contains(&message.id.offset));
+        self.pending_bytes = self.pending.iter().map(|message| message.payload.len()).sum();
+        let handed_out = withdrawn.iter().copied().filter(|id| *id <= self.handed_out);
+        self.course.withdraw(handed_out.map(DeliveryId::of_offset));
+        true
     }
 
     pub(super) fn put_back(&mut self, mut completions: Completions) {
@@ -196,12 +221,15 @@ impl State {
             return Err(topic.already_subscribed());
         }
         self.subscribed = true;
+        self.course = Course::begin(self.last + 1);
         Ok(())
     }
 
     /// The subscription is given up: what it did not complete will be read again.
     pub(super) fn unsubscribe(&mut self) {
         self.subscribed = false;
+        self.course = Course::default();
+        self.handed_out = 0;
         self.cursor = 0;
         self.gone_while_reading = None;
         self.pending.clear();

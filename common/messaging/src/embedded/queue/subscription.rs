@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::TopicQueue;
 use super::state::Next;
-use crate::{BusError, Completer, Delivery, DeliveryId, Subscription};
+use crate::{BusError, Completer, DeliveryId, Event, Subscription};
 
 pub(in super::super) struct QueueSubscription {
     completer: Arc<QueueCompleter>,
@@ -35,12 +35,12 @@ impl QueueSubscription {
 
 #[async_trait]
 impl Subscription for QueueSubscription {
-    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, BusError> {
+    async fn next(&mut self, max: usize) -> Result<Event, BusError> {
         let queue = &self.completer.0;
         loop {
             let next = queue.shared.state().next(max)?;
             match next {
-                Next::Deliveries(deliveries) => return Ok(deliveries),
+                Next::Event(event) => return Ok(event),
                 Next::Read { after, upto, bounds } => {
                     let page = queue.read(after, upto, bounds).await?;
                     queue.shared.state().page_read(page, upto);

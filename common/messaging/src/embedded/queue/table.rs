@@ -4,7 +4,7 @@ use bytes::Bytes;
 use oxwhisk_sqlite::Failed;
 use rusqlite::{Connection, params};
 
-use super::state::{Bounds, Completions};
+use super::state::{Bounds, Completions, Deleted};
 use crate::{BusError, Delivery, DeliveryId, Topic};
 
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,13 @@ impl Table {
     }
 
     pub(super) fn insert(self, connection: &Connection, id: u64, message: &Delivery) -> rusqlite::Result<()> {
-        let sql = format!("INSERT INTO \"{}\" VALUES (?1, ?2, ?3)", self.0);
-        connection.prepare_cached(&sql)?.execute(params![id, message.key, &message.payload[..]])?;
+        let sql = format!("INSERT INTO \"{}\" (id, key, payload, attempt) VALUES (?1, ?2, ?3, ?4)", self.0);
+        connection.prepare_cached(&sql)?.execute(params![
+            id,
+            message.key,
+            &message.payload[..],
+            message.attempt
+        ])?;
         Ok(())
     }
 
@@ -35,8 +40,10 @@ impl Table {
         upto: u64,
         bounds: Bounds,
     ) -> Result<Vec<Delivery>, Failed<BusError>> {
-        let sql =
-            format!("SELECT id, key, payload FROM \"{}\" WHERE id > ?1 AND id <= ?2 ORDER BY id", self.0);
+        let sql = format!(
+            "SELECT id, key, payload, attempt FROM \"{}\" WHERE id > ?1 AND id <= ?2 ORDER BY id",
+            self.0
+        );
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![after, upto])?;
         let (mut page, mut bytes) = (Vec::new(), 0);
@@ -45,33 +52,35 @@ impl Table {
             let payload: Vec<u8> = row.get(2)?;
             bytes += payload.len();
             page.push(Delivery {
-                id: DeliveryId(row.get(0)?),
+                id: DeliveryId::of_offset(row.get(0)?),
                 key: row.get(1)?,
+                attempt: row.get(3)?,
+                again: false,
                 payload: Bytes::from(payload),
             });
         }
         Ok(page)
     }
 
-    /// Deletes completed messages; returns the ids of those that were there.
+    /// Deletes what was completed and withdrawn; returns the ids of those that were there.
     pub(super) fn delete(
         self,
         connection: &Connection,
         completions: &Completions,
-    ) -> rusqlite::Result<Vec<u64>> {
-        let mut deleted = Vec::new();
+    ) -> rusqlite::Result<Deleted> {
+        let mut deleted = Deleted::default();
         let sql = format!("DELETE FROM \"{}\" WHERE id = ?1", self.0);
         let mut by_id = connection.prepare_cached(&sql)?;
         for id in &completions.ids {
             if by_id.execute([id])? > 0 {
-                deleted.push(*id);
+                deleted.completed.push(*id);
             }
         }
         let sql = format!("DELETE FROM \"{}\" WHERE key = ?1 RETURNING id", self.0);
         let mut by_key = connection.prepare_cached(&sql)?;
         for key in &completions.keys {
             for id in by_key.query_map([key], |row| row.get(0))? {
-                deleted.push(id?);
+                deleted.withdrawn.push(id?);
             }
         }
         Ok(deleted)

@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use super::TOPIC;
 use super::segment::{Found, Record, Segment, Segments};
-use crate::{BusError, Delivery, DeliveryId};
+use crate::course::Course;
+use crate::{BusError, Delivery, DeliveryId, Event};
 
 /// A file whose records are all completed is given up early from this size on, so that a restart does not hand out
 /// thousands of records once more.
@@ -29,6 +30,7 @@ pub(super) struct State {
     pending_bytes: usize,
     chores: Chores,
     subscribed: bool,
+    course: Course,
     closed: bool,
 }
 
@@ -41,18 +43,23 @@ pub(super) struct Chores {
 
 /// What is there for a subscription.
 pub(super) enum Next {
-    Deliveries(Vec<Delivery>),
+    Event(Event),
     /// A file has to be read first.
     Read(u32),
     Nothing,
 }
 
 const fn delivery_id(segment: u32, offset: u32) -> DeliveryId {
-    DeliveryId((segment as u64) << 32 | offset as u64)
+    DeliveryId::of_offset((segment as u64) << 32 | offset as u64)
+}
+
+/// Records are not attempted more than once.
+fn delivery(segment: u32, offset: u32, key: String, payload: Bytes) -> Delivery {
+    Delivery { id: delivery_id(segment, offset), key, attempt: 1, again: false, payload }
 }
 
 const fn place(id: DeliveryId) -> (u32, u32) {
-    ((id.0 >> 32) as u32, id.0 as u32)
+    ((id.offset >> 32) as u32, id.offset as u32)
 }
 
 fn size(delivery: &Delivery) -> usize {
@@ -73,6 +80,7 @@ impl State {
             pending_bytes: 0,
             chores: Chores { delete: empty.iter().map(|found| found.number).collect(), ..Chores::default() },
             subscribed: false,
+            course: Course::default(),
             closed: false,
         }
     }
@@ -111,8 +119,7 @@ impl State {
             }
         };
         self.outstanding.entry(number).or_default().insert(offset);
-        let delivery =
-            Delivery { id: delivery_id(number, offset), key: key.to_owned(), payload: payload.clone() };
+        let delivery = delivery(number, offset, key.to_owned(), payload.clone());
         self.pending_bytes += size(&delivery);
         self.pending.push_back(delivery);
         Ok(())
@@ -150,31 +157,34 @@ impl State {
         }
     }
 
-    /// Takes the records with this key out of those that wait.
-    pub(super) fn pending_with_key(&mut self, key: &str) -> Vec<DeliveryId> {
-        let (with, without): (VecDeque<_>, VecDeque<_>) =
-            self.pending.drain(..).partition(|delivery| delivery.key == key);
-        self.pending = without;
-        self.pending_bytes -= with.iter().map(size).sum::<usize>();
-        with.into_iter().map(|delivery| delivery.id).collect()
-    }
-
-    pub(super) fn next(&mut self, max: usize) -> Result<Next, BusError> {
+    /// `read` is what waits at the subscription itself, read of a file of the backlog.
+    pub(super) fn next(&mut self, max: usize, read: &mut VecDeque<Delivery>) -> Result<Next, BusError> {
         if self.closed {
             return Err(BusError::Closed);
         }
+        if !read.is_empty() {
+            let event = self.course.due(true);
+            let waiting = |read: &mut VecDeque<Delivery>| read.drain(..max.min(read.len())).collect();
+            return Ok(Next::Event(event.unwrap_or_else(|| self.course.hand_out(waiting(read)))));
+        }
         while let Some(number) = self.backlog.front() {
             if self.outstanding.contains_key(number) {
-                return Ok(Next::Read(*number));
+                let number = *number;
+                return Ok(self.course.due(true).map_or(Next::Read(number), Next::Event));
             }
             self.backlog.pop_front();
+        }
+        let boundary = self.course.boundary();
+        let old_waits = self.pending.front().is_some_and(|delivery| delivery.id.offset < boundary);
+        if let Some(event) = self.course.due(old_waits) {
+            return Ok(Next::Event(event));
         }
         if self.pending.is_empty() {
             return Ok(Next::Nothing);
         }
         let deliveries: Vec<Delivery> = self.pending.drain(..max.min(self.pending.len())).collect();
         self.pending_bytes -= deliveries.iter().map(size).sum::<usize>();
-        Ok(Next::Deliveries(deliveries))
+        Ok(Next::Event(self.course.hand_out(deliveries)))
     }
 
     /// A file of the backlog has been read, or cannot be: then there are no records. Returns what is to be handed out.
@@ -182,9 +192,7 @@ impl State {
         self.backlog.retain(|waiting| *waiting != number);
         let Some(outstanding) = self.outstanding.get(&number) else { return VecDeque::new() };
         let waiting = records.into_iter().filter(|record| outstanding.contains(&record.offset));
-        waiting
-            .map(|Record { offset, key, payload }| Delivery { id: delivery_id(number, offset), key, payload })
-            .collect()
+        waiting.map(|Record { offset, key, payload }| delivery(number, offset, key, payload)).collect()
     }
 
     pub(super) fn subscribe(&mut self) -> Result<(), BusError> {
@@ -195,6 +203,12 @@ impl State {
             return Err(TOPIC.already_subscribed());
         }
         self.subscribed = true;
+        let boundary = match &self.active {
+            // Files are sealed before they are longer than an offset can say.
+            Some(active) => delivery_id(active.number, u32::try_from(active.length).unwrap_or(u32::MAX)),
+            None => delivery_id(self.next_segment, 0),
+        };
+        self.course = Course::begin(boundary.offset);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::Spool;
 use super::state::Next;
-use crate::{BusError, Completer, Delivery, DeliveryId, Subscription};
+use crate::{BusError, Completer, Delivery, DeliveryId, Event, Subscription};
 
 #[derive(Debug)]
 pub(in super::super) struct SpoolSubscription {
@@ -40,14 +40,11 @@ impl SpoolSubscription {
 
 #[async_trait]
 impl Subscription for SpoolSubscription {
-    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, BusError> {
+    async fn next(&mut self, max: usize) -> Result<Event, BusError> {
         loop {
-            if !self.read.is_empty() {
-                return Ok(self.read.drain(..max.min(self.read.len())).collect());
-            }
-            let next = self.completer.0.shared.state().next(max)?;
+            let next = self.completer.0.shared.state().next(max, &mut self.read)?;
             match next {
-                Next::Deliveries(deliveries) => return Ok(deliveries),
+                Next::Event(event) => return Ok(event),
                 Next::Read(number) => self.read(number).await,
                 Next::Nothing => self.completer.0.shared.arrived.notified().await,
             }

@@ -2,13 +2,15 @@
 
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
+use oxwhisk_sqlite::Failed;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::entity::clamp;
 use super::super::error::{Outcome, corrupt};
 use super::counters::List;
 use super::{id_bytes, write};
-use crate::ActivationQuery;
+use crate::contents::{id_of_row, primary_row, refuse_views};
+use crate::{ActivationQuery, ContentsQuery};
 
 /// Up to here it is cheaper to step over entries of the index than to look for the place in the counters.
 const STEPPED_OVER: i64 = 1000;
@@ -85,4 +87,33 @@ pub(super) fn count(connection: &Connection, query: &ActivationQuery) -> Outcome
     let Some(list) = of_query(connection, query)? else { return Ok(0) };
     let count = list.count(connection, query.since, query.upto)?;
     u64::try_from(count).or_else(|_| corrupt("a count of activations is negative"))
+}
+
+/// Rows by activation id and then by the number of the namespace, an order for which there is an index.
+pub(super) fn contents(connection: &Connection, query: &ContentsQuery) -> Outcome<Vec<String>> {
+    refuse_views(query).map_err(Failed::Refused)?;
+    let (after_id, after_key) = match &query.after {
+        Some(row) => place(connection, &id_of_row(row).map_err(Failed::Refused)?)?,
+        None => ([0; 16], -1),
+    };
+    let mut statement = connection.prepare_cached(
+        "SELECT keys.namespace || '/' || lower(hex(records.id)), document
+         FROM records JOIN keys ON keys.id = namespace_key
+         WHERE (records.id, namespace_key) > (?1, ?2) ORDER BY records.id, namespace_key LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![after_id, after_key, clamp(query.limit)])?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, document): (String, String) = (row.get(0)?, row.get(1)?);
+        let document = query.documents.then_some(document.as_str());
+        page.push(primary_row(&id, None, document).map_err(Failed::Refused)?);
+    }
+    Ok(page)
+}
+
+/// Where the record `namespace/id` stands in that order.
+fn place(connection: &Connection, id: &str) -> Outcome<([u8; 16], i64)> {
+    let parsed = id.split_once('/').and_then(|(namespace, id)| Some((namespace, id.parse().ok()?)));
+    let Some((namespace, id)) = parsed else { return corrupt(format_args!("'{id}' is no id of a record")) };
+    Ok((id_bytes(id)?, write::key(connection, namespace, "")?.unwrap_or(-1)))
 }
