@@ -4,6 +4,8 @@
 set -u
 
 cd "$(dirname "$0")/.." || exit 1
+# What tests need around them; each is started once, by scripts/services/NAME.sh.
+services='docker'
 failed=
 passed=
 
@@ -26,7 +28,10 @@ step build cargo test --workspace --locked --quiet --no-run
 step library cargo build -p oxwhisk-sandbox-zygote --locked --quiet
 case $failed in
 *build*) skip cargo-tests 'the build failed' ;;
-*) step cargo-tests cargo test --workspace --locked --no-fail-fast ;;
+*)
+    # shellcheck disable=SC2086 # a list of words
+    step cargo-tests scripts/with-services.sh $services -- cargo test --workspace --locked --no-fail-fast
+    ;;
 esac
 
 if has node; then step nodejs-runtime node --test runtimes/nodejs/test/*.test.js; else skip nodejs-runtime 'no node on PATH'; fi
@@ -36,8 +41,8 @@ else
     skip python-runtime 'no python3 on PATH'
 fi
 
-for script in scripts/*.sh; do step "syntax-of-$(basename "$script")" sh -n "$script"; done
-if has shellcheck; then step shellcheck shellcheck scripts/*.sh .ci/run; else skip shellcheck 'it is not installed'; fi
+for script in scripts/*.sh scripts/services/*.sh; do step "syntax-of-$(basename "$script")" sh -n "$script"; done
+if has shellcheck; then step shellcheck shellcheck scripts/*.sh scripts/services/*.sh .ci/run; else skip shellcheck 'it is not installed'; fi
 
 # Advisories are left to `make advisories`: a test must not turn red because a day has passed.
 if has cargo-deny; then

@@ -133,11 +133,27 @@ stop() {
         kill "$daemon"
         wait_for_end "$daemon"
     fi
-    # With live-restore, containerd and the shims of whatever could not be removed outlive a daemon.
-    for process in $(processes_of_dir); do kill -9 "$process" 2>/dev/null || true; done
+    # With live-restore, containerd, what holds the containers, and they themselves outlive a daemon that was killed.
+    for process in $(processes_of_dir); do
+        for each in $(descendants "$process"); do end "$each"; done
+    done
     unmount_all
     ip link delete "$bridge" 2>/dev/null || true
     rm -rf "$dir/data" "$dir/exec"
+}
+
+# A process and everything below it.
+descendants() {
+    printf '%s ' "$1"
+    cat /proc/"$1"/task/*/children 2>/dev/null | tr ' ' '\n' | while read -r child; do descendants "$child"; done
+}
+
+# Also if it is frozen.
+end() {
+    group=$(sed -n 's/^[0-9]*:freezer://p' "/proc/$1/cgroup" 2>/dev/null) || return 0
+    freezer=/sys/fs/cgroup/freezer$group/freezer.state
+    if [ -w "$freezer" ]; then echo THAWED >"$freezer"; fi
+    kill -9 "$1" 2>/dev/null || true
 }
 
 # Processes that were started with a path in the directory.

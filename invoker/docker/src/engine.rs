@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bollard::{BollardRequest, Docker};
 use bollard::errors::Error;
+use bollard::{BollardRequest, Docker};
 
 use crate::address::EngineAddress;
 use crate::config::{DockerConfig, Retry, Timeouts};

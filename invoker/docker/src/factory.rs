@@ -152,7 +152,7 @@ async fn make(shared: Arc<Shared>, spec: ContainerSpec) -> Result<DockerContaine
         .map_err(|error| CreateError::Platform(format!("image '{}': {error}", spec.image)))?;
     let stop = shared.stop.clone();
     let making = Making { shared, image, spec };
-    match stop.run_until_cancelled_owned(making.fetch_and_run()).await {
+    match stop.run_until_cancelled_owned(Box::pin(making.fetch_and_run())).await {
         Some(made) => made,
         None => Err(CreateError::Platform("the factory is shut down".to_owned())),
     }

@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core"]),
     ("oxwhisk-container", &["oxwhisk-core"]),
+    ("oxwhisk-docker", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-container"]),
     ("oxwhisk-sandbox", &["oxwhisk-core", "oxwhisk-container", "oxwhisk-sandbox-init"]),
     ("oxwhisk-sandbox-init", &[]),
     ("oxwhisk-sandbox-zygote", &["oxwhisk-sandbox-init"]),

@@ -96,6 +96,8 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
+            // A daemon tries TLS first, and would wait ten seconds for an answer.
+            Ok(byte) if request.is_empty() && !byte.is_ascii_alphabetic() => return,
             Ok(byte) => request.push(byte),
             Err(_) => return,
         }
