@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{ContainerConfig, DockerConfig};
 use crate::container::{DockerContainer, Parts};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Pauses};
 use crate::error::StartError;
 use crate::freezer::Freezer;
 use crate::images::{Image, ImageRules, Pull};
@@ -217,16 +217,20 @@ impl Making {
             shared.engine.docker.create_container(Some(options), body)
         };
         let limit = shared.engine.timeouts.run;
-        const WHAT: &str = "create a container";
-        let created = match shared.engine.patiently(WHAT, limit, request).await {
-            // An attempt before whose answer was lost has made it, or an earlier process with the same counter.
-            Err(EngineError::Conflict(message)) => {
-                tracing::info!(name, message, "a container's name is taken: what has it is removed");
-                removal::wake(&shared.engine, &name).await?;
-                removal::remove(&shared.engine, &name).await?;
-                shared.engine.once(WHAT, limit, request()).await
+        let mut pauses = Pauses::new(&shared.engine.retry);
+        let created = loop {
+            match shared.engine.patiently("create a container", limit, request).await {
+                // An attempt before whose answer was lost has made it, or an earlier process with the same counter. Such
+                // an attempt may still be under way, so once may not be enough.
+                Err(error @ EngineError::Conflict(_)) => {
+                    let Some(pause) = pauses.next() else { break Err(error) };
+                    tracing::info!(name, "a container's name is taken: what has it is removed");
+                    removal::wake(&shared.engine, &name).await?;
+                    removal::remove(&shared.engine, &name).await?;
+                    tokio::time::sleep(pause).await;
+                }
+                outcome => break outcome,
             }
-            outcome => outcome,
         };
         match created {
             Ok(created) => {

@@ -23,7 +23,7 @@ use cursor::Cursor;
 
 /// Everything the container writes, from its beginning on. Nothing is asked of the daemon before it is polled.
 pub(crate) fn of(engine: Engine, id: String) -> LogStream {
-    let reader = Reader { engine, id, cursor: Cursor::default(), open: None, broken: None };
+    let reader = Reader { engine, id, cursor: Cursor::default(), follow: true, open: None, broken: None };
     Box::pin(stream::unfold(reader, |mut reader| async move {
         let chunk = reader.next().await?;
         Some((chunk, reader))
@@ -34,6 +34,9 @@ struct Reader {
     engine: Engine,
     id: String,
     cursor: Cursor,
+    /// Until the container has ended. Then everything is asked for once more, since a daemon may end a stream that
+    /// follows just before the last lines.
+    follow: bool,
     open: Option<BoxStream<'static, Result<LogOutput, Error>>>,
     /// Since when nothing could be read, and the pauses between the attempts.
     broken: Option<(Instant, Pauses)>,
@@ -51,7 +54,9 @@ impl Reader {
     /// The next chunk; `None` when the container has ended and has told all, or nothing more can be had.
     async fn next(&mut self) -> Option<LogChunk> {
         loop {
-            let open = self.open.get_or_insert_with(|| open(&self.engine, &self.id, self.cursor.reopen()));
+            let open = self
+                .open
+                .get_or_insert_with(|| open(&self.engine, &self.id, self.cursor.reopen(), self.follow));
             let end = match open.next().await {
                 Some(Ok(output)) => {
                     self.broken = None;
@@ -79,8 +84,8 @@ impl Reader {
     /// Whether to open the stream again, after a pause if need be.
     async fn goes_on(&mut self, end: End) -> bool {
         match (is_running(&self.engine, &self.id).await, end) {
-            (Ok(Some(false)), End::Whole) | (Ok(None), _) => return false,
-            // Until it ends by itself, which it does at once for a container that has ended.
+            (Ok(None), _) => return false,
+            (Ok(Some(false)), End::Whole) => return std::mem::take(&mut self.follow),
             (Ok(Some(_)), _) => {}
             (Err(error), _) => tracing::debug!(container = self.id, %error, "cannot ask for a container"),
         }
@@ -109,13 +114,13 @@ async fn is_running(engine: &Engine, id: &str) -> Result<Option<bool>, EngineErr
     }
 }
 
-fn open(engine: &Engine, id: &str, since: i64) -> BoxStream<'static, Result<LogOutput, Error>> {
-    engine.docker.logs(id, Some(options(since))).boxed()
+fn open(engine: &Engine, id: &str, since: i64, follow: bool) -> BoxStream<'static, Result<LogOutput, Error>> {
+    engine.docker.logs(id, Some(options(since, follow))).boxed()
 }
 
-fn options(since: i64) -> LogsOptions {
+fn options(since: i64, follow: bool) -> LogsOptions {
     let since = i32::try_from(since).unwrap_or(i32::MAX);
-    LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).timestamps(true).since(since).build()
+    LogsOptionsBuilder::new().follow(follow).stdout(true).stderr(true).timestamps(true).since(since).build()
 }
 
 /// A line, or a piece of a long one, with its time: `2026-01-01T00:00:00.123456789Z text`. `None` for what is not whole.
