@@ -8,6 +8,7 @@
 #     REPOSITORY, TAG    images are called REPOSITORY/NAME:TAG (oxwhisk, latest)
 #     BINARIES  folder of binaries that are built already; without it cargo builds them with PROFILE (dist)
 #     ENGINE_ARGS   arguments for every call of docker, for example --host unix:///path/to.sock
+#     BUILD_ARGS    arguments for docker build, for example --network host
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -85,7 +86,8 @@ build() {
 left out: $name: there is no '$files' to put into it: package $package is not in the workspace or not in BINARIES"
         return
     fi
-    engine build --quiet --build-arg "BASE=$base" --file "Dockerfiles/$name.Dockerfile" \
+    # shellcheck disable=SC2086 # a list of words
+    engine build --quiet ${BUILD_ARGS:-} --build-arg "BASE=$base" --file "Dockerfiles/$name.Dockerfile" \
         --tag "$repository/$name:$tag" "$context" >"$scratch/id" || exit 1
     echo "built: $repository/$name:$tag ($(engine image inspect --format '{{.Size}}' "$repository/$name:$tag" |
         awk '{ printf "%.0f MB", $1 / 1e6 }'))"

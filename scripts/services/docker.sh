@@ -59,7 +59,16 @@ make_bridge() {
 storage_drivers='overlay2 vfs'
 
 start_with() {
-    rm -f "$dir/dockerd.pid"
+    # What a daemon that was killed has left is ended with it, but not always before the next one looks for it.
+    for process in $(processes_of_dir); do
+        case $(cat "/proc/$process/comm" 2>/dev/null) in
+        containerd)
+            kill -9 "$process" 2>/dev/null || true
+            wait_for_end "$process" || true
+            ;;
+        esac
+    done
+    rm -f "$dir/dockerd.pid" "$dir/exec/containerd/containerd.pid"
     dockerd --config-file="$dir/daemon.json" --data-root="$dir/data" --exec-root="$dir/exec" --pidfile="$dir/dockerd.pid" \
         --host="unix://$socket" --bridge="$bridge" --iptables=false --ip6tables=false --ip-masq=false \
         --ip-forward=false --userland-proxy=false --live-restore --storage-driver="$1" \

@@ -22,11 +22,12 @@ use crate::freezer::Freezer;
 use crate::images::{Image, ImageRules, Pull};
 use crate::lives::Lives;
 use crate::names::Owner;
-use crate::pulls::Pulls;
+use crate::pulls::{PullError, Pulls};
 use crate::{body, events, failure, removal};
 
 /// Where every runtime listens.
 const PORT: u16 = 8080;
+const SHUT_DOWN: &str = "the factory is shut down";
 /// Address of a container that has none any more: it ended before it was asked for one. Refuses every connection.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -119,7 +120,7 @@ impl ContainerFactory for DockerFactory {
 
     async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>, CreateError> {
         if self.shared.stop.is_cancelled() {
-            return Err(CreateError::Platform("the factory is shut down".to_owned()));
+            return Err(CreateError::Platform(SHUT_DOWN.to_owned()));
         }
         let shared = Arc::clone(&self.shared);
         // In a task of its own: a caller that stops waiting must not leave half a container. What nobody takes is
@@ -150,12 +151,7 @@ impl Shared {
 async fn make(shared: Arc<Shared>, spec: ContainerSpec) -> Result<DockerContainer, CreateError> {
     let image = Image::resolve(&spec.image, spec.user_provided_image, &shared.images)
         .map_err(|error| CreateError::Platform(format!("image '{}': {error}", spec.image)))?;
-    let stop = shared.stop.clone();
-    let making = Making { shared, image, spec };
-    match stop.run_until_cancelled_owned(Box::pin(making.fetch_and_run())).await {
-        Some(made) => made,
-        None => Err(CreateError::Platform("the factory is shut down".to_owned())),
-    }
+    Box::pin(Making { shared, image, spec }.fetch_and_run()).await
 }
 
 /// A container on its way.
@@ -169,19 +165,25 @@ impl Making {
     async fn fetch_and_run(self) -> Result<DockerContainer, CreateError> {
         let fetched = match self.image.pull {
             Pull::IfAbsent => Ok(()),
-            Pull::Try | Pull::Must => self.shared.pulls.pull(&self.image).await,
+            Pull::Try | Pull::Must => self.fetch().await,
         };
         if fetched.is_err() && self.image.pull == Pull::Must {
             return Err(failure::of_pull(&self.image, "the registry does not give it"));
         }
         match self.run().await {
             Err(Failed::NoImage) if self.image.pull == Pull::IfAbsent => {
-                let pulled = self.shared.pulls.pull(&self.image).await;
-                pulled.map_err(|error| failure::of_pull(&self.image, &error))?;
+                self.fetch().await.map_err(|error| failure::of_pull(&self.image, &error))?;
                 self.run().await.map_err(|failed| failed.into_error(&self.image))
             }
             outcome => outcome.map_err(|failed| failed.into_error(&self.image)),
         }
+    }
+
+    /// Cut off by the shutdown, since it may take minutes. The steps after it are not: a request for a container that
+    /// nobody waits for may be answered after everything was removed.
+    async fn fetch(&self) -> Result<(), PullError> {
+        let fetched = self.shared.stop.run_until_cancelled(self.shared.pulls.pull(&self.image)).await;
+        fetched.unwrap_or_else(|| Err(SHUT_DOWN.into()))
     }
 
     /// Creates and starts it; the bound on parallel starts is for this alone, since a fetch may take minutes.
@@ -190,6 +192,9 @@ impl Making {
             Some(starts) => starts.acquire().await.ok(),
             None => None,
         };
+        if self.shared.stop.is_cancelled() {
+            return Err(Failed::Platform(SHUT_DOWN.to_owned()));
+        }
         let id = self.create().await?;
         // From here on it is removed if it does not become a container.
         let guard = Unfinished { shared: &self.shared, id: Some(id) };
