@@ -28,12 +28,16 @@ RUN mkdir /out \
 FROM ${BASE}
 # The interpreters of actions, and what a sandbox without root needs: `pasta` for the network, `newuidmap` for users.
 RUN missing=; \
-    for pair in node:nodejs python3:python3-minimal pasta:passt newuidmap:uidmap nft:nftables ip:iproute2; do \
+    for pair in node:nodejs python3:python3-minimal pasta:passt newuidmap:uidmap setcap:libcap2-bin nft:nftables ip:iproute2; do \
         PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"; \
     done; \
     if [ -n "$missing" ]; then \
         apt-get update && apt-get install -y --no-install-recommends $missing && rm -rf /var/lib/apt/lists/*; \
     fi \
+    # As set-user-ID programs they would need a right over namespaces (CAP_SYS_ADMIN) that containers do not have.
+    && chmod u-s /usr/bin/newuidmap /usr/bin/newgidmap \
+    && PATH="$PATH:/usr/sbin:/sbin" \
+    && setcap cap_setuid+ep /usr/bin/newuidmap && setcap cap_setgid+ep /usr/bin/newgidmap \
     && printf "oxwhisk:x:65532:65532::/data:/usr/sbin/nologin\n" >>/etc/passwd \
     && printf "oxwhisk:x:65532:\n" >>/etc/group \
     && printf "oxwhisk:200000:65536\n" >>/etc/subuid && printf "oxwhisk:200000:65536\n" >>/etc/subgid \
