@@ -2,7 +2,7 @@
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help run build demo test bench advisories clean
+.PHONY: help run build demo test images bench advisories clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ demo: build ## create, invoke and show an action; starts a server if none answer
 test: ## formatting, clippy, all tests; installs or names what they need
 	@scripts/needs.sh test
 	@scripts/test.sh
+
+images: ## container images of services and runtimes, from binaries built here (BASE=image)
+	@BASE="$(BASE)" scripts/images.sh $(IMAGES)
 
 bench: build ## measure (ARGS=flags of the load generator)
 	@scripts/needs.sh bench

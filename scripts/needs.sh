@@ -13,6 +13,9 @@ runtimes='node nodejs Node.js actions
 python3 python3 Python actions'
 network='nft nftables the network of actions
 ip iproute2 the network of actions'
+docker='dockerd docker.io the Docker factory
+mmdebstrap mmdebstrap the images that the Docker factory runs
+ip iproute2 the network of the Docker factory'
 rootless='pasta passt the network of actions without root
 newuidmap uidmap sandboxes without root'
 
@@ -24,6 +27,7 @@ demo) required='curl curl talking to the server' optional= ;;
 bench) required='nginx nginx-light the floor that calls are compared with' optional= ;;
 test) required=$always optional="$runtimes
 $network
+$docker
 npm npm the JavaScript client tests and the CouchDB of the tests" ;;
 *)
     echo "needs.sh: unknown target '$target'" >&2

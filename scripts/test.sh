@@ -4,6 +4,8 @@
 set -u
 
 cd "$(dirname "$0")/.." || exit 1
+# What tests need around them; each is started once, by scripts/services/NAME.sh.
+services='docker'
 failed=
 passed=
 
@@ -32,8 +34,10 @@ step build cargo test --workspace --locked --quiet --no-run
 step library cargo build -p oxwhisk-sandbox-zygote --locked --quiet
 case $failed in
 *build*) skip cargo-tests 'the build failed' ;;
-# shellcheck disable=SC2086 # a list of words
-*) step cargo-tests scripts/with-services.sh $services -- cargo test --workspace --locked --no-fail-fast ;;
+*)
+    # shellcheck disable=SC2086 # a list of words
+    step cargo-tests scripts/with-services.sh $services -- cargo test --workspace --locked --no-fail-fast
+    ;;
 esac
 
 if has node; then step nodejs-runtime node --test runtimes/nodejs/test/*.test.js; else skip nodejs-runtime 'no node on PATH'; fi

@@ -75,7 +75,7 @@ impl Proxy {
     /// # Errors
     /// When the container ends before.
     pub(crate) async fn connect_when_ready(&self) -> Result<Connection, NeverListened> {
-        self.container.listening().await;
+        self.container.listening().await.map_err(NeverListened)?;
         let mut pause = BACK_OFF_FIRST;
         loop {
             match self.connect().await {

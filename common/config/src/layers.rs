@@ -22,7 +22,8 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RawValue {
     Text(String),
-    List,
+    /// Of plain values; `None` if there is a list or a table among them.
+    List(Option<Vec<String>>),
 }
 
 /// Collects layers; add them from the lowest to the highest.
@@ -139,7 +140,7 @@ impl Layers {
             }
             // An empty value, as in YAML's `key:`, says nothing.
             ValueKind::Nil => return,
-            ValueKind::Array(_) => RawValue::List,
+            ValueKind::Array(items) => RawValue::List(items.into_iter().map(plain).collect()),
             scalar => RawValue::Text(scalar.to_string()),
         };
         let key = self.canonical(&path);
@@ -175,6 +176,13 @@ impl Layers {
                 layer.insert(key, Entry { value, origin: origin.clone(), written });
             }
         }
+    }
+}
+
+fn plain(value: Value) -> Option<String> {
+    match value.kind {
+        ValueKind::Table(_) | ValueKind::Array(_) | ValueKind::Nil => None,
+        scalar => Some(scalar.to_string()),
     }
 }
 

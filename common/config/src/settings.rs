@@ -1,5 +1,7 @@
 //! Reading typed values out of the merged layers.
 
+mod lists;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
@@ -149,7 +151,7 @@ impl Settings {
         self.origins.insert(key.to_owned(), entry.origin.clone());
         let read = match &entry.value {
             RawValue::Text(text) => T::read(text),
-            RawValue::List => Err("is a list where one value is expected".to_owned()),
+            RawValue::List(_) => Err("is a list where one value is expected".to_owned()),
         };
         match read {
             Ok(value) => Some(value),

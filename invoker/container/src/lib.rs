@@ -100,9 +100,14 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
 
     fn endpoint(&self) -> &Endpoint;
 
-    /// Returns when its server may be listening, or the container has ended: as soon as that is so where the factory can
-    /// tell, at once where it cannot. The caller then tries to connect, and tries again after a pause.
-    async fn listening(&self) {}
+    /// Returns when its server may be listening: as soon as that is so where the factory can tell, at once where it
+    /// cannot. The caller then tries to connect, and tries again after a pause.
+    ///
+    /// # Errors
+    /// The container has ended: nothing will listen, and its address may not even refuse a connection.
+    async fn listening(&self) -> Result<(), ExitReason> {
+        Ok(())
+    }
 
     /// The container's output. There is one stream a container: the first call takes it, later ones get `None`.
     fn take_logs(&self) -> Option<LogStream>;

@@ -204,13 +204,14 @@ impl Container for SandboxContainer {
         &self.endpoint
     }
 
-    async fn listening(&self) {
+    async fn listening(&self) -> Result<(), ExitReason> {
         tokio::select! {
-            () = self.life.over() => {}
+            () = self.life.over() => return self.life.look().map_or(Ok(()), Err),
             appeared = socket_appears(self.socket_directory.as_fd()) => if let Err(error) = appeared {
                 tracing::warn!(container = %self.name, %error, "cannot watch for the socket: it is asked for instead");
             },
         }
+        Ok(())
     }
 
     fn take_logs(&self) -> Option<LogStream> {

@@ -68,6 +68,8 @@ pub(crate) enum Effect<H, W> {
     Create {
         container: ContainerId,
         shape: Arc<Shape>,
+        /// As a stem cell, not for somebody who waits.
+        prewarm: bool,
     },
     /// Suspend it if [`super::Pool::may_suspend`] still says so when it is done.
     Suspend {

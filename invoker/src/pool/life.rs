@@ -64,7 +64,7 @@ impl<H: Clone, W> Pool<H, W> {
             startup: std::time::Duration::ZERO,
             rank: 0.0,
         });
-        effects.push(Effect::Create { container, shape });
+        effects.push(Effect::Create { container, shape, prewarm: stem_cell.is_some() });
     }
 
     /// Takes a slot of the most recently used warm container that has one.

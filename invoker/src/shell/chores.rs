@@ -17,8 +17,9 @@ const CPU_SHARES: u64 = 1024;
 const DESTROY_RETRY: Duration = Duration::from_secs(1);
 const DESTROY_RETRY_MAX: Duration = Duration::from_secs(30);
 
-pub(super) async fn create(shell: Arc<Shell>, id: ContainerId, shape: Arc<Shape>) {
-    let spec = spec(&shell.config, id, &shape);
+pub(super) async fn create(shell: Arc<Shell>, id: ContainerId, shape: Arc<Shape>, prewarm: bool) {
+    let name = container_name(shell.config.id.0, id.serial, prewarm, &shape.kind);
+    let spec = spec(&shell.config, name, &shape);
     let name = spec.name.clone();
     let limit = shell.config.create_timeout;
     let created = match tokio::time::timeout(limit, shell.factory.create(spec)).await {
@@ -74,7 +75,7 @@ pub(super) async fn destroy(shell: Arc<Shell>, id: ContainerId, proxy: Arc<Proxy
     shell.perform(effects);
 }
 
-fn spec(config: &InvokerConfig, container: ContainerId, shape: &Shape) -> ContainerSpec {
+fn spec(config: &InvokerConfig, name: String, shape: &Shape) -> ContainerSpec {
     let fitting = (config.user_memory / shape.memory.max(1)).max(1);
     let mut env = vec![
         ("__OW_API_HOST".to_owned(), config.api_host.clone()),
@@ -82,7 +83,7 @@ fn spec(config: &InvokerConfig, container: ContainerId, shape: &Shape) -> Contai
     ];
     env.extend(config.extra_environment.iter().cloned());
     ContainerSpec {
-        name: container_name(config.id.0, container.serial, &shape.kind),
+        name,
         kind: shape.kind.clone(),
         image: shape.image.to_string(),
         user_provided_image: shape.user_provided_image,
@@ -92,9 +93,24 @@ fn spec(config: &InvokerConfig, container: ContainerId, shape: &Shape) -> Contai
     }
 }
 
-/// `wsk0_17_nodejs_20`: legal for every factory, and telling for whoever lists processes.
-fn container_name(invoker: u32, serial: u64, kind: &str) -> String {
+/// `wsk0_17_prewarm_nodejs_20`: legal for every factory, and telling for whoever lists processes. OpenWhisk names a
+/// namespace and an action where it does not say `prewarm`; here whoever comes first takes a container, so it has none
+/// at its start.
+fn container_name(invoker: u32, serial: u64, prewarm: bool, kind: &str) -> String {
+    let purpose = if prewarm { "prewarm" } else { "cold" };
     let kind: String =
-        kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(24).collect();
-    format!("wsk{invoker}_{serial}_{kind}")
+        kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(20).collect();
+    format!("wsk{invoker}_{serial}_{purpose}_{kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_a_container_is_for_and_are_legal() {
+        assert_eq!(container_name(0, 17, true, "nodejs:20"), "wsk0_17_prewarm_nodejs_20");
+        assert_eq!(container_name(3, 1, false, "blackbox"), "wsk3_1_cold_blackbox");
+        assert!(container_name(u32::MAX, u64::MAX, true, &"k".repeat(99)).len() <= 63);
+    }
 }

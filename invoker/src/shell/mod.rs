@@ -139,8 +139,8 @@ impl Shell {
                     // Whoever stopped waiting does not need to know.
                     let _ = waiter.send(Grant::Refused { memory, refusal });
                 }
-                Effect::Create { container, shape } => {
-                    self.spawn_chore(chores::create(Arc::clone(self), container, shape))
+                Effect::Create { container, shape, prewarm } => {
+                    self.spawn_chore(chores::create(Arc::clone(self), container, shape, prewarm));
                 }
                 Effect::Suspend { container, handle } => {
                     self.spawn_chore(chores::suspend(Arc::clone(self), container, handle));

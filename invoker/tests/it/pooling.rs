@@ -82,7 +82,7 @@ async fn the_spec_says_what_the_container_may_use() {
     let spec = fixture.factory.specs.lock().unwrap()[0].clone();
     assert_eq!((spec.memory, spec.cpu_shares), (256 << 20, 256));
     assert_eq!((spec.kind.as_str(), spec.image.as_str()), ("nodejs:20", "openwhisk/n20"));
-    assert_eq!(spec.name, "wsk0_1_nodejs_20");
+    assert_eq!(spec.name, "wsk0_1_cold_nodejs_20");
     for (name, value) in [("__OW_API_HOST", "http://localhost:3233"), ("__OW_ALLOW_CONCURRENT", "false")] {
         assert!(spec.env.contains(&(name.to_owned(), value.to_owned())), "{name}");
     }

@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-simulator", &["oxwhisk-core", "oxwhisk-invoker-api", "oxwhisk-loadbalancer"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core"]),
     ("oxwhisk-container", &["oxwhisk-core"]),
+    ("oxwhisk-docker", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-container"]),
     ("oxwhisk-sandbox", &["oxwhisk-core", "oxwhisk-container", "oxwhisk-sandbox-init"]),
     ("oxwhisk-sandbox-init", &[]),
     ("oxwhisk-sandbox-zygote", &["oxwhisk-sandbox-init"]),

@@ -83,7 +83,7 @@ impl World {
             match effect {
                 Effect::Grant { waiter, lease } => assert!(self.leases.insert(waiter, lease).is_none()),
                 Effect::Refuse { waiter, refusal, .. } => self.refused.push((waiter, refusal)),
-                Effect::Create { container, shape } => self.creating.push((container, shape)),
+                Effect::Create { container, shape, .. } => self.creating.push((container, shape)),
                 Effect::Suspend { container, .. } => self.suspended.push(container),
                 Effect::Destroy { container, .. } => self.removing.push(container),
                 Effect::Rearm => {}

@@ -1,0 +1,28 @@
+# The invoker of a node, with the Docker and Kubernetes factories. It makes containers through a daemon or an API server,
+# so it needs no privilege of its own: mount the socket and give it the group that may use it
+# (docker run --group-add "$(stat -c %g /var/run/docker.sock)").
+#
+# With a toolchain, from the project's root:
+#     docker build -f Dockerfiles/invoker.Dockerfile --build-arg TOOLCHAIN=rust:1.95-bookworm .
+# Or from binaries that are built already, in a folder `prebuilt` of the build context: `make images` does that.
+ARG BASE=debian:bookworm-slim
+ARG TOOLCHAIN=${BASE}
+
+FROM ${TOOLCHAIN} AS binaries
+ARG PROFILE=dist
+WORKDIR /src
+COPY . .
+RUN mkdir /out \
+    && if [ -d prebuilt ]; then cp prebuilt/invoker /out/; \
+       else apt-get update && apt-get install -y --no-install-recommends cmake \
+            && cargo build --locked --profile "$PROFILE" \
+                -p oxwhisk-invoker-service --bin invoker \
+            && cp target/"$PROFILE"/invoker /out/; fi \
+    && chmod 0755 /out/*
+
+FROM ${BASE}
+COPY --from=binaries /out/ /usr/local/bin/
+USER 65532:65532
+ENV HOME=/nonexistent
+# It writes no file, so it runs with a read-only root: docker run --read-only.
+ENTRYPOINT ["/usr/local/bin/invoker"]
