@@ -5,12 +5,9 @@ set -u
 
 cd "$(dirname "$0")/.." || exit 1
 # What tests need around them; each is started once, by scripts/services/NAME.sh.
-services='docker'
+services='couchdb docker'
 failed=
 passed=
-
-# What the tests talk to; each is started once for all of them.
-services='couchdb'
 
 step() {
     name=$1

@@ -16,6 +16,7 @@ use oxwhisk_invoker_api::{
     ActionDescriptor, Caller, CodeError, CodeSource, Completion, Delivery, Dispatch, InvokerClient,
     RecordError, RecordSink, ResponseLimits, StorePolicy,
 };
+use oxwhisk_ticket::Ticket;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -28,7 +29,11 @@ struct Codes(HashMap<&'static str, &'static str>);
 
 #[async_trait]
 impl CodeSource for Codes {
-    async fn code(&self, action: &ActionDescriptor) -> Result<Option<Bytes>, CodeError> {
+    async fn code(
+        &self,
+        action: &ActionDescriptor,
+        _ticket: Option<&Ticket>,
+    ) -> Result<Option<Bytes>, CodeError> {
         let code = self.0.get(action.id.name.as_str()).ok_or(CodeError::NotFound)?;
         Ok(Some(Bytes::from_static(code.as_bytes())))
     }
@@ -38,7 +43,7 @@ impl CodeSource for Codes {
 struct Records(Mutex<HashMap<ActivationId, Arc<Activation>>>);
 
 impl RecordSink for Records {
-    fn accept(&self, record: &Arc<Activation>) -> Result<(), RecordError> {
+    fn accept(&self, record: &Arc<Activation>, _ticket: Option<&Ticket>) -> Result<(), RecordError> {
         // A later record of an activation has its logs.
         self.0.lock().unwrap().insert(record.activation_id, Arc::clone(record));
         Ok(())
@@ -135,6 +140,7 @@ fn dispatch(action: &ActionDescriptor, arguments: &Value) -> Dispatch {
         delivery: Delivery::AtLeastOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
         store: StorePolicy::ALWAYS,
+        ticket: None,
     }
 }
 
