@@ -14,6 +14,8 @@ pub enum ConfigError {
     Option(KafkaError),
     #[error("{} cannot be read: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
+    #[error("cannot start a thread: {source}")]
+    Thread { source: std::io::Error },
     #[error("{} is no file name that the Kafka client can take", path.display())]
     FileName { path: PathBuf },
 }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::blocking::blocking;
 use crate::chunk::{MessageId, Part, split};
-use crate::config::KafkaConfig;
+use crate::config::{KafkaConfig, Producing};
 use crate::error::{self, Asked, ConfigError};
 use crate::options;
 use crate::partitioner;
@@ -36,6 +36,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) attempt: u32,
     /// `None` is a tombstone.
     pub(crate) payload: Option<Bytes>,
+    /// Whether the other side puts chunks together.
+    pub(crate) chunked: bool,
 }
 
 /// Tells when the last record of a message is acknowledged, or the first one is not.
@@ -178,7 +180,8 @@ impl Producer {
     /// Sends a message and waits until it is acknowledged.
     pub(crate) async fn send(&self, outgoing: Outgoing<'_>) -> Result<(), BusError> {
         let size = outgoing.key.len() + outgoing.payload.as_ref().map_or(0, Bytes::len);
-        let limit = self.config.producing.max_message;
+        let Producing { max_message, chunk, .. } = self.config.producing;
+        let limit = if outgoing.chunked { max_message } else { chunk };
         if size > limit {
             return Err(BusError::TooLarge { size, limit });
         }
@@ -236,9 +239,10 @@ impl Producer {
     }
 
     /// Waits until Kafka answers, or not.
-    pub(crate) async fn probe(&self, limit: Duration) -> bool {
+    pub(crate) async fn probe(&self, topic: String, limit: Duration) -> bool {
         let generation = Arc::clone(&self.generation());
-        let answered = blocking(move || generation.client.client().fetch_metadata(Some(""), limit).is_ok());
+        let answered =
+            blocking(move || generation.client.client().fetch_metadata(Some(&topic), limit).is_ok());
         answered.await.unwrap_or(false)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use oxwhisk_messaging::BusStatus;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::{Notify, watch};
 
@@ -101,3 +102,5 @@ impl ClientContext for Context {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
     }
 }
+
+impl ConsumerContext for Context {}

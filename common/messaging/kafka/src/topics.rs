@@ -14,7 +14,7 @@ use crate::config::KafkaConfig;
 use crate::names::Names;
 use crate::options;
 
-pub(crate) use administer::{exist, prepare};
+pub(crate) use administer::{Failure, exist, prepare};
 
 const DAY: u64 = 24 * 3600 * 1000;
 

@@ -65,12 +65,8 @@ impl Tracker {
     /// A record was read, in the order of the partition.
     pub fn admit(&mut self, offset: u64) -> Admission {
         // What lies between was cut off the log before anybody could read it.
-        let gone: Vec<u64> = self
-            .outstanding
-            .range(self.position.min(offset)..offset)
-            .copied()
-            .filter(|gone| *gone >= self.position)
-            .collect();
+        let gone: Vec<u64> =
+            self.outstanding.range(self.position..offset.max(self.position)).copied().collect();
         for offset in gone {
             self.outstanding.remove(&offset);
         }
@@ -116,4 +112,27 @@ impl Tracker {
         let outstanding = self.bounds.outstanding.saturating_sub(self.outstanding.len());
         known.saturating_add(beyond.min(outstanding))
     }
+
+    /// Whether a good part of the room there could be is free: then reading may go on after it had to stop.
+    #[must_use]
+    pub fn is_relaxed(&self) -> bool {
+        let span = self.end - self.committed();
+        let best = metadata::room(span, 0, self.bounds.metadata).min(self.bounds.outstanding);
+        self.room() > 0 && self.room() >= best / 4
+    }
+
+    /// The log begins at `low` now: what was below is gone.
+    pub fn cut(&mut self, low: u64) {
+        self.outstanding = self.outstanding.split_off(&low);
+        self.end = self.end.max(low);
+        self.position = self.position.max(low);
+    }
+}
+
+/// How many records up to `end` a group has not done, by its commit.
+#[must_use]
+pub fn left(committed: u64, metadata: &str, end: u64) -> u64 {
+    let beyond = metadata::decode(metadata).unwrap_or_default();
+    let done = beyond.span - beyond.outstanding.len() as u64;
+    end.saturating_sub(committed).saturating_sub(done)
 }
