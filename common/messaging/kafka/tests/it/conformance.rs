@@ -22,3 +22,9 @@ async fn conforms(test: &str, change: impl Fn(&mut KafkaConfig)) {
 async fn kafka() {
     conforms("kafka", |_| {}).await;
 }
+
+/// Most messages of the suite are larger than a chunk.
+#[tokio::test]
+async fn kafka_in_chunks() {
+    conforms("kafka_in_chunks", |config| config.producing.chunk = 5).await;
+}
