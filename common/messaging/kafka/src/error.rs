@@ -45,9 +45,17 @@ pub(crate) enum Meaning {
     Forbidden(String),
 }
 
+/// The code of an error, if it has one.
+pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    }
+}
+
 pub(crate) fn meaning(error: &KafkaError) -> Meaning {
     let text = text(error);
-    match error.rdkafka_error_code() {
+    match code(error) {
         Some(
             RDKafkaErrorCode::Authentication
             | RDKafkaErrorCode::SaslAuthenticationFailed
@@ -65,7 +73,7 @@ pub(crate) fn meaning(error: &KafkaError) -> Meaning {
 
 /// Kafka's own words, without the client's wrapping.
 pub(crate) fn text(error: &KafkaError) -> String {
-    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
+    code(error).map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
 /// Who asked, for what.

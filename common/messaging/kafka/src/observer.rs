@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::blocking::blocking;
 use crate::config::KafkaConfig;
 use crate::consumer::ends;
-use crate::error::ConfigError;
+use crate::error::{self, ConfigError, Meaning};
 use crate::options;
 use crate::status::{Context, Status};
 use crate::tracker;
@@ -41,8 +41,23 @@ impl Observer {
     }
 
     fn ask(&self, partitions: u32) -> KafkaResult<Vec<u64>> {
-        // Serves what the client has to say; messages there are none.
-        while self.consumer.poll(Duration::ZERO).is_some() {}
+        let measured = self.measure(partitions);
+        // What the client has to say; messages there are none. A group that we may not ask about shows only here, the
+        // question itself just has no answer.
+        let mut forbidden = None;
+        while let Some(said) = self.consumer.poll(Duration::ZERO) {
+            forbidden = said
+                .err()
+                .filter(|error| matches!(error::meaning(error), Meaning::Forbidden(_)))
+                .or(forbidden);
+        }
+        match forbidden {
+            Some(error) if measured.is_err() => Err(error),
+            _ => measured,
+        }
+    }
+
+    fn measure(&self, partitions: u32) -> KafkaResult<Vec<u64>> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(&self.topic, 0, i32::try_from(partitions).unwrap_or(i32::MAX) - 1);
         let lows = ends(&self.consumer, &list, Offset::Beginning, self.limit)?;

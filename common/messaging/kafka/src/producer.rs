@@ -199,8 +199,16 @@ impl Producer {
                 Ok(())
             }
             Err(error) => {
-                self.replace_if_broken(&error);
                 let principal = self.config.security.principal();
+                if let Some((code, reason)) = self.replace_if_broken() {
+                    // So it is without a permission to write to any topic.
+                    return Err(match code {
+                        RDKafkaErrorCode::ClusterAuthorizationFailed => {
+                            BusError::Forbidden(format!("{principal} may not produce: {reason}"))
+                        }
+                        _ => BusError::Unavailable(format!("the producer could not go on: {reason}")),
+                    });
+                }
                 let asked =
                     Asked { principal: &principal, action: "write to the topic", name: outgoing.topic };
                 Err(self.failed(asked, outgoing.name, &error))
@@ -227,15 +235,16 @@ impl Producer {
     }
 
     /// A producer to which something happened that it cannot go on after is replaced. What it still had is told as failed.
-    fn replace_if_broken(&self, error: &KafkaError) {
+    /// Returns what happened.
+    pub(crate) fn replace_if_broken(&self) -> Option<(RDKafkaErrorCode, String)> {
         let mut generation = self.generation();
-        let fatal = generation.client.client().fatal_error();
-        let Some((code, reason)) = fatal else { return };
-        tracing::error!(%code, reason, %error, "the Kafka producer cannot go on and is replaced");
+        let (code, reason) = generation.client.client().fatal_error()?;
+        tracing::error!(%code, reason, "the Kafka producer cannot go on and is replaced");
         match begin(&self.config, &self.status) {
             Ok(next) => *generation = next,
             Err(error) => tracing::error!(%error, "cannot replace the Kafka producer"),
         }
+        Some((code, reason))
     }
 
     /// Waits until Kafka answers, or not.

@@ -1,6 +1,6 @@
 //! Whether Kafka can be reached, as the clients see it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use oxwhisk_messaging::BusStatus;
 use rdkafka::ClientContext;
@@ -19,6 +19,7 @@ pub(crate) struct Status {
     pub(crate) lost: Notify,
     /// Why Kafka refused us, which no waiting mends.
     refused: watch::Sender<Option<String>>,
+    complaint: Mutex<Option<String>>,
 }
 
 impl Default for Status {
@@ -27,6 +28,7 @@ impl Default for Status {
             current: watch::Sender::new(BusStatus::Away("Kafka was not reached yet".to_owned())),
             lost: Notify::new(),
             refused: watch::Sender::new(None),
+            complaint: Mutex::default(),
         }
     }
 }
@@ -49,15 +51,21 @@ impl Status {
     }
 
     pub(crate) fn away(&self, reason: &str) {
-        let news = self.current.send_if_modified(|current| {
-            let news = *current == BusStatus::Available;
-            *current = BusStatus::Away(reason.to_owned());
-            news
-        });
-        if news {
+        let away = BusStatus::Away(reason.to_owned());
+        let before = self.current.send_replace(away);
+        if before == BusStatus::Available {
             tracing::warn!(reason, "Kafka is away");
             self.lost.notify_one();
         }
+    }
+
+    fn complain(&self, reason: &str) {
+        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
+    /// What a client last had to complain about.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn is_available(&self) -> bool {
@@ -87,19 +95,18 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        match error::meaning(&error) {
-            Meaning::Refused(text) => {
-                let text = format!("{text}: {reason}");
-                self.0.refused.send_replace(Some(text.clone()));
-                self.0.away(&text);
-            }
-            Meaning::Away(_) | Meaning::Forbidden(_) => {}
-        }
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            // The refusal, if it was one, says more.
-            self.0.away(&self.0.refusal().unwrap_or_else(|| reason.to_owned()));
-        }
         tracing::debug!(target: "librdkafka", %error, "{reason}");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            // What was said of one of them says more than their number.
+            let why = self.0.refusal().or_else(|| self.0.complaint());
+            return self.0.away(&why.unwrap_or_else(|| reason.to_owned()));
+        }
+        self.0.complain(reason);
+        if let Meaning::Refused(text) = error::meaning(&error) {
+            let text = format!("{text}: {reason}");
+            self.0.refused.send_replace(Some(text.clone()));
+            self.0.away(&text);
+        }
     }
 }
 

@@ -32,6 +32,8 @@ impl KafkaBus {
                 None => return Err(StartError::Stopped),
                 Some(Ok(warnings)) => {
                     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                    // It may have asked for its identity before it was permitted to.
+                    self.0.producer.replace_if_broken();
                     return Ok(());
                 }
                 Some(Err(Failure::Lasting(error))) => return Err(error),

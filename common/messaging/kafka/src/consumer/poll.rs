@@ -53,7 +53,7 @@ impl ConsumerContext for GroupContext {
         if consumer.assignment_lost() {
             tracing::warn!(topic = self.topic, "partitions were lost: they are others' already");
         } else {
-            self.commit(consumer, CommitMode::Sync);
+            self.commit(consumer);
         }
         let mut state = self.shared.state();
         for partition in numbers(partitions) {
@@ -72,16 +72,6 @@ impl ConsumerContext for GroupContext {
         let mut state = self.shared.state();
         for partition in numbers(partitions) {
             state.assign(partition);
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let mut state = self.shared.state();
-        for element in offsets.elements() {
-            let failed = result.as_ref().err().cloned().or_else(|| element.error().err());
-            let Some(error) = failed else { continue };
-            tracing::warn!(topic = self.topic, partition = element.partition(), %error, "a commit on Kafka failed");
-            state.not_committed(number(element.partition()));
         }
     }
 }
@@ -103,13 +93,15 @@ fn list(topic: &str, partitions: &[u32]) -> TopicPartitionList {
 }
 
 impl GroupContext {
-    fn commit(&self, consumer: &Consumer, mode: CommitMode) {
+    /// Waits for the answer: of commits that are not waited for, this client's library tells no failure, and during a rebalance
+    /// they do fail.
+    fn commit(&self, consumer: &Consumer) {
         let commits = self.shared.state().commits();
         if commits.is_empty() {
             return;
         }
         let offsets = self.offsets(&commits);
-        let outcome = offsets.and_then(|offsets| consumer.commit(&offsets, mode));
+        let outcome = offsets.and_then(|offsets| consumer.commit(&offsets, CommitMode::Sync));
         if let Err(error) = outcome {
             tracing::warn!(topic = self.topic, %error, "cannot commit on Kafka");
             let mut state = self.shared.state();
@@ -186,13 +178,14 @@ impl Poll {
             }
             self.look_for_silence();
             self.regulate();
-            if self.now() >= committed + interval {
-                self.consumer.context().commit(&self.consumer, CommitMode::Async);
+            // Waiting for a Kafka that is away would take as long as a session.
+            if self.now() >= committed + interval && self.status.is_available() {
+                self.consumer.context().commit(&self.consumer);
                 committed = self.now();
             }
         }
         if self.status.is_available() {
-            self.consumer.context().commit(&self.consumer, CommitMode::Sync);
+            self.consumer.context().commit(&self.consumer);
         }
         // Closes the consumer; a static member keeps its partitions until its session ends, or it comes again.
         drop(self.consumer);

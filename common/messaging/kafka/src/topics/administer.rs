@@ -37,7 +37,11 @@ impl Failure {
                 "{} may not {doing}: {reason}",
                 config.security.principal()
             ))),
-            (Meaning::Away(reason), None) => Self::Away(format!("cannot {doing}: {reason}")),
+            (Meaning::Away(reason), None) => {
+                let complaint =
+                    status.complaint().map(|complaint| format!(" ({complaint})")).unwrap_or_default();
+                Self::Away(format!("cannot {doing}: {reason}{complaint}"))
+            }
         }
     }
 }

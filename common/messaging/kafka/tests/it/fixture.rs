@@ -9,10 +9,12 @@ use oxwhisk_messaging::{Delivery, Event, Subscription};
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for what must come.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A variable of the environment that the Kafka for tests sets. Says why the test cannot be done when there is none.
 pub(crate) fn variable(name: &str, test: &str) -> Option<String> {
+    // What the bus has to say is shown with a test that fails.
+    let _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::INFO).try_init();
     let found = std::env::var(name).ok();
     if found.is_none() {
         let why = std::env::var("OXWHISK_NO_KAFKA")
