@@ -16,6 +16,9 @@ step() {
 
 skip() { echo "skipped: $1: $2"; }
 
+# What tests need from outside, started once for all of them.
+services=kafka
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 step format cargo fmt --all --check
@@ -24,9 +27,10 @@ step clippy cargo clippy --workspace --all-targets --locked --quiet -- -D warnin
 step build cargo test --workspace --locked --quiet --no-run
 # Cargo puts a shared library beside the server only when it is asked for by name.
 step library cargo build -p oxwhisk-sandbox-zygote --locked --quiet
+# shellcheck disable=SC2086 # $services is a list of words
 case $failed in
 *build*) skip cargo-tests 'the build failed' ;;
-*) step cargo-tests cargo test --workspace --locked --no-fail-fast ;;
+*) step cargo-tests scripts/with-services.sh $services -- cargo test --workspace --locked --no-fail-fast ;;
 esac
 
 if has node; then step nodejs-runtime node --test runtimes/nodejs/test/*.test.js; else skip nodejs-runtime 'no node on PATH'; fi
@@ -36,8 +40,8 @@ else
     skip python-runtime 'no python3 on PATH'
 fi
 
-for script in scripts/*.sh; do step "syntax-of-$(basename "$script")" sh -n "$script"; done
-if has shellcheck; then step shellcheck shellcheck scripts/*.sh .ci/run; else skip shellcheck 'it is not installed'; fi
+for script in scripts/*.sh scripts/services/*.sh; do step "syntax-of-$(basename "$script")" sh -n "$script"; done
+if has shellcheck; then step shellcheck shellcheck scripts/*.sh scripts/services/*.sh .ci/run; else skip shellcheck 'it is not installed'; fi
 
 # Advisories are left to `make advisories`: a test must not turn red because a day has passed.
 if has cargo-deny; then

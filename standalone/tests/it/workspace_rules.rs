@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-sqlite", &[]),
     ("oxwhisk-store", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-messaging", &["oxwhisk-core", "oxwhisk-sqlite"]),
+    ("oxwhisk-kafka", &["oxwhisk-config", "oxwhisk-messaging"]),
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core"]),
     ("oxwhisk-container", &["oxwhisk-core"]),

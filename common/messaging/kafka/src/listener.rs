@@ -58,12 +58,12 @@ impl KafkaListener {
             partitions,
             closing,
         };
-        listener.from_now_on().await.map_err(|error| listener.failed(&error))?;
+        listener.go_to_the_end().await.map_err(|error| listener.failed(&error))?;
         Ok(listener)
     }
 
     /// Reads from where the partitions end now, and not from where they end when reading begins.
-    async fn from_now_on(&self) -> KafkaResult<()> {
+    async fn go_to_the_end(&self) -> KafkaResult<()> {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
         let (partitions, limit) = (self.partitions, self.config.request_timeout);
         let assigned = blocking(move || {
@@ -108,7 +108,7 @@ impl Listener for KafkaListener {
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
                 // What came next is not kept any more.
                 tracing::warn!(topic = self.topic, "messages on Kafka were missed");
-                self.from_now_on().await.map_err(|error| self.failed(&error))?;
+                self.go_to_the_end().await.map_err(|error| self.failed(&error))?;
                 return Ok(Heard::Missed);
             }
             if let Meaning::Forbidden(_) = error::meaning(&error) {

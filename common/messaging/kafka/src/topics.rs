@@ -172,11 +172,11 @@ impl Setting {
             Accepted::Anything => None,
             Accepted::Exactly => (value != self.value).then(|| self.value.clone()),
             Accepted::AtLeast(least) => {
-                (!number.is_some_and(|number| number >= least)).then(|| format!("{least} or more"))
+                number.is_none_or(|number| number < least).then(|| format!("{least} or more"))
             }
-            Accepted::AtLeastOrUnlimited(least) => (!number
-                .is_some_and(|number| number == -1 || number >= least))
-            .then(|| format!("{least} or more, or -1")),
+            Accepted::AtLeastOrUnlimited(least) => number
+                .is_none_or(|number| number != -1 && number < least)
+                .then(|| format!("{least} or more, or -1")),
         }
     }
 }

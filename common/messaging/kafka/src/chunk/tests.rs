@@ -85,7 +85,7 @@ proptest! {
         sent in prop::collection::vec((0_u64..3, 0_usize..95, any::<bool>()), 1..25),
         turns in prop::collection::vec(any::<prop::sample::Index>(), 0..300),
     ) {
-        let mut producers = vec![Vec::new(), Vec::new(), Vec::new()];
+        let mut producers = [Vec::new(), Vec::new(), Vec::new()];
         let mut expected = Vec::new();
         for (sequence, (producer, length, breaks)) in sent.into_iter().enumerate() {
             let payload: Bytes = (0..length).map(|n| (n + sequence) as u8).collect::<Vec<_>>().into();

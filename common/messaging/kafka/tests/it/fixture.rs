@@ -11,6 +11,11 @@ use tokio_util::sync::CancellationToken;
 /// Longest wait for what must come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+#[expect(clippy::print_stdout, reason = "shown with the test that is skipped")]
+fn skip(test: &str, why: &str) {
+    println!("skipped: {test}: {why}");
+}
+
 /// A variable of the environment that the Kafka for tests sets. Says why the test cannot be done when there is none.
 pub(crate) fn variable(name: &str, test: &str) -> Option<String> {
     // What the bus has to say is shown with a test that fails.
@@ -19,7 +24,7 @@ pub(crate) fn variable(name: &str, test: &str) -> Option<String> {
     if found.is_none() {
         let why = std::env::var("OXWHISK_NO_KAFKA")
             .unwrap_or_else(|_| "run through scripts/with-services.sh kafka -- ...".to_owned());
-        println!("skipped: {test}: {why}");
+        skip(test, &why);
     }
     found
 }
