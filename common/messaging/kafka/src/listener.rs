@@ -13,7 +13,7 @@ use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
-use crate::blocking::blocking;
+use crate::blocking::until_led;
 use crate::config::KafkaConfig;
 use crate::consumer::ends;
 use crate::error::{self, Asked, Meaning};
@@ -66,7 +66,7 @@ impl KafkaListener {
     async fn go_to_the_end(&self) -> KafkaResult<()> {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
         let (partitions, limit) = (self.partitions, self.config.request_timeout);
-        let assigned = blocking(move || {
+        let assigned = until_led(limit, move || {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, i32::try_from(partitions).unwrap_or(i32::MAX) - 1);
             let ends = ends(&*consumer, &list, Offset::End, limit)?;
@@ -79,7 +79,7 @@ impl KafkaListener {
             }
             consumer.assign(&list)
         });
-        assigned.await.unwrap_or(Err(KafkaError::Canceled))
+        assigned.await
     }
 
     fn failed(&self, error: &KafkaError) -> BusError {

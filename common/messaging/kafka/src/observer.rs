@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::blocking::blocking;
+use crate::blocking::until_led;
 use crate::config::KafkaConfig;
 use crate::consumer::ends;
 use crate::error::{self, ConfigError, Meaning};
@@ -37,7 +37,7 @@ impl Observer {
 
     /// Records of each partition that are not done, as far as that is committed.
     pub(crate) async fn lengths(self: Arc<Self>, partitions: u32) -> KafkaResult<Vec<u64>> {
-        blocking(move || self.ask(partitions)).await.unwrap_or(Err(KafkaError::Canceled))
+        until_led(self.limit, move || self.ask(partitions)).await
     }
 
     fn ask(&self, partitions: u32) -> KafkaResult<Vec<u64>> {
