@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use read::read;
+pub use read::{OPEN_TABLES, read};
 pub use security::{ClientCertificate, Mechanism, Sasl, Security, Tls};
 
 /// What a process does with Kafka; decides what it checks at its start and which permissions it needs.

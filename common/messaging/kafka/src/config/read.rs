@@ -10,10 +10,13 @@ use secrecy::SecretString;
 use super::{ClientCertificate, KafkaConfig, Mechanism, Role, Sasl, Security, Tls};
 use crate::options;
 
+/// Tables whose members a deployment names itself, for `oxwhisk_config::Layers::new`.
+pub const OPEN_TABLES: [&str; 2] = ["oxwhisk.kafka.secret", "oxwhisk.kafka.librdkafka"];
+
 /// Reads the keys of Kafka: OpenWhisk's where it has them, else under `oxwhisk.kafka`. `None` when no hosts are set: there is
 /// no Kafka then. Faults are left in `settings`.
 pub fn read(settings: &mut Settings, instance: &str, role: Role) -> Option<KafkaConfig> {
-    let hosts: Option<String> = settings.optional("kafka.hosts");
+    let hosts: Option<String> = settings.optional("whisk.kafka.hosts");
     let mut config = KafkaConfig::new(hosts.clone().unwrap_or_default(), instance, role);
     config.prefix = settings.value("whisk.kafka.topics.prefix", config.prefix);
     config.events_prefix = settings.value("whisk.kafka.topics.user-event.prefix", config.events_prefix);
@@ -113,4 +116,56 @@ fn sasl(settings: &mut Settings, password: Option<SecretString>) -> Option<Sasl>
         return None;
     };
     Some(Sasl { mechanism, username, password })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use oxwhisk_config::Layers;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        let mut layers = Layers::new(&OPEN_TABLES);
+        layers.add_file_text(Path::new("test.toml"), text);
+        layers.into_settings()
+    }
+
+    #[test]
+    fn without_hosts_there_is_no_kafka() {
+        let mut settings = settings("");
+        assert!(read(&mut settings, "controller0", Role::Controller).is_none());
+        settings.finish().unwrap();
+    }
+
+    #[test]
+    fn who_we_are_is_read_and_secrets_are_not_shown() {
+        let mut settings = settings(
+            "[whisk.kafka]\nhosts = \"a:1,b:2\"\ntopics.prefix = \"p.\"\n[oxwhisk.kafka]\ntls.ca = \"/ca.pem\"\n\
+             sasl.username = \"me\"\nsecret.password = \"hush\"\n[oxwhisk.kafka.librdkafka]\n\"fetch.min.bytes\" = 1\n",
+        );
+        let config = read(&mut settings, "invoker3", Role::Invoker).unwrap();
+        assert_eq!((config.hosts.as_str(), config.prefix.as_str()), ("a:1,b:2", "p."));
+        assert_eq!(config.security.protocol(), "SASL_SSL");
+        let sasl = config.security.sasl.as_ref().unwrap();
+        assert_eq!((sasl.username.as_str(), sasl.password.expose_secret()), ("me", "hush"));
+        assert_eq!(config.options["fetch.min.bytes"].expose_secret(), "1");
+        assert!(!format!("{config:?}").contains("hush"));
+        settings.finish().unwrap();
+    }
+
+    #[test]
+    fn every_fault_is_reported_with_its_key() {
+        let mut settings = settings(
+            "[whisk.kafka]\nhosts = \"a:1\"\ntopics.prefix = \"p/\"\n[oxwhisk.kafka]\ntls.certificate = \"/c.pem\"\n\
+             sasl.username = \"me\"\nsasl.mechanism = \"MD5\"\n[oxwhisk.kafka.librdkafka]\nacks = 1\n",
+        );
+        read(&mut settings, "controller0", Role::Controller);
+        let said = settings.finish().unwrap_err().to_string();
+        for key in ["topics.prefix", "tls.key", "sasl.mechanism", "sasl.password-file", "librdkafka.acks"] {
+            assert!(said.contains(key), "{key} is not in: {said}");
+        }
+    }
 }
