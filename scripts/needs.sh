@@ -9,6 +9,13 @@ target=${1:?usage: needs.sh run|demo|test|bench}
 
 # command, Debian package, what it is for
 always='cc build-essential compiling'
+# The Kafka client is a C library that is built with us.
+client='make make the Kafka client
+/usr/include/openssl/ssl.h libssl-dev the Kafka client
+/usr/include/zlib.h zlib1g-dev the Kafka client'
+services='java openjdk-17-jre-headless the Kafka that tests use
+mvn maven the Kafka that tests use
+openssl openssl the Kafka that tests use'
 runtimes='node nodejs Node.js actions
 python3 python3 Python actions'
 network='nft nftables the network of actions
@@ -25,8 +32,10 @@ $runtimes
 $network" optional= ;;
 demo) required='curl curl talking to the server' optional= ;;
 bench) required='nginx nginx-light the floor that calls are compared with' optional= ;;
-test) required=$always optional="$runtimes
+test) required="$always
+$client" optional="$runtimes
 $network
+$services
 $docker
 npm npm the JavaScript client tests and the CouchDB of the tests" ;;
 *)
@@ -42,8 +51,13 @@ if ! is_root && [ "$target" = run ]; then
 $rootless"
 fi
 
-# Administration tools are not on everybody's PATH.
-has() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
+# A command, or a file by its path. Administration tools are not on everybody's PATH.
+has() {
+    case $1 in
+    /*.h) [ -e "$1" ] || [ -e "/usr/include/$(cc -dumpmachine 2>/dev/null)/${1#/usr/include/}" ] ;;
+    *) PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
 
 # Prints the lines of a list whose command is missing.
 missing_of() {

@@ -5,7 +5,7 @@ set -u
 
 cd "$(dirname "$0")/.." || exit 1
 # What tests need around them; each is started once, by scripts/services/NAME.sh.
-services='couchdb docker'
+services='kafka couchdb docker'
 failed=
 passed=
 

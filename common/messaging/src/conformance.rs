@@ -29,29 +29,45 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// When a check fails.
 pub async fn bus<B: Bus>(bounds: Bounds, mut make: impl AsyncFnMut() -> B) {
     for topic in Topic::ALL {
-        delivery::messages_come_in_order_and_once(&make().await, topic).await;
-        delivery::a_waiting_subscription_is_woken(&make().await, topic).await;
-        delivery::what_was_not_completed_comes_again_first(&make().await, topic).await;
-        delivery::messages_are_completed_in_any_order(&make().await, topic).await;
-        delivery::a_cancelled_wait_loses_nothing(&make().await, topic).await;
-        delivery::concurrent_producers_lose_nothing(&make().await, topic).await;
-        delivery::attempts_travel_with_their_messages(&make().await, topic).await;
-        course::a_backlog_lies_between_two_events(&make().await, topic).await;
-        course::nothing_is_caught_up_with_at_once(&make().await, topic).await;
-        course::what_was_completed_is_no_backlog(&make().await, topic).await;
-        limits::a_message_too_large_is_refused(&make().await, topic, bounds).await;
-        limits::a_full_topic_takes_no_more_until_some_are_completed(&make().await, topic, bounds).await;
-        limits::a_topic_has_one_subscription(&make().await, topic).await;
-        limits::only_topics_without_waiting_take_messages_at_once(&make().await, topic).await;
-        limits::a_closed_bus_says_so(&make().await, topic).await;
-        if topic.holds_notes() {
-            notes::a_note_withdrawn_before_it_is_handed_out_is_gone(&make().await, topic).await;
-            notes::a_holder_is_told_of_a_withdrawal(&make().await, topic).await;
-            notes::all_notes_with_a_key_are_withdrawn(&make().await, topic).await;
-        } else {
-            notes::other_messages_are_not_withdrawn(&make().await, topic).await;
-        }
+        queue(topic, bounds, &mut make).await;
     }
+    whole(make).await;
+}
+
+/// The checks of [`bus`] that are about one queue.
+///
+/// # Panics
+/// When a check fails.
+pub async fn queue<B: Bus>(topic: Topic, bounds: Bounds, mut make: impl AsyncFnMut() -> B) {
+    delivery::messages_come_in_order_and_once(&make().await, topic).await;
+    delivery::a_waiting_subscription_is_woken(&make().await, topic).await;
+    delivery::what_was_not_completed_comes_again_first(&make().await, topic).await;
+    delivery::messages_are_completed_in_any_order(&make().await, topic).await;
+    delivery::a_cancelled_wait_loses_nothing(&make().await, topic).await;
+    delivery::concurrent_producers_lose_nothing(&make().await, topic).await;
+    delivery::attempts_travel_with_their_messages(&make().await, topic).await;
+    course::a_backlog_lies_between_two_events(&make().await, topic).await;
+    course::nothing_is_caught_up_with_at_once(&make().await, topic).await;
+    course::what_was_completed_is_no_backlog(&make().await, topic).await;
+    limits::a_message_too_large_is_refused(&make().await, topic, bounds).await;
+    limits::a_full_topic_takes_no_more_until_some_are_completed(&make().await, topic, bounds).await;
+    limits::a_topic_has_one_subscription(&make().await, topic).await;
+    limits::only_topics_without_waiting_take_messages_at_once(&make().await, topic).await;
+    limits::a_closed_bus_says_so(&make().await, topic).await;
+    if topic.holds_notes() {
+        notes::a_note_withdrawn_before_it_is_handed_out_is_gone(&make().await, topic).await;
+        notes::a_holder_is_told_of_a_withdrawal(&make().await, topic).await;
+        notes::all_notes_with_a_key_are_withdrawn(&make().await, topic).await;
+    } else {
+        notes::other_messages_are_not_withdrawn(&make().await, topic).await;
+    }
+}
+
+/// The checks of [`bus`] that are about all queues, or about channels.
+///
+/// # Panics
+/// When a check fails.
+pub async fn whole<B: Bus>(mut make: impl AsyncFnMut() -> B) {
     delivery::topics_are_apart(&make().await).await;
     channels::everybody_hears_what_is_published_while_listening(&make().await).await;
     channels::channels_are_apart(&make().await).await;
