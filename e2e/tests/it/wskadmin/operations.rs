@@ -63,7 +63,7 @@ fn queues_caches_and_dead_letters_are_told() {
     let Some((_, admin)) = server("queues_caches_and_dead_letters_are_told") else { return };
     let depths = admin.output(&["queue", "depth"]);
     let names: Vec<&str> = depths.lines().filter_map(|line| line.split(" = ").next()).collect();
-    assert_eq!(names, ["activations", "inflight", "completed", "dead-letters"]);
+    assert_eq!(names, ["activations", "activations.parked", "inflight", "completed", "dead-letters"]);
     admin.expect(&["cache", "invalidate"], 0, "Cache invalidated: all\n");
     admin.expect(&["cache", "invalidate", "identities"], 0, "Cache invalidated: identities\n");
     admin.expect(&["deadletter", "list"], 0, "no dead letters\n");
