@@ -7,6 +7,7 @@ use oxwhisk_dispatch::{self as protocol, Incarnation, KeeperEvent, Lane, Order, 
 use oxwhisk_grpc::Peer;
 use oxwhisk_proto::dispatch::v1::converse_request::Message;
 use oxwhisk_proto::dispatch::v1::{ControllerHello, ConverseRequest, DispatchActivation};
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::reply;
@@ -36,36 +37,48 @@ pub(super) async fn hello(
     }
 }
 
-/// Begins a conversation; an earlier one of the same controller ends.
+/// Names one conversation among all.
+#[derive(Clone, Debug)]
+pub(super) struct Conversing {
+    pub(super) by: Incarnation,
+    pub(super) number: u64,
+    over: CancellationToken,
+}
+
+/// Begins a conversation; an earlier one of the same controller ends, and what it still had to say is not heard.
 pub(super) fn begin(
     shell: &Arc<Shell>,
     peer: Option<&Peer>,
     hello: ControllerHello,
     outbound: Outbound,
-) -> u64 {
+) -> Conversing {
     let by = Incarnation(hello.incarnation);
+    let over = shell.stop.child_token();
     let mut state = shell.state();
     let number = state.next;
     state.next += 1;
     let controller = peer.and_then(Peer::identity).cloned();
-    let conversation = Conversation { outbound, controller, code_address: hello.code_address };
+    let code_address = hello.code_address;
+    let conversation = Conversation { outbound, over: over.clone(), controller, code_address };
     state.latest.insert(by, number);
-    state.conversations.insert(by, conversation);
+    if let Some(earlier) = state.conversations.insert(by, conversation) {
+        earlier.over.cancel();
+    }
     shell.handle_in(&mut state, KeeperEvent::Connected(by));
-    number
+    Conversing { by, number, over }
 }
 
 /// Carries out what the controller orders until it ends the conversation.
 pub(super) async fn carry_on(
     shell: Arc<Shell>,
-    by: Incarnation,
-    number: u64,
+    conversing: Conversing,
     mut messages: Streaming<ConverseRequest>,
 ) {
+    let by = conversing.by;
     loop {
-        match shell.stop.run_until_cancelled(messages.message()).await {
+        match conversing.over.run_until_cancelled(messages.message()).await {
             Some(Ok(Some(ConverseRequest { message: Some(message) }))) => {
-                if let Err(error) = obey(&shell, by, message) {
+                if let Err(error) = obey(&shell, &conversing, message) {
                     tracing::warn!(controller = by.0, %error, "an order of a controller is passed over");
                 }
             }
@@ -78,7 +91,7 @@ pub(super) async fn carry_on(
             }
         }
     }
-    end(&shell, by, number).await;
+    end(&shell, by, conversing.number).await;
 }
 
 /// Unless a later conversation has taken its place, the controller is away, and after a while it is taken for gone.
@@ -103,14 +116,14 @@ async fn end(shell: &Arc<Shell>, by: Incarnation, number: u64) {
     }
 }
 
-fn obey(shell: &Arc<Shell>, by: Incarnation, message: Message) -> Result<(), Malformed> {
+fn obey(shell: &Arc<Shell>, from: &Conversing, message: Message) -> Result<(), Malformed> {
     match message {
         Message::Hello(_) => return Err(Malformed::new("conversation", "a second hello")),
-        Message::Dispatch(dispatch) => return take(shell, by, *dispatch),
-        Message::Attach(attach) => shell.order(by, Order::Attach(activation_id(&attach.activation_id)?)),
-        Message::Ask(ask) => shell.order(by, Order::Ask(Round(ask.round))),
+        Message::Dispatch(dispatch) => return take(shell, from, *dispatch),
+        Message::Attach(attach) => shell.order(from, Order::Attach(activation_id(&attach.activation_id)?)),
+        Message::Ask(ask) => shell.order(from, Order::Ask(Round(ask.round))),
         Message::Acknowledge(acknowledge) => {
-            shell.order(by, Order::Acknowledge(activation_id(&acknowledge.activation_id)?));
+            shell.order(from, Order::Acknowledge(activation_id(&acknowledge.activation_id)?));
         }
         Message::Invalidate(changed) => invalidate(shell, action_name(&changed.action)?),
     }
@@ -118,12 +131,12 @@ fn obey(shell: &Arc<Shell>, by: Incarnation, message: Message) -> Result<(), Mal
 }
 
 /// Takes a dispatch, or says why not.
-fn take(shell: &Arc<Shell>, by: Incarnation, message: DispatchActivation) -> Result<(), Malformed> {
+fn take(shell: &Arc<Shell>, from: &Conversing, message: DispatchActivation) -> Result<(), Malformed> {
     let mut received = from_message(message)?;
     let id = received.claims.activation_id;
     let refuse = |error: Malformed| {
         let text = Some((error.to_string(), 0));
-        if let Some(conversation) = shell.state().conversations.get(&by) {
+        if let Some(conversation) = shell.state().conversations.get(&from.by) {
             let _ = conversation.outbound.try_send(Ok(reply::refused(id, Refusal::Malformed, text)));
         }
         Err(error)
@@ -142,7 +155,7 @@ fn take(shell: &Arc<Shell>, by: Incarnation, message: DispatchActivation) -> Res
         return refuse(Malformed::new("dispatch", "its arguments were not put"));
     };
     match received.into_dispatch(arguments) {
-        Ok(dispatch) => shell.dispatch(by, order, dispatch),
+        Ok(dispatch) => shell.dispatch(from, order, dispatch),
         Err(error) => return refuse(error),
     }
     Ok(())

@@ -19,7 +19,7 @@ impl RecordSink for Outbox {
         let Some(ticket) = ticket else {
             return Err(RecordError { reason: "it has no ticket".to_owned(), lasting: true });
         };
-        let origin = self.origin(record);
+        let origin = self.origin(record, ticket);
         let produced = match self.produce(record, origin, ticket) {
             // As JSON, logs may take several times what their own limit counts.
             Err(BusError::TooLarge { size, limit }) if !record.logs.is_empty() => {
@@ -49,15 +49,17 @@ impl RecordSink for Outbox {
 }
 
 impl Outbox {
-    fn origin(&self, record: &Activation) -> RecordOrigin {
-        let mut state = self.0.state();
-        let (run, version) = match state.work.get_mut(&record.activation_id) {
+    /// A life of an invoker runs an attempt once, so that the two name the run.
+    fn origin(&self, record: &Activation, ticket: &Ticket) -> RecordOrigin {
+        let attempt = ticket.unverified().map_or(0, |claims| claims.attempt);
+        let run = self.0.identity.incarnation.wrapping_add(u64::from(attempt));
+        let version = match self.0.state().work.get_mut(&record.activation_id) {
             Some(work) => {
                 work.versions += 1;
-                (work.run, work.versions)
+                work.versions
             }
-            // Its logs came after everybody was content.
-            None => (0, u32::MAX),
+            // Its logs came when everybody was content with the record without them.
+            None => u32::MAX,
         };
         RecordOrigin { kind: RecordKind::Result, run, version }
     }

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use oxwhisk_dispatch::Incarnation;
 use oxwhisk_grpc::Peer;
 use oxwhisk_proto::dispatch::v1 as wire;
 use oxwhisk_proto::dispatch::v1::dispatch_server::Dispatch;
@@ -38,10 +37,9 @@ impl Dispatch for DispatchService {
         let peer = request.extensions().get::<Peer>().cloned();
         let mut messages = request.into_inner();
         let hello = conversation::hello(&shell, peer.as_ref(), &mut messages).await?;
-        let by = Incarnation(hello.incarnation);
         let (outbound, unsent) = mpsc::channel(shell.options.max_unsent);
-        let number = conversation::begin(&shell, peer.as_ref(), hello, outbound);
-        self.0.tasks.spawn(conversation::carry_on(shell, by, number, messages));
+        let conversing = conversation::begin(&shell, peer.as_ref(), hello, outbound);
+        self.0.tasks.spawn(conversation::carry_on(shell, conversing, messages));
         Ok(Response::new(ReceiverStream::new(unsent)))
     }
 

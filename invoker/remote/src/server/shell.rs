@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::arguments::PutArguments;
+use super::conversation::Conversing;
 use super::outbox::Outbox;
 use super::state::{State, Work};
 use super::{InvokerIdentity, InvokerServerOptions, reply};
@@ -120,22 +121,28 @@ impl Shell {
     }
 
     /// An order of a controller that is no dispatch.
-    pub(super) fn order(self: &Arc<Self>, from: Incarnation, order: Order) {
-        self.handle(KeeperEvent::Ordered { from, order });
+    pub(super) fn order(self: &Arc<Self>, from: &Conversing, order: Order) {
+        let mut state = self.state();
+        if state.is_latest(from.by, from.number) {
+            self.handle_in(&mut state, KeeperEvent::Ordered { from: from.by, order });
+        }
     }
 
     /// A dispatch. What is held already is not replaced by a second one.
     pub(super) fn dispatch(
         self: &Arc<Self>,
-        from: Incarnation,
+        from: &Conversing,
         message: oxwhisk_dispatch::Message,
         dispatch: Dispatch,
     ) {
         let mut state = self.state();
+        if !state.is_latest(from.by, from.number) {
+            return;
+        }
         let id = message.id;
         state.work.entry(id).or_insert_with(|| Work::new(dispatch));
         let order = Order::Dispatch(message);
-        self.handle_in(&mut state, KeeperEvent::Ordered { from, order });
+        self.handle_in(&mut state, KeeperEvent::Ordered { from: from.by, order });
         if state.keeper.phase(id).is_none() {
             state.work.remove(&id);
         }

@@ -9,6 +9,7 @@ use oxwhisk_grpc::Identity;
 use oxwhisk_invoker_api::Dispatch;
 use oxwhisk_proto::dispatch::v1::ConverseResponse;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 pub(super) type Outbound = mpsc::Sender<Result<ConverseResponse, Status>>;
@@ -41,8 +42,6 @@ impl State {
 pub(super) struct Work {
     /// Until it is run.
     pub(super) dispatch: Option<Dispatch>,
-    /// Names this run in its records.
-    pub(super) run: u64,
     /// Records handed over so far.
     pub(super) versions: u32,
     /// One of them is on the bus.
@@ -55,14 +54,7 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(dispatch: Dispatch) -> Self {
-        Self {
-            dispatch: Some(dispatch),
-            run: rand::random(),
-            versions: 0,
-            durable: false,
-            document: Bytes::new(),
-            refusal: None,
-        }
+        Self { dispatch: Some(dispatch), versions: 0, durable: false, document: Bytes::new(), refusal: None }
     }
 }
 
@@ -70,6 +62,8 @@ impl Work {
 #[derive(Debug)]
 pub(super) struct Conversation {
     pub(super) outbound: Outbound,
+    /// Told when a later conversation takes its place: nothing more of it is read.
+    pub(super) over: CancellationToken,
     /// Who the controller is, if its certificate says so.
     pub(super) controller: Option<Identity>,
     /// Where it serves code.

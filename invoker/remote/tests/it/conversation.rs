@@ -94,6 +94,27 @@ async fn what_ended_while_the_stream_was_broken_is_told_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_second_conversation_of_a_controller_ends_the_first() {
+    let rig = Rig::start(InvokerServerOptions::default()).await;
+    let (mut first, _) = rig.controller(7).await;
+    let (mut second, welcome) = rig.controller(7).await;
+    assert!(welcome.resumed);
+    assert!(matches!(first.next().await, Heard::Broken));
+    drop(first);
+    let (sent, ticket) = dispatch("{}");
+    second.dispatch(&sent, &ticket);
+    loop {
+        match second.next().await {
+            Heard::Said(Said::Started(_)) => break,
+            // The first had come back once more and ended this one, which came back in turn.
+            Heard::Welcome(_) => second.dispatch(&sent, &ticket),
+            Heard::Broken => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_controller_that_stays_away_is_forgotten_with_its_results() {
     let options = InvokerServerOptions {
         session_timeout: Duration::from_millis(50),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oxwhisk_core::entity::Activation;
-use oxwhisk_dispatch::{RecordEnvelope, RecordKind, RecordState, Said};
+use oxwhisk_dispatch::{Guards, RecordEnvelope, RecordKind, RecordState, Said, supersedes};
 use oxwhisk_invoker_remote::client::Heard;
 use oxwhisk_invoker_remote::server::InvokerServerOptions;
 use oxwhisk_messaging::{Bus, Event, Topic};
@@ -26,6 +26,18 @@ async fn a_record_comes_with_its_ticket() {
     };
     let envelope = RecordEnvelope::decode(&delivery.payload).unwrap();
     assert_eq!((envelope.origin.kind, envelope.origin.version), (RecordKind::Result, 1));
+    // With its logs later, and again when everybody has been told and it is forgotten: the same run completes its record.
+    let mut record = Activation::from_document(envelope.document).unwrap();
+    record.logs = vec!["2026 stdout: late".to_owned()];
+    rig.server.records().accept(&Arc::new(record), Some(&ticket)).unwrap();
+    let later = loop {
+        if let Event::Messages(mut messages) = records.next(1).await.unwrap() {
+            break messages.remove(0);
+        }
+    };
+    let later = RecordEnvelope::decode(&later.payload).unwrap();
+    assert_eq!(later.origin.run, envelope.origin.run);
+    assert!(supersedes(Guards::default(), &envelope.origin, &later.origin));
     let claims = issuer().verify(&Ticket::from_bytes(envelope.ticket.to_vec())).unwrap();
     assert_eq!(claims.activation_id, sent.activation_id);
     let record = Activation::from_document(envelope.document).unwrap();
