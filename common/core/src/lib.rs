@@ -14,6 +14,7 @@ mod as_text;
 pub mod delivery;
 pub mod entity;
 pub mod error;
+pub mod event;
 pub mod exec;
 pub mod id;
 pub mod image;
