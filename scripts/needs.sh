@@ -11,6 +11,7 @@ target=${1:?usage: needs.sh run|demo|test|bench}
 always='cc build-essential compiling'
 # The Kafka client is a C library that is built with us.
 client='make make the Kafka client
+pkg-config pkg-config the Kafka client
 /usr/include/openssl/ssl.h libssl-dev the Kafka client
 /usr/include/zlib.h zlib1g-dev the Kafka client'
 services='java openjdk-17-jre-headless the Kafka that tests use
