@@ -114,7 +114,10 @@ start() {
     echo "OXWHISK_TEST_DOCKER_DIR=$dir"
     if [ -z "${OXWHISK_DOCKER_NO_BASE:-}" ]; then
         "$root/scripts/docker-base.sh" "$base_file" nodejs python3-minimal libpython3-stdlib
-        client image inspect "$base" >/dev/null 2>&1 || client import "$base_file" "$base" >/dev/null
+        if ! client image inspect "$base" >/dev/null 2>&1; then
+            # In a chroot, for one, whose root is no mount.
+            problem=$(client import "$base_file" "$base" 2>&1 >/dev/null) || cannot "dockerd takes no image here: $problem"
+        fi
         echo "OXWHISK_TEST_DOCKER_BASE=$base"
     fi
 }
