@@ -8,7 +8,7 @@
 //! - [`entity`]: actions and activation records; [`exec`]: what an action runs; [`parameters`];
 //! - [`limits`], [`size`]: what is allowed; [`manifest`]: which kinds exist;
 //! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker;
-//!   [`delivery`]: whether that may run twice.
+//!   [`delivery`]: whether that may run twice; [`heartbeat`]: how services find each other.
 
 mod as_text;
 pub mod delivery;
@@ -16,6 +16,7 @@ pub mod entity;
 pub mod error;
 pub mod event;
 pub mod exec;
+pub mod heartbeat;
 pub mod id;
 pub mod image;
 pub mod json;

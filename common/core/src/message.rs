@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::delivery::Delivery;
 use crate::id::{ActivationId, Revision, TransactionId};
 use crate::name::{EntityName, FullyQualifiedName};
 
@@ -50,4 +51,10 @@ pub struct ActivationMessage {
     /// The record is stored even where storing is switched off.
     #[serde(default)]
     pub extra_logging: bool,
+    /// What its action promised when the request was accepted.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// W3C trace context of the request, where it is traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }

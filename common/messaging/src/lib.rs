@@ -19,11 +19,13 @@ pub mod conformance;
 mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod lanes;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod message;
 mod topic;
 
 pub use bus::{Bus, BusError, BusStatus, Completer, Listener, Subscription};
+pub use lanes::{Barrier, LaneBus, LaneControl, LaneEvent, LaneMessage, LaneSubscription, Wanted};
 pub use message::{Delivery, DeliveryId, Event, Heard, Message, Partition, Receipt};
 pub use topic::{Channel, Durability, Topic};

@@ -93,5 +93,7 @@ pub(crate) fn message(
         received: invocation.received,
         attempt: 1,
         extra_logging: invocation.extra_logging,
+        delivery: delivery(known),
+        traceparent: None,
     }
 }
