@@ -18,8 +18,6 @@ use tokio_util::sync::CancellationToken;
 use crate::fixture::claims;
 use crate::writer::{DEADLINE, Run, begin, put, records, stored, until_done};
 
-const PARTITIONS: u32 = 4;
-
 #[expect(clippy::print_stdout, reason = "shown with the test that is skipped")]
 fn hosts(test: &str) -> Option<String> {
     let _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::INFO).try_init();
@@ -32,12 +30,27 @@ fn hosts(test: &str) -> Option<String> {
     found
 }
 
-async fn bus(hosts: &str, instance: &str, role: Role, prefix: &str) -> Arc<KafkaBus> {
+/// Topics of a prefix of their own.
+struct Topics {
+    hosts: String,
+    prefix: String,
+    partitions: u32,
+}
+
+impl Topics {
+    fn new(hosts: String, partitions: u32) -> Self {
+        let prefix = format!("t{}-{}.", std::process::id(), ActivationId::generate());
+        Self { hosts, prefix, partitions }
+    }
+}
+
+async fn bus(topics: &Topics, instance: &str, role: Role) -> Arc<KafkaBus> {
+    let Topics { hosts, prefix, partitions } = topics;
     let mut config = KafkaConfig::new(hosts, instance, role);
-    config.prefix = prefix.to_owned();
-    config.events_prefix = prefix.to_owned();
-    let topics = TopicSettings::default();
-    config.topics = TopicSettings { activation_partitions: 1, partitions: PARTITIONS, ..topics };
+    config.prefix.clone_from(prefix);
+    config.events_prefix.clone_from(prefix);
+    config.topics =
+        TopicSettings { activation_partitions: 1, partitions: *partitions, ..TopicSettings::default() };
     config.consuming.commit_interval = Duration::from_millis(20);
     config.consuming.session_timeout = Duration::from_secs(3);
     config.options.insert("fetch.wait.max.ms".to_owned(), "50".to_owned().into());
@@ -91,15 +104,6 @@ impl ActivationStore for Reached {
     }
 }
 
-async fn until_written(reached: &Reached, count: usize) {
-    let written = async {
-        while reached.written.load(Ordering::SeqCst) < count {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, written).await.expect("it writes");
-}
-
 /// Runs of an activation each, and another run of the same activation that comes second.
 fn runs(count: u64) -> Vec<(Run, Run)> {
     let pair = |n| {
@@ -127,24 +131,36 @@ async fn put_all(bus: &dyn Bus, runs: &[(Run, Run)]) {
 async fn records_are_written_in_order_while_partitions_move() {
     let test = "records_are_written_in_order_while_partitions_move";
     let Some(hosts) = hosts(test) else { return };
-    let prefix = format!("records{}-{}.", std::process::id(), ActivationId::generate());
+    let topics = Topics::new(hosts, 4);
     let store = Arc::new(MemoryActivationStore::default());
-    let first_bus = bus(&hosts, "controller0", Role::Controller, &prefix).await;
-    let second_bus = bus(&hosts, "controller1", Role::Controller, &prefix).await;
-    let invoker = bus(&hosts, "invoker0", Role::Invoker, &prefix).await;
+    let first_bus = bus(&topics, "controller0", Role::Controller).await;
+    let second_bus = bus(&topics, "controller1", Role::Controller).await;
+    let invoker = bus(&topics, "invoker0", Role::Invoker).await;
     let (one, two) = (Reached::new(&store), Reached::new(&store));
     let first = records(Arc::clone(&first_bus) as _, Arc::clone(&one) as _, 100);
     let second = records(Arc::clone(&second_bus) as _, Arc::clone(&two) as _, 200);
 
-    let all = runs(60);
+    let mut all = runs(20);
     let writer = begin(&*first_bus, &first).await;
-    put_all(&*invoker, &all[..20]).await;
-    until_written(&one, 60).await;
+    put_all(&*invoker, &all).await;
+    let written = async {
+        while one.written.load(Ordering::SeqCst) < 3 * 20 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, written).await.expect("the first one writes");
     let other = begin(&*second_bus, &second).await;
-    put_all(&*invoker, &all[20..40]).await;
-    // Until both have their share there may be records of one writer's partitions only.
-    until_written(&two, 1).await;
-    put_all(&*invoker, &all[40..]).await;
+    let shared = async {
+        while two.written.load(Ordering::SeqCst) == 0 {
+            let more = runs(10);
+            put_all(&*invoker, &more).await;
+            all.extend(more);
+        }
+    };
+    tokio::time::timeout(DEADLINE, shared).await.expect("the second one gets its share");
+    let more = runs(40);
+    put_all(&*invoker, &more).await;
+    all.extend(more);
     first.stop();
     writer.await.unwrap();
     first_bus.close().await;
@@ -167,17 +183,14 @@ async fn records_are_written_in_order_while_partitions_move() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_writer_without_partitions_is_at_work_at_once() {
     let Some(hosts) = hosts("a_writer_without_partitions_is_at_work_at_once") else { return };
-    let prefix = format!("records{}-{}.", std::process::id(), ActivationId::generate());
+    let topics = Topics::new(hosts, 1);
     let store = Arc::new(MemoryActivationStore::default());
-    let first_bus = bus(&hosts, "controller0", Role::Controller, &prefix).await;
-    // All partitions are this one's, and stay so for as long as it is asked for nothing.
+    let first_bus = bus(&topics, "controller0", Role::Controller).await;
+    // The only partition is this one's, and stays so.
     let mut holder = first_bus.subscribe(Topic::Completed).await.unwrap();
-    let mut assigned = 0;
-    while assigned < PARTITIONS {
-        let event = tokio::time::timeout(DEADLINE, holder.next(1)).await.expect("in time").unwrap();
-        assigned += u32::from(matches!(event, Event::Assigned(_)));
-    }
-    let second_bus = bus(&hosts, "controller1", Role::Controller, &prefix).await;
+    let event = tokio::time::timeout(DEADLINE, holder.next(1)).await.expect("in time").unwrap();
+    assert!(matches!(event, Event::Assigned(_)), "{event:?}");
+    let second_bus = bus(&topics, "controller1", Role::Controller).await;
     let records = records(Arc::clone(&second_bus) as _, store, 200);
     let subscription = second_bus.subscribe(Topic::Completed).await.unwrap();
     let (caught_up, told) = tokio::sync::oneshot::channel();
