@@ -265,7 +265,10 @@ mod tests {
         let without_result = without_logs.shortened("too large").unwrap();
         assert_eq!(read(&without_result).response.status, Status::ApplicationError);
         assert!(without_result.document.contains("Left out: the result cannot be stored"));
-        assert_eq!((without_result.activation_id, without_result.origin), (record.activation_id, Some(origin)));
+        assert_eq!(
+            (without_result.activation_id, without_result.origin),
+            (record.activation_id, Some(origin))
+        );
         assert_eq!(without_result.shortened("too large"), None);
     }
 

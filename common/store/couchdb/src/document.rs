@@ -117,10 +117,7 @@ mod tests {
 
     fn written(body: &str) -> String {
         let revision = Revision("1-a".to_owned());
-        write(Own { id: "ns/a", revision: Some(&revision), ..Own::default() }, body)
-            .unwrap()
-            .get()
-            .to_owned()
+        write(Own { id: "ns/a", revision: Some(&revision), ..Own::default() }, body).unwrap().get().to_owned()
     }
 
     #[test]

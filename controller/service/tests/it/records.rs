@@ -45,9 +45,8 @@ fn records() -> TicketedRecords {
 #[test]
 fn a_record_goes_where_its_ticket_says() {
     let claims = Claims { deadline: 1, ..claims("guest/pkg/hello") };
-    let admitted = records()
-        .read(&payload(&issuer('A').issue(&claims).unwrap(), &record(&claims)), 77)
-        .unwrap();
+    let admitted =
+        records().read(&payload(&issuer('A').issue(&claims).unwrap(), &record(&claims)), 77).unwrap();
     assert_eq!((&admitted.namespace, admitted.activation_id), (&claims.namespace, claims.activation_id));
     let origin = admitted.origin.unwrap();
     assert_eq!((origin.kind, origin.version), (RecordKind::Result, 1));
@@ -110,7 +109,10 @@ fn a_controllers_own_record_is_admitted_by_all_controllers() {
     let others = TicketedRecords::new(Arc::new(issuer('A')), 8);
     let bytes = records().encode(&lost, RecordKind::Lost, None, 3).unwrap();
     let admitted = others.read(&bytes, 4).unwrap();
-    assert_eq!((admitted.activation_id, admitted.origin.unwrap().kind), (lost.activation_id, RecordKind::Lost));
+    assert_eq!(
+        (admitted.activation_id, admitted.origin.unwrap().kind),
+        (lost.activation_id, RecordKind::Lost)
+    );
     // Under a ticket of the engine's, which must be one of that activation.
     let swapped = records().encode(&lost, RecordKind::Lost, Some(&ticket), 3).unwrap();
     assert!(matches!(others.read(&swapped, 4), Err(NotAdmitted::Mismatch { .. })));

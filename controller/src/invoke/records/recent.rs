@@ -162,9 +162,10 @@ mod tests {
         let (mut recent, now) = (Recent::new(BOUNDS), Instant::now());
         let records: Vec<_> = (0..4).map(|_| heard("no", None)).collect();
         records.iter().for_each(|record| recent.insert(Arc::clone(record), now));
-        assert_eq!(records.iter().map(|record| has(&recent, record)).collect::<Vec<_>>(), [
-            false, true, true, true
-        ]);
+        assert_eq!(
+            records.iter().map(|record| has(&recent, record)).collect::<Vec<_>>(),
+            [false, true, true, true]
+        );
         let large = heard(&"x".repeat(8 * OVERHEAD), None);
         recent.insert(Arc::clone(&large), now);
         assert!(has(&recent, &large) && !has(&recent, &records[3]));

@@ -5,8 +5,8 @@ use oxwhisk_core::entity::{Response, Status};
 use oxwhisk_core::parameters::Parameters;
 use oxwhisk_core::record::RecordOrigin;
 use oxwhisk_core::version::Version;
+use oxwhisk_messaging::Message;
 use oxwhisk_messaging::memory::{MemoryBus, MemoryOptions};
-use oxwhisk_messaging::{Event, Message};
 use oxwhisk_store::memory::MemoryActivationStore;
 use oxwhisk_store::{ActivationQuery, RecordDocument, Refusal};
 use tokio::sync::oneshot;
@@ -114,6 +114,10 @@ fn without_logs(record: &Activation) -> Arc<Activation> {
     Arc::new(Activation { logs: Vec::new(), ..record.clone() })
 }
 
+fn result(record: &Activation) -> String {
+    record.response.result.as_ref().unwrap().get().to_owned()
+}
+
 fn bus() -> Arc<MemoryBus> {
     Arc::new(MemoryBus::default())
 }
@@ -178,11 +182,11 @@ async fn records_that_the_store_refuses_are_stored_shorter_and_hold_up_no_others
     for record in &all {
         stored.push(store.stored(record).await.expect("every record"));
     }
-    let result = |n: usize| stored[n].response.result.as_ref().unwrap().get().to_owned();
-    assert_eq!((stored[0].logs[0].as_str(), result(0).as_str()), ("hi", r#"{"error":"no"}"#));
-    assert_eq!(result(1), r#"{"error":"no"}"#);
+    assert_eq!((stored[0].logs[0].as_str(), result(&stored[0]).as_str()), ("hi", r#"{"error":"no"}"#));
+    assert_eq!(result(&stored[1]), r#"{"error":"no"}"#);
     assert!(stored[1].logs[0].contains("too large"), "{:?}", stored[1].logs);
-    assert!(result(2).contains("the result cannot be stored: too large"), "{}", result(2));
+    let left_out = result(&stored[2]);
+    assert!(left_out.contains("the result cannot be stored: too large"), "{left_out}");
 }
 
 /// Of two versions in one batch the refused one is shortened, and not the other.
@@ -196,7 +200,7 @@ async fn a_refused_completion_completes_its_record_without_the_logs() {
     let (_writer, caught_up) = begin(&bus, &records).await;
     in_time(caught_up).await.unwrap();
     assert!(store.stored(&complete).await.unwrap().logs[0].contains("too large"));
-    assert_eq!(records.pending(&complete.namespace, complete.activation_id), None);
+    assert!(records.pending(&complete.namespace, complete.activation_id).is_none());
 }
 
 #[tokio::test]
@@ -245,7 +249,7 @@ async fn the_order_of_records_outlives_their_writer() {
     let (_writer, caught_up) = begin(&bus, &second).await;
     in_time(caught_up).await.unwrap();
     let stored = store.stored(&complete).await.unwrap();
-    assert_eq!((stored.response.result, stored.logs), (complete.response.result, complete.logs));
+    assert_eq!((result(&stored), stored.logs), (result(&complete), complete.logs));
     until_done(&bus).await;
 }
 
@@ -304,7 +308,7 @@ async fn a_recent_result_is_shown_until_the_store_knows_better() {
     // Another controller stored it.
     store.store(&[RecordDocument::from_activation(&complete, 9)]).await.unwrap();
     assert_eq!(found(&records, &heard).await.unwrap().logs, ["late"]);
-    assert_eq!(records.pending(&heard.namespace, heard.activation_id), None, "it is forgotten");
+    assert!(records.pending(&heard.namespace, heard.activation_id).is_none(), "it is forgotten");
     assert_eq!(found(&records, &heard).await.unwrap().logs, ["late"]);
 }
 
@@ -358,7 +362,7 @@ async fn a_record_of_our_own_waits_until_the_bus_takes_it() {
     let late = Activation { activation_id: other.activation_id, ..activation("late", "hi") };
     records.record(&Arc::new(late), RecordKind::Result, None).await.unwrap();
     until_done(&bus).await;
-    assert_eq!(store.stored(&other).await.unwrap().response.result, other.response.result);
+    assert_eq!(result(&store.stored(&other).await.unwrap()), result(&other));
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ impl Records {
             if let Ok(event) = self.stopping.run_until_cancelled(next).await? {
                 return Some(event);
             }
-            if let Some(recent) = self.recent_results() {
+            if let Some(mut recent) = self.recent_results() {
                 recent.shrink(Instant::now());
             }
         }

@@ -115,9 +115,8 @@ mod tests {
         let found = by_activation(&records);
         assert_eq!(found, [versions(1, 3, 8), versions(2, 1, 5)]);
 
-        let completing = |stored: Option<&str>| {
-            found[0].completing(stored.map(|stored| stored.parse().unwrap()).as_ref())
-        };
+        let completing =
+            |stored: Option<&str>| found[0].completing(stored.map(|stored| stored.parse().unwrap()).as_ref());
         assert_eq!(completing(Some("result:a:1")), Some(&records[3]));
         assert_eq!(completing(Some("result:b:1")), Some(&records[8]));
         for stays in ["result:a:2", "result:b:2", "result:c:1", "lost:a:1"] {
