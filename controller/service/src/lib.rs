@@ -4,7 +4,9 @@
 //! serves code, [`TicketedRecords`] admits records, both for the identity that the ticket names.
 
 mod code;
+mod engine;
 mod records;
 
 pub use code::CodeService;
-pub use records::{Admission, NotAdmitted, TicketedRecords};
+pub use engine::{ClusterEngine, EngineConfig, EngineParts, InvokerDetails};
+pub use records::{NotAdmitted, TicketedRecords};

@@ -34,7 +34,8 @@ pub(super) async fn call(
         }
     };
     let id = admitted.id();
-    let message = Message { id, lane: lane(core, &admitted).await, delivery: admitted.delivery(), attempt: 1 };
+    let message =
+        Message { id, lane: lane(core, &admitted).await, delivery: admitted.delivery(), attempt: 1 };
     let (client, mut answer) = oneshot::channel();
     let until = Instant::now() + wait;
     let live = Live::call(Ready::new(admitted, dispatch), client, until, slot, core.config.retry_first);

@@ -92,7 +92,7 @@ impl Core {
             return;
         }
         let expected = match Identity::new(Role::Invoker, invoker.to_string()) {
-            Ok(identity) => Expected::Identity(identity),
+            Ok(identity) => Expected::Peer(identity),
             Err(error) => return tracing::warn!(%invoker, %error, "an invoker has no name"),
         };
         let channel = match self.parts.dialer.dial(address, expected) {
@@ -107,8 +107,7 @@ impl Core {
             Arc::new(Ear(Arc::clone(self))),
             self.talking.clone(),
         );
-        let talk =
-            Talk { conversation, address: address.to_owned(), kinds: Kinds::All, running: 0 };
+        let talk = Talk { conversation, address: address.to_owned(), kinds: Kinds::All, running: 0 };
         state.talks.insert(invoker, talk);
     }
 
@@ -184,10 +183,7 @@ impl Core {
             Ok(mut effects) => {
                 // Another process than before: the welcome has told already what is gone with that.
                 effects.retain(|effect| {
-                    !matches!(
-                        effect,
-                        oxwhisk_loadbalancer::balancer::Effect::Fleet(FleetEffect::Lost { .. })
-                    )
+                    !matches!(effect, oxwhisk_loadbalancer::balancer::Effect::Fleet(FleetEffect::Lost { .. }))
                 });
                 let mut due = Due::new();
                 self.balance(state, effects, &mut due);

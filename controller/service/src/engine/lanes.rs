@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_dispatch::{Event, Incarnation, Lane, Message, Position, Source, is_surplus, may_return};
 use oxwhisk_messaging::{
-    BusError, LaneControl, LaneEvent, LaneMessage, LaneSubscription, Message as BusMessage, Partition, Topic,
-    Wanted,
+    BusError, LaneEvent, LaneMessage, LaneSubscription, Message as BusMessage, Partition, Topic, Wanted,
 };
 
 use super::Core;
@@ -21,6 +21,10 @@ use super::step::Due;
 
 /// Messages taken off a lane at once.
 const BATCH: usize = 256;
+/// Between two looks for marks that nobody needs any more.
+const SWEEP: Duration = Duration::from_secs(60);
+/// By how many milliseconds the clocks of the bus's servers may differ.
+const CLOCKS_DIFFER: i64 = 300_000;
 
 /// A message that could be read.
 struct Read {
@@ -39,9 +43,14 @@ pub(super) async fn consume(core: Arc<Core>) {
     let Some(mut subscription) = core.subscribe().await else { return };
     let _ = core.lanes.set(subscription.control());
     let mut pause = core.config.retry_first;
+    let mut sweep = tokio::time::interval(SWEEP);
     loop {
         let wanted = core.wanted_now();
         let event = tokio::select! {
+            _ = sweep.tick() => {
+                core.forget_old_marks();
+                continue;
+            }
             () = core.closing.cancelled() => break,
             // What is wanted may have changed.
             () = core.wanted.notified() => continue,
@@ -204,7 +213,9 @@ impl Core {
                     state.notes.remove(&id);
                     Event::NoteWithdrawn(id)
                 }
-                Some(Entry { by, note: None }) => Event::MarkRead { lane, id, by: Incarnation(by), at: entry.at },
+                Some(Entry { by, note: None }) => {
+                    Event::MarkRead { lane, id, by: Incarnation(by), at: entry.at }
+                }
                 Some(Entry { by, note: Some(message) }) => {
                     let by = Incarnation(by);
                     let payload = Arc::new(message.into_owned());
@@ -249,11 +260,12 @@ impl Core {
     }
 
     /// Marks of what no copy can come of any more are forgotten.
-    pub(super) fn forget_old_marks(&self, lanes: &dyn LaneControl, clocks_differ_by: i64) {
+    fn forget_old_marks(&self) {
+        let Some(lanes) = self.lanes.get() else { return };
         let mut state = self.state();
         for lane in state.owned.clone() {
             let oldest = lanes.oldest(Partition(lane.0)).unwrap_or_else(super::step::now_ms);
-            state.dispatcher.forget_marks(lane, oldest - clocks_differ_by);
+            state.dispatcher.forget_marks(lane, oldest - CLOCKS_DIFFER);
         }
     }
 }

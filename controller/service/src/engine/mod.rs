@@ -28,6 +28,7 @@ mod produce;
 mod state;
 mod step;
 mod submit;
+mod test_action;
 mod timers;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

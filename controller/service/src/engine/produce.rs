@@ -62,9 +62,8 @@ impl Core {
         let by = self.config.identity.incarnation;
         self.spawn(async move {
             let Ok(payload) = Entry::mark(by).encode() else { return };
-            let mark = BusMessage::new(message.id.to_string(), payload)
-                .with_attempt(message.attempt)
-                .transient();
+            let mark =
+                BusMessage::new(message.id.to_string(), payload).with_attempt(message.attempt).transient();
             let lane = Partition(message.lane.0);
             // What cannot be written is looked at again by the lane's next owner.
             let _ = this.append(Topic::InFlight, lane, mark).await;
@@ -134,9 +133,11 @@ impl Core {
         let known = live.and_then(|live| live.result.clone()).or_else(|| state.strays.get(&id).cloned());
         let record = match kind {
             RecordKind::Result => known,
-            RecordKind::Lost | RecordKind::Exhausted => live
-                .and_then(|live| live.to_message())
-                .map(|message| oxwhisk_controller::record_instead(&message, without_result(kind, message.attempt))),
+            RecordKind::Lost | RecordKind::Exhausted => {
+                live.and_then(|live| live.to_message()).map(|message| {
+                    oxwhisk_controller::record_instead(&message, without_result(kind, message.attempt))
+                })
+            }
         };
         let Some(record) = record else {
             tracing::error!(activation_id = %id, ?kind, "nothing is known to make a record of");

@@ -101,7 +101,8 @@ impl State {
     /// Notes of a controller that is gone become activations of whoever owns their lanes.
     pub(super) fn revive_notes_of(&mut self, by: Incarnation) {
         let pause = std::time::Duration::from_millis(50);
-        for (id, note) in self.notes.extract_if(|_, note| note.by == by) {
+        let revived: Vec<_> = self.notes.extract_if(|_, note| note.by == by).collect();
+        for (id, note) in revived {
             if !self.live.contains_key(&id) {
                 self.insert(id, Live::message(note.message, 0, pause));
             }
@@ -131,7 +132,10 @@ impl State {
         let goes_on = |stage: Stage| {
             matches!(
                 stage,
-                Stage::Dispatched { .. } | Stage::Ended { .. } | Stage::Recording { .. } | Stage::Replacing { .. }
+                Stage::Dispatched { .. }
+                    | Stage::Ended { .. }
+                    | Stage::Recording { .. }
+                    | Stage::Replacing { .. }
             )
         };
         let mut entries = self.dispatcher.entries();

@@ -194,7 +194,9 @@ impl Core {
         while state.outside < self.config.outside && !state.draining {
             let Some((namespace, id)) = state.queue.pop() else { break };
             match state.live.get_mut(&id) {
-                Some(live) if state.dispatcher.entry(id).is_some_and(|entry| entry.stage == Stage::Queued) => {
+                Some(live)
+                    if state.dispatcher.entry(id).is_some_and(|entry| entry.stage == Stage::Queued) =>
+                {
                     live.outside = Some(namespace);
                     state.outside += 1;
                     due.push_back(Event::Turn(id));
