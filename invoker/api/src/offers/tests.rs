@@ -156,6 +156,93 @@ fn an_offer_expires_and_its_controller_is_left_alone_until_it_speaks() {
 }
 
 #[test]
+fn a_late_answer_shows_that_its_controller_is_there() {
+    for accept in [true, false] {
+        let (mut book, now, key) = (book(), Instant::now(), key("a", 256, 1));
+        book.want(&'a', WantId(1), &key, 2).unwrap();
+        let offer = book.offer(&memory(256), now)[0].1;
+        let deadline = book.next_deadline().unwrap();
+        book.expire(deadline);
+        assert!(book.offer(&memory(256), deadline).is_empty());
+        if accept {
+            assert_eq!(book.accept(&'a', offer.id, &key), Acceptance::Void);
+        } else {
+            assert!(!book.decline(&'a', offer.id), "it holds nothing any more");
+        }
+        assert_eq!(controllers(&book.offer(&memory(256), deadline)), "a");
+    }
+}
+
+#[test]
+fn a_claim_takes_what_was_held_for_it_or_what_is_held_for_nobody() {
+    let (mut book, now, key) = (book(), Instant::now(), key("a", 256, 1));
+    book.want(&'a', WantId(1), &key, 1).unwrap();
+    let room = memory(512);
+    let offer = book.offer(&room, now)[0].1;
+    assert_eq!(book.free(&room), 256);
+    assert!(book.claim(&'b', None, &key, &room), "the other half is held for nobody");
+    let room = memory(256);
+    assert!(!book.claim(&'b', None, &key, &room));
+    assert!(!book.claim(&'b', Some(offer.id), &key, &room), "it is another's");
+    assert_eq!((book.held(), book.free(&room)), (1, 0));
+    assert!(book.claim(&'a', Some(offer.id), &key, &room));
+    assert!(!book.claim(&'a', Some(offer.id), &key, &memory(0)), "once");
+}
+
+#[test]
+fn an_offer_does_not_stand_in_for_room_that_is_gone() {
+    let (mut book, now) = (book(), Instant::now());
+    let (cold, warm) = (key("a", 256, 1), key("b", 256, 1));
+    book.want(&'a', WantId(1), &cold, 1).unwrap();
+    book.want(&'b', WantId(1), &warm, 2).unwrap();
+    let room = Rooms { memory: 768, idle: [((*warm).clone(), 1)].into(), ..Rooms::default() };
+    let offers: HashMap<(char, bool), OfferId> =
+        book.offer(&room, now).iter().map(|(to, offer)| ((*to, offer.warm), offer.id)).collect();
+    assert_eq!(offers.len(), 3);
+    assert!(book.claim(&'b', Some(offers[&('b', true)]), &warm, &memory(768)), "its memory is as good");
+    assert!(!book.claim(&'a', Some(offers[&('a', false)]), &cold, &memory(256)), "what is left is b's");
+    assert!(book.claim(&'b', Some(offers[&('b', false)]), &warm, &memory(256)));
+    assert_eq!(book.held(), 0);
+}
+
+#[test]
+fn room_that_is_kept_for_an_overdue_want_is_not_free() {
+    let (mut book, now) = (book(), Instant::now());
+    let (large, small) = (key("large", 1024, 1), key("small", 128, 1));
+    book.want(&'a', WantId(1), &large, 1).unwrap();
+    book.want(&'b', WantId(1), &small, 100).unwrap();
+    assert_eq!(book.free(&memory(1000)), 1000);
+    for _ in 0..OfferSettings::new(0).patience {
+        let offers = book.offer(&memory(128), now);
+        book.accept(&'b', offers[0].1.id, &small);
+    }
+    assert_eq!(book.free(&memory(1000)), 0);
+}
+
+#[test]
+fn both_sides_make_the_same_key_of_an_action() {
+    use oxwhisk_core::limits::ActionLimits;
+    use oxwhisk_core::version::Version;
+
+    let expected = key("a", 512, 1);
+    let action = crate::ActionDescriptor {
+        id: expected.action.clone(),
+        version: Version::FIRST,
+        revision: expected.revision.clone(),
+        kind: expected.kind.clone(),
+        image: "openwhisk/action-nodejs-v20:nightly".parse().unwrap(),
+        user_provided_image: false,
+        sentinelled_logs: true,
+        main: None,
+        binary: false,
+        has_code: true,
+        // Without a limit of its own an action has one activation at a time.
+        limits: ActionLimits { timeout: 1, memory: 512, logs: 1, concurrency: 0, instances: None },
+    };
+    assert_eq!(WorkKey::of(&action, &expected.namespace), *expected);
+}
+
+#[test]
 fn declined_room_goes_to_the_next() {
     let (mut book, now, key) = (book(), Instant::now(), key("a", 256, 1));
     book.want(&'a', WantId(1), &key, 1).unwrap();
