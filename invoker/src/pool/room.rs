@@ -14,6 +14,16 @@ impl<H: Clone, W> Pool<H, W> {
     }
 }
 
+impl<H, W> Pool<H, W> {
+    /// Megabytes of containers that are still to be ordered for those who wait.
+    fn waited_for(&self) -> u64 {
+        if self.waiting == 0 {
+            return 0;
+        }
+        self.groups.iter().map(|(_, group)| group.uncovered() as u64 * group.key.memory()).sum()
+    }
+}
+
 impl<H: Clone, W> Room for Pool<H, W> {
     /// What waits in the pool itself comes first: memory that is about to be free is its, then what is free.
     fn memory(&self) -> u64 {
@@ -21,11 +31,11 @@ impl<H: Clone, W> Room for Pool<H, W> {
             return 0;
         }
         let free = self.memory.total - self.memory.used + self.memory.idle;
-        if self.waiting == 0 {
-            return free;
-        }
-        let uncovered = self.groups.iter().map(|(_, group)| group.uncovered() as u64 * group.key.memory());
-        free.saturating_sub(uncovered.sum::<u64>().saturating_sub(self.memory.removing))
+        free.saturating_sub(self.waited_for().saturating_sub(self.memory.removing))
+    }
+
+    fn coming(&self) -> u64 {
+        if self.closed { 0 } else { self.memory.removing.saturating_sub(self.waited_for()) }
     }
 
     fn busy_slots(&self, key: &WorkKey) -> u32 {

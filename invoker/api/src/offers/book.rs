@@ -186,7 +186,8 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         if accepted != Some(Acceptance::Held) {
             return self.admits(key, room);
         }
-        let (ledger, free) = self.left(room);
+        let ledger = self.ledger();
+        let free = ledger.free_for_held(room);
         ledger.has_slot(key, room, free) || key.memory <= free
     }
 

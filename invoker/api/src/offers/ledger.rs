@@ -12,6 +12,11 @@ use super::WorkKey;
 pub trait Room {
     /// Megabytes that new containers could get at once: free, or of idle containers that may be evicted.
     fn memory(&self) -> u64;
+    /// Megabytes of containers that are being removed, which nobody waits for. Only good for what was held before that
+    /// began: how long it takes is not known.
+    fn coming(&self) -> u64 {
+        0
+    }
     /// Free slots in containers that run this work now: they take no memory.
     fn busy_slots(&self, key: &WorkKey) -> u32;
     /// Idle containers that have run this work; their memory is part of [`Room::memory`].
@@ -41,11 +46,20 @@ impl Ledger {
         *self.warm.entry(Arc::clone(key)).or_insert(0) += 1;
     }
 
-    /// Megabytes that are left for others. Slots that are held beyond those of busy containers are in idle ones, whose
-    /// memory nobody else may have then.
+    /// Megabytes that are left for others.
     pub(super) fn free(&self, room: &dyn Room) -> u64 {
+        room.memory().saturating_sub(self.memory(room))
+    }
+
+    /// Megabytes that are left for something that was held too, and is not any more.
+    pub(super) fn free_for_held(&self, room: &dyn Room) -> u64 {
+        (room.memory() + room.coming()).saturating_sub(self.memory(room))
+    }
+
+    /// Slots that are held beyond those of busy containers are in idle ones, whose memory nobody else may have then.
+    fn memory(&self, room: &dyn Room) -> u64 {
         let warm = self.warm.iter().map(|(key, slots)| idle_memory(key, *slots, room.busy_slots(key)));
-        room.memory().saturating_sub(self.cold + warm.sum::<u64>())
+        self.cold + warm.sum::<u64>()
     }
 
     /// Whether a slot is left in a container that runs this work now.

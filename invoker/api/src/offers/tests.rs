@@ -9,6 +9,7 @@ use super::*;
 #[derive(Debug, Default)]
 struct Rooms {
     memory: u64,
+    coming: u64,
     busy_slots: HashMap<WorkKey, u32>,
     idle: HashMap<WorkKey, u32>,
 }
@@ -16,6 +17,10 @@ struct Rooms {
 impl Room for Rooms {
     fn memory(&self) -> u64 {
         self.memory
+    }
+
+    fn coming(&self) -> u64 {
+        self.coming
     }
 
     fn busy_slots(&self, key: &WorkKey) -> u32 {
@@ -113,6 +118,7 @@ fn a_slot_in_a_busy_container_costs_no_memory() {
         memory: 512,
         busy_slots: [((*shared).clone(), 2)].into(),
         idle: [((*shared).clone(), 1)].into(),
+        ..Rooms::default()
     };
     let offers = book.offer(&room, now);
     // Two slots of the busy container, three of the idle one, and the memory that is left.
@@ -203,6 +209,18 @@ fn an_offer_does_not_stand_in_for_room_that_is_gone() {
     assert!(!book.claim(&'a', Some(offers[&('a', false)]), &cold, &memory(256)), "what is left is b's");
     assert!(book.claim(&'b', Some(offers[&('b', false)]), &warm, &memory(256)));
     assert_eq!(book.held(), 0);
+}
+
+#[test]
+fn memory_that_is_coming_is_only_for_those_it_was_held_for() {
+    let (mut book, now, key) = (book(), Instant::now(), key("a", 256, 1));
+    book.want(&'a', WantId(1), &key, 2).unwrap();
+    let offers = book.offer(&memory(256), now);
+    // The container whose memory was offered is being removed for another reason.
+    let room = Rooms { coming: 256, ..Rooms::default() };
+    assert!(book.offer(&room, now).is_empty() && !book.claim(&'b', None, &key, &room));
+    assert!(book.claim(&'a', Some(offers[0].1.id), &key, &room));
+    assert!(book.offer(&room, now).is_empty());
 }
 
 #[test]
@@ -334,7 +352,8 @@ proptest! {
                 }
                 Event::Room { memory, busy, idle } if open.is_empty() => {
                     let shared = (*keys[1]).clone();
-                    room = Rooms { memory, busy_slots: [(shared.clone(), busy)].into(), idle: [(shared, idle)].into() };
+                    let (busy_slots, idle) = ([(shared.clone(), busy)].into(), [(shared, idle)].into());
+                    room = Rooms { memory, busy_slots, idle, ..Rooms::default() };
                 }
                 Event::Room { .. } => {}
                 Event::Pass(milliseconds) => {

@@ -31,17 +31,17 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let (controller, key, any) = (0_u8..3, 0_usize..5, 0_usize..100);
+    let (controller, key, number) = (0_u8..3, 0_usize..5, 0_usize..100);
     prop_oneof![
         4 => (controller.clone(), key.clone(), 0_u32..4)
             .prop_map(|(controller, key, count)| Event::Want { controller, key, count }),
         6 => (controller.clone(), key, any::<bool>())
             .prop_map(|(controller, key, by_offer)| Event::Dispatch { controller, key, by_offer }),
-        1 => any.clone().prop_map(Event::Decline),
+        1 => number.clone().prop_map(Event::Decline),
         1 => controller.prop_map(Event::Gone),
         4 => Just(Event::Create),
-        4 => any.clone().prop_map(Event::Initialise),
-        4 => any.prop_map(Event::Finish),
+        4 => number.clone().prop_map(Event::Initialise),
+        4 => number.prop_map(Event::Finish),
         3 => Just(Event::Removed),
         2 => (0_u64..1_000).prop_map(Event::Pass),
     ]
@@ -166,6 +166,7 @@ fn claims_and_refusals_both_come_about() {
     claims.step(&Event::Dispatch { controller: 1, key: 0, by_offer: false });
     claims.step(&Event::Want { controller: 2, key: 0, count: 1 });
     assert_eq!((claims.claimed, claims.void, claims.open.len()), (2, 1, 0));
+    claims.step(&Event::Create);
     claims.step(&Event::Create);
     claims.step(&Event::Finish(0));
     assert_eq!(claims.open.len(), 1, "an idle container may be evicted for it");
