@@ -62,7 +62,8 @@ async fn a_call_that_outlives_its_wait_is_accepted_and_gets_one_record() {
     let (controller, invoker) = (cluster.controller(0).await, cluster.invoker(0).await);
     controller.sees(1).await;
     controller.create("held", json!([])).await;
-    let (status, answer) = controller.call("POST", "actions/held?blocking=true&timeout=100", &json!({})).await;
+    let (status, answer) =
+        controller.call("POST", "actions/held?blocking=true&timeout=100", &json!({})).await;
     assert_eq!(status, 202, "{answer}");
     invoker.invoker.release();
     let id = id_of(&answer);

@@ -1,7 +1,7 @@
 //! An invoker without containers, behind the real end of the conversation.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,47 +13,72 @@ use oxwhisk_core::parameters::Parameters;
 use oxwhisk_grpc::{
     Access, Address, ChannelOptions, Listener as Socket, Role, Security, Server, ServerOptions,
 };
+use oxwhisk_invoker_api::offers::{Room, RoomSignal, WorkKey};
 use oxwhisk_invoker_api::{
-    Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, Kept, RecordSink, StartedObserver,
+    Activating, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, Kept, RecordSink,
+    RoomWatch, StartedObserver,
 };
 use oxwhisk_invoker_remote::Dialer;
 use oxwhisk_invoker_remote::server::{InvokerIdentity, InvokerServer, InvokerServerOptions};
 use oxwhisk_messaging::memory::MemoryLaneBus;
 use oxwhisk_messaging::{Bus, Channel};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Megabytes for containers.
 pub(crate) const MEMORY: u64 = 1024;
 
-/// Ends every activation with its arguments as the result, those of actions called `held` when the test lets it.
+/// Ends every activation with its arguments as the result, those of actions called `held` when the test lets it. Its
+/// containers are gone when they have run.
 #[derive(Debug)]
 pub(crate) struct FakeInvoker {
+    this: Weak<Self>,
     id: InvokerId,
     observer: Arc<dyn StartedObserver>,
     records: Arc<dyn RecordSink>,
     /// How often each activation began here, with its highest attempt.
     pub(crate) runs: Mutex<HashMap<ActivationId, (usize, u32)>>,
-    busy: Mutex<u64>,
-    released: Notify,
-    open: OnceLock<()>,
+    free: Mutex<u64>,
+    signal: OnceLock<Arc<RoomSignal>>,
+    released: watch::Sender<bool>,
+}
+
+struct Free(u64);
+
+impl Room for Free {
+    fn memory(&self) -> u64 {
+        self.0
+    }
+
+    fn busy_slots(&self, _: &WorkKey) -> u32 {
+        0
+    }
+
+    fn idle_containers(&self, _: &WorkKey) -> u32 {
+        0
+    }
 }
 
 impl FakeInvoker {
     /// Lets everything that is held go on, and what comes later.
     pub(crate) fn release(&self) {
-        let _ = self.open.set(());
-        self.released.notify_waiters();
+        self.released.send_replace(true);
     }
 
-    async fn wait(&self) {
-        loop {
-            let released = self.released.notified();
-            if self.open.get().is_some() {
-                return;
-            }
-            released.await;
+    async fn run(&self, dispatch: Dispatch) -> Completion {
+        self.observer.started(dispatch.activation_id).await;
+        {
+            let mut runs = self.runs.lock().unwrap();
+            let (count, attempt) = runs.entry(dispatch.activation_id).or_default();
+            *count += 1;
+            *attempt = (*attempt).max(dispatch.attempt);
         }
+        if dispatch.action.id.name.as_str().starts_with("held") {
+            self.released.subscribe().wait_for(|released| *released).await.unwrap();
+        }
+        let activation = Arc::new(record(&dispatch));
+        let kept = dispatch.store.keep(&*self.records, &activation, dispatch.ticket.as_ref());
+        Completion { activation, record_refused: matches!(kept, Kept::Refused(_)), cut_off: false }
     }
 }
 
@@ -64,35 +89,44 @@ impl InvokerClient for FakeInvoker {
     }
 
     async fn dispatch(&self, dispatch: Dispatch) -> Result<Completion, DispatchError> {
-        let memory = dispatch.action.limits.memory;
-        {
-            let mut busy = self.busy.lock().unwrap();
-            if *busy + memory > MEMORY {
-                return Err(DispatchError::NoRoom { memory, reason: "it is full".to_owned() });
-            }
-            *busy += memory;
-        }
-        self.observer.started(dispatch.activation_id).await;
-        {
-            let mut runs = self.runs.lock().unwrap();
-            let (count, attempt) = runs.entry(dispatch.activation_id).or_default();
-            *count += 1;
-            *attempt = (*attempt).max(dispatch.attempt);
-        }
-        if dispatch.action.id.name.as_str().starts_with("held") {
-            self.wait().await;
-        }
-        *self.busy.lock().unwrap() -= memory;
-        let activation = Arc::new(record(&dispatch));
-        let kept = dispatch.store.keep(&*self.records, &activation, dispatch.ticket.as_ref());
-        Ok(Completion { activation, record_refused: matches!(kept, Kept::Refused(_)), cut_off: false })
+        self.dispatch_if(dispatch, &mut |_| true)?.await
     }
 
     fn capacity(&self) -> InvokerCapacity {
-        InvokerCapacity { memory: MEMORY, busy: *self.busy.lock().unwrap(), idle: 0 }
+        InvokerCapacity { memory: MEMORY, busy: MEMORY - *self.free.lock().unwrap(), idle: 0 }
     }
 
     async fn invalidate(&self, _action: &FullyQualifiedName) {}
+}
+
+impl RoomWatch for FakeInvoker {
+    fn look(&self, look: &mut dyn FnMut(&dyn Room)) {
+        look(&Free(*self.free.lock().unwrap()));
+    }
+
+    fn dispatch_if(
+        &self,
+        dispatch: Dispatch,
+        claim: &mut dyn FnMut(&dyn Room) -> bool,
+    ) -> Result<Activating, DispatchError> {
+        let memory = dispatch.action.limits.memory;
+        let mut free = self.free.lock().unwrap();
+        if !claim(&Free(*free)) {
+            return Err(DispatchError::NoRoom { memory, reason: "it is taken".to_owned() });
+        }
+        *free = free.checked_sub(memory).expect("nobody is let in where there is no room");
+        let this = self.this.upgrade().unwrap();
+        Ok(Box::pin(async move {
+            let completion = this.run(dispatch).await;
+            *this.free.lock().unwrap() += memory;
+            this.signal.get().unwrap().changed();
+            Ok(completion)
+        }))
+    }
+
+    fn watch(&self, signal: Arc<RoomSignal>) {
+        self.signal.set(signal).unwrap();
+    }
 }
 
 fn record(dispatch: &Dispatch) -> Activation {
@@ -133,16 +167,17 @@ impl InvokerProcess {
             dialer,
             InvokerServerOptions::default(),
         );
-        let invoker = Arc::new(FakeInvoker {
+        let invoker = Arc::new_cyclic(|this| FakeInvoker {
+            this: Weak::clone(this),
             id,
             observer: server.observer(),
             records: server.records(),
             runs: Mutex::default(),
-            busy: Mutex::default(),
-            released: Notify::new(),
-            open: OnceLock::new(),
+            free: Mutex::new(MEMORY),
+            signal: OnceLock::new(),
+            released: watch::Sender::new(false),
         });
-        server.attach(Arc::clone(&invoker) as Arc<dyn InvokerClient>);
+        server.attach(Arc::clone(&invoker) as Arc<dyn RoomWatch>);
         let options = ServerOptions { grace: Duration::ZERO, ..ServerOptions::default() };
         let grpc =
             Server::builder(options).service(Access::roles(&[Role::Controller]), server.service()).build();

@@ -113,7 +113,8 @@ async fn a_flood_is_parked_and_comes_back() {
     for n in 0..60 {
         ids.push(controller.submit("held", &json!({"n": n})).await);
     }
-    until("some are parked", async || (controller.bus.depth(Topic::Parked).await.unwrap() > 0).then_some(())).await;
+    until("some are parked", async || (controller.bus.depth(Topic::Parked).await.unwrap() > 0).then_some(()))
+        .await;
     invoker.invoker.release();
     for id in &ids {
         assert_eq!(cluster.recorded(*id).await.response.status, Status::Success);
