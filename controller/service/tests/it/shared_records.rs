@@ -201,7 +201,7 @@ async fn a_writer_without_partitions_is_at_work_at_once() {
     let record = Arc::new(run.record(&[]));
     let own = records.record(&record, oxwhisk_dispatch::RecordKind::Lost, None);
     tokio::time::timeout(DEADLINE, own).await.expect("it is durable in time").unwrap();
-    assert_eq!(records.pending(&record.namespace, record.activation_id), Some(record));
+    assert!(records.pending(&record.namespace, record.activation_id).is_some());
     second_bus.close().await;
     writer.await.unwrap();
     first_bus.close().await;
