@@ -42,8 +42,6 @@ impl State {
 pub(super) struct Work {
     /// Until it is run.
     pub(super) dispatch: Option<Dispatch>,
-    /// Records handed over so far.
-    pub(super) versions: u32,
     /// One of them is on the bus.
     pub(super) durable: bool,
     /// The stored form of the record, once it has ended.
@@ -54,7 +52,7 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(dispatch: Dispatch) -> Self {
-        Self { dispatch: Some(dispatch), versions: 0, durable: false, document: Bytes::new(), refusal: None }
+        Self { dispatch: Some(dispatch), durable: false, document: Bytes::new(), refusal: None }
     }
 }
 
