@@ -13,6 +13,7 @@ mod service;
 pub(crate) use arguments::read_payload;
 pub(crate) use dispatcher::Dispatcher;
 pub use fleet::Fleet;
-pub use records::Records;
+pub(crate) use records::Found;
+pub use records::{NotAdmittable, RecentBounds, RecordForm, Records};
 pub(crate) use recovery::recover;
 pub(crate) use service::{Invocation, Invocations};

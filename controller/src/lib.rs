@@ -24,4 +24,4 @@ pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHe
 pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
-pub use invoke::{Fleet, Records};
+pub use invoke::{Fleet, NotAdmittable, RecentBounds, RecordForm, Records};

@@ -7,4 +7,4 @@ mod code;
 mod records;
 
 pub use code::CodeService;
-pub use records::{Admission, NotAdmitted, TicketedRecords};
+pub use records::{NotAdmitted, TicketedRecords};
