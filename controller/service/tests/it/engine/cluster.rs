@@ -35,7 +35,8 @@ use super::invoker::InvokerProcess;
 use crate::fixture::issuer;
 
 const UUID: &str = "11111111-1111-4111-8111-111111111111";
-const MANIFEST: &str = r#"{"runtimes": {"go": [{"kind": "go:1", "image": {"name": "g"}}]}}"#;
+const MANIFEST: &str = r#"{"runtimes": {"go": [{"kind": "go:1", "image": {"name": "g"}}],
+    "nodejs": [{"kind": "nodejs:20", "default": true, "image": {"name": "n"}}]}}"#;
 /// Longest wait for what must come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
