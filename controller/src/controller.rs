@@ -29,7 +29,7 @@ use crate::http::head;
 use crate::http::path::{self, Target};
 use crate::http::reply::{Cors, Reply};
 use crate::http::upload::{BodyLeft, RequestBody};
-use crate::invoke::{Dispatcher, Fleet, Invocations, Records, recover};
+use crate::invoke::{Dispatcher, Fleet, Invocations, Records, RecordsElsewhere, recover};
 use crate::throttle::Throttles;
 
 /// What a controller works with.
@@ -42,6 +42,10 @@ pub struct Backends {
     pub records: Arc<Records>,
     pub bus: Arc<dyn Bus>,
     pub fleet: Arc<Fleet>,
+    /// Decides what is admitted.
+    pub throttles: Arc<dyn Throttles>,
+    /// Where else to look for a record that the store has not; absent where there is no other controller.
+    pub elsewhere: Option<Arc<dyn RecordsElsewhere>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +62,6 @@ pub struct Controller {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) actions: Arc<Actions>,
     pub(crate) invocations: Arc<Invocations>,
-    pub(crate) throttles: Arc<Throttles>,
     /// Activations that nobody waits for.
     detached: TaskTracker,
     dispatchers: TaskTracker,
@@ -85,7 +88,6 @@ impl Controller {
         let authenticator = Arc::new(Authenticator::new(Arc::clone(&backends.subjects), &config));
         let actions =
             Arc::new(Actions::new(Arc::clone(&backends.entities), Arc::clone(&backends.code), &config));
-        let throttles = Arc::new(Throttles::default());
         let detached = TaskTracker::new();
         let invocations = Arc::new(Invocations {
             actions: Arc::clone(&actions),
@@ -94,7 +96,7 @@ impl Controller {
             fleet: Arc::clone(&backends.fleet),
             bus: Arc::clone(&backends.bus),
             records: Arc::clone(&backends.records),
-            throttles: Arc::clone(&throttles),
+            throttles: Arc::clone(&backends.throttles),
             tasks: detached.clone(),
             queued: Mutex::new(HashMap::new()),
             owed: AtomicUsize::new(0),
@@ -105,7 +107,6 @@ impl Controller {
             authenticator,
             actions,
             invocations,
-            throttles,
             detached,
             dispatchers: TaskTracker::new(),
             writers: TaskTracker::new(),

@@ -24,4 +24,5 @@ pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHe
 pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
-pub use invoke::{Fleet, Records};
+pub use invoke::{Fleet, Records, RecordsElsewhere, RecordsHere};
+pub use throttle::{Admission, InFlight, LocalThrottles, NotAdmitted, Throttles};

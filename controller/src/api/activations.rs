@@ -117,8 +117,23 @@ async fn find(
     if let Some(pending) = controller.backends.records.pending(namespace, id) {
         return Ok(Activation::clone(&pending));
     }
-    let document = controller.backends.activations.get(namespace, id).await.map_err(store_fault)?;
-    read(&document.ok_or_else(Fault::not_found)?)
+    if let Some(document) = stored(controller, namespace, id).await? {
+        return read(&document);
+    }
+    let elsewhere = controller.backends.elsewhere.as_ref().ok_or_else(Fault::not_found)?;
+    if let Some(record) = elsewhere.find(namespace, id).await {
+        return Ok(record);
+    }
+    // A record may have gone from another controller to the store between the two looks.
+    read(&stored(controller, namespace, id).await?.ok_or_else(Fault::not_found)?)
+}
+
+async fn stored(
+    controller: &Controller,
+    namespace: &EntityName,
+    id: ActivationId,
+) -> Result<Option<String>, Fault> {
+    controller.backends.activations.get(namespace, id).await.map_err(store_fault)
 }
 
 fn read(document: &str) -> Result<Activation, Fault> {

@@ -27,6 +27,7 @@ use crate::invoke::arguments::Arguments;
 use crate::invoke::dispatch::{Origin, delivery, dispatch};
 use crate::invoke::limited_queue::LimitedQueue;
 use crate::invoke::service::{Invocations, fallback_record};
+use crate::throttle::readmit;
 
 /// Messages taken off the bus at once.
 const BATCH: usize = 256;
@@ -166,7 +167,7 @@ impl Dispatcher {
         let slot = self.invocations.take_slot(id);
         let Some(caller) = self.caller(&message, &closing).await else { return };
         let slot = match (slot, &caller) {
-            (None, Some(caller)) => Some(self.invocations.throttles.readmit(caller)),
+            (None, Some(caller)) => Some(readmit(&self.invocations.throttles, caller)),
             (slot, _) => slot,
         };
         let ended = match caller {

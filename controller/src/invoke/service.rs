@@ -65,7 +65,7 @@ pub(crate) struct Invocations {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) records: Arc<Records>,
-    pub(crate) throttles: Arc<Throttles>,
+    pub(crate) throttles: Arc<dyn Throttles>,
     pub(crate) tasks: TaskTracker,
     /// Slots of invocations that are queued, until the dispatcher takes them up.
     pub(crate) queued: Mutex<HashMap<ActivationId, InFlight>>,

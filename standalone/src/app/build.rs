@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
+    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalThrottles, Records, Server, ServerConfig,
+    StoredCode,
 };
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_core::limits::SystemLimits;
@@ -88,6 +89,8 @@ pub(super) async fn build(
         records,
         bus: Arc::clone(&bus),
         fleet: Arc::clone(&fleet),
+        throttles: Arc::new(LocalThrottles::default()),
+        elsewhere: None,
     };
     let controller = Controller::start(controller_config, backends)
         .await

@@ -1,5 +1,6 @@
-//! Forged, stolen, swapped and expired tickets, over real connections.
+//! Tickets that are forged, stolen, swapped or expired, and controllers that know each other, over real connections.
 
 mod code;
 mod fixture;
+mod peers;
 mod records;
