@@ -74,11 +74,11 @@ async fn what_may_run_at_once_is_shared_and_comes_back() {
         let nodes = Cluster::new().of(count).await;
         for limit in [1_usize, 20, 63, 64, 400] {
             let (account, limits) = (account(&format!("n{limit}"), Kind::Invocation), at_once(limit as u64));
-            let (admitted, _, refused) = ask(&nodes, &account, limits, limit * 2).await;
+            let (admitted, rate, refused) = ask(&nodes, &account, limits, limit * 2).await;
             let held = admitted.len();
             assert!(held <= limit && held * 100 >= limit * 95, "{count} controllers: {held} of {limit}");
             assert!(limit >= 64 || held == limit, "{count} controllers: {held} of {limit}");
-            assert_eq!(held + refused, limit * 2);
+            assert_eq!((held + refused, rate), (limit * 2, 0), "{count} controllers, limit {limit}");
             // All of it ends, and all of it can be had again, by one controller alone.
             drop(admitted);
             let last = nodes.last().unwrap();
