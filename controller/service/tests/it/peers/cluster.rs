@@ -29,6 +29,7 @@ pub(crate) struct Cluster {
     pub(crate) bus: Arc<MemoryBus>,
     pub(crate) authority: Authority,
     pub(crate) directory: tempfile::TempDir,
+    pub(crate) options: PeerOptions,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl Diary {
         self.0.lock().unwrap().contains(told)
     }
 
-    fn members(&self) -> usize {
+    pub(crate) fn members(&self) -> usize {
         let told = self.all();
         let members = told.iter().rev().find_map(|told| match told {
             Told::Members(count) => Some(*count),
@@ -103,12 +104,12 @@ pub(crate) struct Node {
     server: JoinHandle<bool>,
 }
 
-pub(crate) fn options() -> PeerOptions {
+fn options() -> PeerOptions {
     let lease = Duration::from_secs(1);
     PeerOptions {
         heartbeat: Duration::from_millis(50),
         // However busy the machine is, nobody is refused because of it.
-        throttles: Config { lease, patience: DEADLINE, ..Config::default() },
+        throttles: Config { lease, patience: DEADLINE, idle: lease, ..Config::default() },
         silence: DEADLINE,
         greet_timeout: Duration::from_secs(20),
         record_timeout: Duration::from_secs(20),
@@ -122,6 +123,7 @@ impl Cluster {
             bus: Arc::new(MemoryBus::default()),
             authority: Authority::generate("test").unwrap(),
             directory: tempfile::tempdir().unwrap(),
+            options: options(),
         }
     }
 
@@ -149,7 +151,7 @@ impl Cluster {
             dialer: self.dialer(&certificate),
             records: Arc::clone(&shelf) as _,
         };
-        let peers = Peers::new(identity.clone(), parts, options());
+        let peers = Peers::new(identity.clone(), parts, self.options.clone());
         let server = Server::builder(ServerOptions { grace: Duration::ZERO, ..ServerOptions::default() })
             .service(Access::roles(&[Role::Controller]), peers.service())
             .build();

@@ -1,8 +1,11 @@
 //! Limits hold for all controllers together.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use oxwhisk_controller::{InFlight, NotAdmitted};
-use oxwhisk_throttle::{Account, Kind, Limits, Violation};
+use oxwhisk_controller_service::peers::PeerOptions;
+use oxwhisk_throttle::{Account, Config, Kind, Limits, Violation};
 
 use super::cluster::{Cluster, Node, Told, account, now, together, until};
 
@@ -202,6 +205,33 @@ async fn a_cut_connection_loses_no_count_and_no_controller() {
     for node in &nodes {
         assert!(!node.diary.all().iter().any(|told| matches!(told, Told::Gone(_))), "{:?}", node.diary.all());
     }
+}
+
+#[tokio::test]
+async fn parts_that_do_not_hear_each_other_decide_by_themselves_until_they_meet_again() {
+    let mut cluster = Cluster::new();
+    let throttles = Config { lease: Duration::from_millis(200), ..cluster.options.throttles };
+    cluster.options = PeerOptions { silence: Duration::from_secs(1), throttles, ..cluster.options };
+    let nodes = cluster.of(2).await;
+    nodes.iter().for_each(|node| node.proxy.hold(true));
+    for node in &nodes {
+        until("it is alone", async || (node.diary.members() == 1).then_some(())).await;
+    }
+    let (account, limits) = (account("n", Kind::Invocation), at_once(1));
+    let mut held = Vec::new();
+    for node in &nodes {
+        held.push(node.admit(&account, limits).await.expect("one for each part"));
+        assert!(node.admit(&account, limits).await.is_err());
+    }
+    nodes.iter().for_each(|node| node.proxy.hold(false));
+    together(&nodes).await;
+    held.pop();
+    for node in &nodes {
+        assert!(node.admit(&account, limits).await.is_err(), "the other one is counted");
+        assert!(!node.diary.all().iter().any(|told| matches!(told, Told::Gone(_))), "its heartbeats came");
+    }
+    held.pop();
+    until("all have ended", async || nodes[0].admit(&account, limits).await.ok()).await;
 }
 
 async fn cut(nodes: &[Node]) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 #[derive(Debug)]
@@ -11,6 +12,7 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// Ends the connections there are.
     current: Arc<Mutex<CancellationToken>>,
+    held: watch::Sender<bool>,
     /// Ends everything.
     _stop: DropGuard,
 }
@@ -22,13 +24,25 @@ impl Proxy {
         let stop = CancellationToken::new();
         let current = Arc::new(Mutex::new(stop.child_token()));
         let (token, stopped) = (Arc::clone(&current), stop.clone());
+        let held = watch::Sender::new(false);
+        let holds = held.subscribe();
         tokio::spawn(async move {
             while let Some(Ok((mut inbound, _))) = stopped.run_until_cancelled(listener.accept()).await {
                 let (over, target) = (token.lock().unwrap().clone(), target.clone());
+                let mut holds = holds.clone();
                 tokio::spawn(async move {
                     over.run_until_cancelled(async {
                         let mut outbound = TcpStream::connect(target).await?;
-                        tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await
+                        let mut copying =
+                            std::pin::pin!(tokio::io::copy_bidirectional(&mut inbound, &mut outbound));
+                        loop {
+                            let held = *holds.borrow_and_update();
+                            tokio::select! {
+                                copied = &mut copying, if !held => return copied,
+                                Ok(()) = holds.changed() => {}
+                                else => return Ok((0, 0)),
+                            }
+                        }
                     })
                     .await
                 });
@@ -36,7 +50,12 @@ impl Proxy {
         });
         // Whoever makes it has it before anybody else can stop it.
         let guard = stop.drop_guard();
-        Self { address, current, _stop: guard }
+        Self { address, current, held, _stop: guard }
+    }
+
+    /// Lets nothing through, or goes on where it stopped; connections stay.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     /// Cuts all connections; new ones are let through.
