@@ -26,7 +26,7 @@ mod session;
 mod throttles;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use oxwhisk_controller::{RecordsElsewhere, RecordsHere, Throttles};
@@ -69,7 +69,7 @@ pub struct Peers {
     shared: Arc<Shared>,
     bus: Arc<dyn Bus>,
     /// Until it is started.
-    inputs: std::sync::Mutex<Option<mpsc::Receiver<Input>>>,
+    inputs: Mutex<Option<mpsc::Receiver<Input>>>,
 }
 
 /// Inputs that wait for the directory; whoever has another one waits.
@@ -82,7 +82,7 @@ impl Peers {
         let PeerParts { bus, dialer, records } = parts;
         let (sender, inputs) = mpsc::channel(MAX_INPUTS);
         let shared = Arc::new(Shared::new(own, dialer, records, options, sender));
-        Self { shared, bus, inputs: std::sync::Mutex::new(Some(inputs)) }
+        Self { shared, bus, inputs: Mutex::new(Some(inputs)) }
     }
 
     /// What other controllers call.
@@ -109,7 +109,7 @@ impl Peers {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(&self, listener: Arc<dyn MembershipListener>) {
-        let inputs = self.inputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(inputs) = inputs else { return };
         let shared = &self.shared;
         let directory = Directory::new(Arc::clone(shared), listener);
@@ -133,7 +133,8 @@ impl Peers {
         incarnation == self.shared.own.incarnation || self.shared.is_present(incarnation)
     }
 
-    /// Tells the others that this controller has drained and owes nothing any more; waits for the bus at most for `limit`.
+    /// Tells the others that this controller has drained and owes nothing any more, after which it can decide about no limit;
+    /// waits for the bus at most for `limit`.
     pub async fn leave(&self, limit: Duration) {
         self.shared.leave();
         let heartbeats = Heartbeats::new(Arc::clone(&self.shared), Arc::clone(&self.bus));
