@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, Records, Server, ServerConfig,
-    StoredCode,
+    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records, Server,
+    ServerConfig, StoredCode,
 };
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_core::limits::SystemLimits;
@@ -91,6 +91,8 @@ pub(super) async fn build(
         records,
         bus: Arc::clone(&bus),
         engine: Arc::new(engine),
+        throttles: Arc::new(LocalThrottles::default()),
+        elsewhere: None,
     };
     let controller = Controller::start(controller_config, backends)
         .await

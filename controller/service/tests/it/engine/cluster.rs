@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Engine, RecentBounds, Records, Server, ServerConfig,
-    StoredCode,
+    ApiInfo, Backends, Controller, ControllerConfig, Engine, LocalThrottles, RecentBounds, Records, Server,
+    ServerConfig, StoredCode,
 };
 use oxwhisk_controller_service::{ClusterEngine, EngineConfig, EngineParts, TicketedRecords};
 use oxwhisk_core::entity::Activation;
@@ -151,6 +151,8 @@ impl Cluster {
             records,
             bus: Arc::clone(&bus) as Arc<dyn Bus>,
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
+            throttles: Arc::new(LocalThrottles::default()),
+            elsewhere: None,
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
         let controller = Controller::start(ControllerConfig::new(manifest, info), backends).await.unwrap();
