@@ -18,6 +18,7 @@ mod controller;
 mod entities;
 mod http;
 mod invoke;
+mod sharing;
 mod throttle;
 
 pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHeader};
@@ -25,3 +26,4 @@ pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
 pub use invoke::{Fleet, Records};
+pub use sharing::{Announcer, Sharing};

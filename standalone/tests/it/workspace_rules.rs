@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-core", &[]),
     ("oxwhisk-config", &["oxwhisk-core"]),
     ("oxwhisk-service", &["oxwhisk-core", "oxwhisk-config"]),
+    ("oxwhisk-settings", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-service"]),
     ("oxwhisk-sqlite", &[]),
     ("oxwhisk-grpc", &["oxwhisk-config", "oxwhisk-service"]),
     ("oxwhisk-proto", &[]),
@@ -44,6 +45,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "oxwhisk-ticket",
             "oxwhisk-throttle",
         ],
+    ),
+    (
+        "oxwhisk-controller-settings",
+        &["oxwhisk-core", "oxwhisk-config", "oxwhisk-settings", "oxwhisk-store", "oxwhisk-controller"],
     ),
     ("oxwhisk-throttle", &[]),
     (
