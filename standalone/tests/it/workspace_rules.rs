@@ -13,6 +13,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-config", &["oxwhisk-core"]),
     ("oxwhisk-service", &["oxwhisk-core", "oxwhisk-config"]),
     ("oxwhisk-settings", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-service"]),
+    ("oxwhisk-metrics", &[]),
+    ("oxwhisk-ops", &["oxwhisk-config", "oxwhisk-metrics", "oxwhisk-service"]),
     ("oxwhisk-sqlite", &[]),
     ("oxwhisk-grpc", &["oxwhisk-config", "oxwhisk-service"]),
     ("oxwhisk-proto", &[]),
