@@ -25,5 +25,9 @@ pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHe
 pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
-pub use invoke::{Fleet, Records};
+pub use invoke::{
+    Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotOpened, Readmission, Records,
+    Refused, record_instead,
+};
 pub use sharing::{Announcer, Sharing};
+pub use throttle::InFlight;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use oxwhisk_container::ContainerFactory;
-use oxwhisk_controller::{Backends, Controller, Fleet, Records, Server, StoredCode};
+use oxwhisk_controller::{Backends, Controller, Fleet, LocalEngine, Records, Server, StoredCode};
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_controller_settings as controller_settings;
 use oxwhisk_core::limits::SystemLimits;
@@ -68,6 +68,8 @@ pub(super) async fn build(
 
     let fleet = Fleet::new(vec![Arc::clone(&invoker) as Arc<dyn InvokerClient>], Arc::new(HashPlacement));
     let fleet = Arc::new(fleet);
+    let engine =
+        LocalEngine::new(Arc::clone(&fleet), Arc::clone(&bus), Arc::clone(&records), stores.activations());
     let backends = Backends {
         entities: stores.entities(),
         subjects: Arc::clone(&subjects),
@@ -75,7 +77,7 @@ pub(super) async fn build(
         code,
         records,
         bus: Arc::clone(&bus),
-        fleet: Arc::clone(&fleet),
+        engine: Arc::new(engine),
     };
     let controller = Controller::start(config.controller.clone(), backends)
         .await
