@@ -6,7 +6,6 @@ use oxwhisk_controller::{Controller, Records, Sharing, StoredCode};
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_couchdb::CouchStores;
 use oxwhisk_kafka::KafkaBus;
-use oxwhisk_messaging::Bus;
 use oxwhisk_metrics::Metrics;
 use oxwhisk_ops::{Operated, OpsOptions, OpsServer};
 use oxwhisk_service::telemetry::FilterHandle;
@@ -111,7 +110,6 @@ impl Foundation {
 
     async fn serve_grpc(&self, config: &ServiceConfig, dump: String) -> Result<(), Refusal> {
         let listener = grpc::bind(&config.grpc, &config.name).await?;
-        let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
         let backing = Backing {
             subjects: self.stores.subjects(),
             contents: Contents {
@@ -119,7 +117,7 @@ impl Foundation {
                 entities: self.stores.entity_contents(),
                 activations: self.stores.activation_contents(),
             },
-            bus,
+            bus: Arc::clone(&self.bus) as _,
             fleet: Arc::clone(&self.engine.fleet),
             controller: Arc::clone(&self.controller),
             announcements: Arc::clone(&self.announcements),

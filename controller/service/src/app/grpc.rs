@@ -6,7 +6,7 @@ use oxwhisk_controller::{Controller, StoredCode};
 use oxwhisk_controller_admin::{Contents, Parts};
 use oxwhisk_grpc::settings::SecuritySettings;
 use oxwhisk_grpc::{Access, Identity, Listener, Role, Security, Server, ServerOptions, TlsSource};
-use oxwhisk_messaging::Bus;
+use oxwhisk_messaging::LaneBus;
 use oxwhisk_proto::code::v1::code_server::CodeServer;
 use oxwhisk_service::Readiness;
 use oxwhisk_settings::{Exit, Refusal};
@@ -16,6 +16,7 @@ use oxwhisk_ticket::TicketIssuer;
 use crate::CodeService;
 use crate::caches::{Announcements, SharedCaches};
 use crate::config::GrpcConfig;
+use crate::dead_letters::LaneRedrive;
 use crate::directory::{FleetAccess, FleetDirectory};
 
 /// Bytes of the largest request for code: a ticket and names.
@@ -25,7 +26,7 @@ const MAX_CODE_REQUEST: usize = 128 << 10;
 pub(super) struct Backing {
     pub(super) subjects: Arc<dyn SubjectStore>,
     pub(super) contents: Contents,
-    pub(super) bus: Arc<dyn Bus>,
+    pub(super) bus: Arc<dyn LaneBus>,
     pub(super) fleet: Arc<dyn FleetAccess>,
     pub(super) controller: Arc<OnceLock<Arc<Controller>>>,
     pub(super) announcements: Arc<Announcements>,
@@ -39,7 +40,8 @@ pub(super) fn server(backing: Backing, readiness: Readiness) -> Result<Arc<Serve
     let Backing { subjects, contents, bus, fleet, controller, announcements, code, tickets, dump } = backing;
     let invokers = Arc::new(FleetDirectory::new(fleet));
     let caches = Arc::new(SharedCaches::new(controller, announcements));
-    let parts = Parts::new(subjects, contents, bus, invokers, caches, dump);
+    let redrive = Arc::new(LaneRedrive::new(Arc::clone(&bus)));
+    let parts = Parts::new(subjects, contents, bus, invokers, caches, dump).with_redrive(redrive);
     let code = CodeServer::new(CodeService::new(tickets, code)).max_decoding_message_size(MAX_CODE_REQUEST);
     // Invokers and other controllers stay connected.
     let options = ServerOptions { max_connections: 4096, ..ServerOptions::default() };

@@ -31,10 +31,6 @@ impl Announcements {
         Self { instance: instance.into(), pending: Mutex::default(), added: Notify::new() }
     }
 
-    pub(super) fn instance(&self) -> &str {
-        &self.instance
-    }
-
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
