@@ -32,7 +32,12 @@ const ROWS: &[Row] = &[
     ("PORT", "8080", |c| c.listen.port().to_string(), "8080"),
     ("CONFIG_whisk_controller_interface", "localhost", |c| c.listen.ip().to_string(), "127.0.0.1"),
     ("CONFIG_oxwhisk_grpc_listen", "127.0.0.1:7", |c| c.grpc.listen.to_string(), "127.0.0.1:7"),
-    ("CONFIG_oxwhisk_grpc_advertise", "c0:7", |c| format!("{:?}", c.grpc.advertise.as_ref().map(ToString::to_string)), "Some(\"c0:7\")"),
+    (
+        "CONFIG_oxwhisk_grpc_advertise",
+        "c0:7",
+        |c| format!("{:?}", c.grpc.advertise.as_ref().map(ToString::to_string)),
+        "Some(\"c0:7\")",
+    ),
     ("CONFIG_oxwhisk_ops_listen", "127.0.0.1:9", |c| c.ops.listen.to_string(), "127.0.0.1:9"),
     ("KAFKA_HOSTS", "a:1,b:2", |c| c.kafka.hosts.clone(), "a:1,b:2"),
     ("CONFIG_whisk_kafka_topics_prefix", "p.", |c| c.kafka.prefix.clone(), "p."),
@@ -46,7 +51,12 @@ const ROWS: &[Row] = &[
     ("DB_WHISK_AUTHS", "s", |c| c.couchdb.databases.subjects.clone(), "s"),
     ("CONFIG_oxwhisk_couchdb_create", "true", |c| c.couchdb.create.to_string(), "true"),
     ("CONFIG_oxwhisk_dispatch_maxAttempts", "5", |c| c.cluster.max_attempts.to_string(), "5"),
-    ("CONFIG_oxwhisk_dispatch_delivery", "at-most-once", |c| format!("{:?}", c.cluster.delivery), "AtMostOnce"),
+    (
+        "CONFIG_oxwhisk_dispatch_delivery",
+        "at-most-once",
+        |c| format!("{:?}", c.cluster.delivery),
+        "AtMostOnce",
+    ),
     ("CONFIG_whisk_fraction_managedFraction", "80%", |c| c.cluster.fleet.pools.managed.to_string(), "0.8"),
     ("CONFIG_whisk_fraction_blackboxFraction", "0.2", |c| c.cluster.fleet.pools.blackbox.to_string(), "0.2"),
     ("CONFIG_oxwhisk_invokers_offlineAfter", "3 s", |c| format!("{:?}", c.cluster.fleet.offline_after), "3s"),
@@ -55,8 +65,18 @@ const ROWS: &[Row] = &[
     ("CONFIG_oxwhisk_cache_unheardTtl", "2 s", |c| format!("{:?}", c.cluster.unheard_ttl), "2s"),
     ("CONFIG_oxwhisk_shutdownGrace", "3 s", |c| format!("{:?}", c.shutdown_grace), "3s"),
     ("CONFIG_whisk_memory_max", "2g", |c| c.controller.limits.memory.max.to_string(), "2048 MB"),
-    ("LIMITS_ACTIONS_INVOKES_PERMINUTE", "71", |c| c.controller.limits.invocations_per_minute.to_string(), "71"),
-    ("CONFIG_whisk_transactions_header", "X-My-Id", |c| c.controller.transaction_header.to_string(), "x-my-id"),
+    (
+        "LIMITS_ACTIONS_INVOKES_PERMINUTE",
+        "71",
+        |c| c.controller.limits.invocations_per_minute.to_string(),
+        "71",
+    ),
+    (
+        "CONFIG_whisk_transactions_header",
+        "X-My-Id",
+        |c| c.controller.transaction_header.to_string(),
+        "x-my-id",
+    ),
     ("CONFIG_oxwhisk_log_level", "warn", |c| c.log.filter.clone(), "warn"),
 ];
 

@@ -42,11 +42,7 @@ impl Given {
     }
 
     /// The command line with these variables instead of, or beside, the given ones.
-    pub(crate) fn invoke(
-        &self,
-        arguments: &[&str],
-        more: &[(&str, &str)],
-    ) -> Result<Invocation, Refusal> {
+    pub(crate) fn invoke(&self, arguments: &[&str], more: &[(&str, &str)]) -> Result<Invocation, Refusal> {
         let mut environment: Vec<(OsString, OsString)> = Vec::new();
         for (name, value) in self.variables() {
             if more.iter().all(|(other, _)| *other != name) {
