@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::group::{Group, Member, Shared};
 use super::state::{Commit, Start};
+use crate::clock::{SKEW, before_now};
 use crate::config::KafkaConfig;
 use crate::error::{self, Asked, ConfigError, Meaning};
 use crate::names::Names;
@@ -286,6 +287,7 @@ impl<S: Group> Poll<S> {
     }
 
     fn starts_of(&self, partitions: &TopicPartitionList) -> KafkaResult<Vec<Start>> {
+        let at = before_now(Duration::ZERO) - SKEW;
         let lows = self.ends(partitions, Offset::Beginning)?;
         let highs = self.ends(partitions, Offset::End)?;
         let committed = self.consumer.committed_offsets(partitions.clone(), self.config.request_timeout)?;
@@ -298,7 +300,7 @@ impl<S: Group> Poll<S> {
                 }
                 _ => None,
             };
-            starts.push(Start { committed, low, high });
+            starts.push(Start { committed, low, high, at });
         }
         Ok(starts)
     }
