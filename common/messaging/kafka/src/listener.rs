@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::until_led;
 use crate::clock::before_now;
 use crate::config::KafkaConfig;
-use crate::consumer::{ends, since};
+use crate::consumer::offsets::{ends, since};
 use crate::error::{self, Asked, Meaning};
 use crate::names::Names;
 use crate::options::{self, Use};
