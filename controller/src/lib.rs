@@ -18,6 +18,7 @@ mod controller;
 mod entities;
 mod http;
 mod invoke;
+mod sharing;
 mod throttle;
 
 pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHeader};
@@ -28,4 +29,5 @@ pub use invoke::{
     Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotAdmittable, NotOpened,
     Readmission, RecentBounds, RecordForm, Records, RecordsElsewhere, RecordsHere, Refused, record_instead,
 };
+pub use sharing::{Announcer, Sharing};
 pub use throttle::{Admission, InFlight, LocalThrottles, NotAdmitted, Throttles};

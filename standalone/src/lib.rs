@@ -6,6 +6,4 @@
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod manifest;
-mod open_files;
 pub mod runtimes;

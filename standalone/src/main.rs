@@ -4,8 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use oxwhisk_standalone::cli::{self, Exit, Invocation, Refusal, Start};
+use oxwhisk_settings::{Exit, Invocation, Refusal};
+use oxwhisk_standalone::cli::{self, Start};
 use oxwhisk_standalone::{app, runtimes};
+
+const PROGRAM: &str = "oxwhisk";
 
 fn main() -> ExitCode {
     // First of all, while there is one thread: this process may be a sandbox on its way to be, or the proxy in one.
@@ -22,7 +25,7 @@ fn main() -> ExitCode {
             Exit::Stopped.into()
         }
         Ok(Invocation::Serve(start)) => serve(*start),
-        Err(refusal) => refusal.report(),
+        Err(refusal) => refusal.report(PROGRAM),
     }
 }
 
@@ -40,11 +43,13 @@ fn serve(start: Start) -> ExitCode {
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return Refusal::new(Exit::Software, format!("cannot start threads: {error}")).report(),
+        Err(error) => {
+            return Refusal::new(Exit::Software, format!("cannot start threads: {error}")).report(PROGRAM);
+        }
     };
     let exit = match runtime.block_on(app::run(start)) {
         Ok(exit) => exit,
-        Err(refusal) => refusal.report(),
+        Err(refusal) => refusal.report(PROGRAM),
     };
     // What has not ended by now is not waited for.
     runtime.shutdown_background();
