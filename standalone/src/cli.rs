@@ -22,13 +22,14 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use oxwhisk_config::{Faults, Origin};
+use oxwhisk_invoker_settings::Machine;
 
 pub use args::Args;
 pub use banner::banner;
 pub use exit::Exit;
 pub use ready_file::write_ready_file;
 
-use crate::config::{self, Machine, StandaloneConfig};
+use crate::config::{self, StandaloneConfig};
 
 /// What the user wants.
 #[derive(Debug)]

@@ -5,9 +5,7 @@ mod api;
 mod data_dir;
 mod limits;
 mod log;
-mod machine;
 mod parameter_storage;
-mod pool;
 mod records;
 mod users;
 
@@ -20,11 +18,11 @@ use oxwhisk_controller::{FeatureFlags, ParameterCiphers, Storing, TransactionHea
 use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
 use oxwhisk_invoker::config::InvokerConfig;
+use oxwhisk_invoker_settings::{Machine, pool};
 use oxwhisk_service::LogConfig;
 
 pub use admin::AdminConfig;
 pub use data_dir::{DataDirError, prepare as prepare_data_dir};
-pub use machine::Machine;
 pub use users::{GUEST_KEY, SYSTEM_KEY, User, Users};
 
 use crate::cli::Args;

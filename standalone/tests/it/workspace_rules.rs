@@ -79,6 +79,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "oxwhisk-invoker",
         &["oxwhisk-core", "oxwhisk-config", "oxwhisk-service", "oxwhisk-invoker-api", "oxwhisk-container"],
     ),
+    (
+        "oxwhisk-invoker-settings",
+        &["oxwhisk-core", "oxwhisk-config", "oxwhisk-invoker", "oxwhisk-runtime-native", "oxwhisk-sandbox"],
+    ),
     ("oxwhisk-runtime-native", &[]),
     ("oxwhisk-e2e", &[]),
 ];
