@@ -2,7 +2,7 @@
 //!
 //! - [`telemetry`]: log lines in OpenWhisk's text shape or as JSON, with a filter that can change while running;
 //! - [`panic`]: a panic becomes a log line;
-//! - [`readiness`]: who is still awaited before the service may take requests, and whether it is draining;
+//! - [`readiness`]: which parts are not up and why, and whether the service is draining;
 //! - [`shutdown`]: tasks that are owned, asked to stop, given a grace period, and then ended;
 //! - [`signals`]: SIGINT and SIGTERM begin a drain, a second one ends it.
 //!

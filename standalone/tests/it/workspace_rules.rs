@@ -12,6 +12,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-core", &[]),
     ("oxwhisk-config", &["oxwhisk-core"]),
     ("oxwhisk-service", &["oxwhisk-core", "oxwhisk-config"]),
+    ("oxwhisk-metrics", &[]),
+    ("oxwhisk-ops", &["oxwhisk-config", "oxwhisk-metrics", "oxwhisk-service"]),
     ("oxwhisk-sqlite", &[]),
     ("oxwhisk-grpc", &["oxwhisk-config", "oxwhisk-service"]),
     ("oxwhisk-proto", &[]),
