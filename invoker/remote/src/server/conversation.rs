@@ -10,7 +10,7 @@ use oxwhisk_proto::dispatch::v1::{ControllerHello, ConverseRequest, DispatchActi
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::reply;
+use super::reply::{self, Explanation};
 use super::shell::Shell;
 use super::state::{Conversation, Outbound};
 use crate::Malformed;
@@ -126,6 +126,8 @@ fn obey(shell: &Arc<Shell>, from: &Conversing, message: Message) -> Result<(), M
             shell.order(from, Order::Acknowledge(activation_id(&acknowledge.activation_id)?));
         }
         Message::Invalidate(changed) => invalidate(shell, action_name(&changed.action)?),
+        // Nothing is offered: what is dispatched waits in the pool.
+        Message::Want(_) | Message::Decline(_) => {}
     }
     Ok(())
 }
@@ -135,9 +137,10 @@ fn take(shell: &Arc<Shell>, from: &Conversing, message: DispatchActivation) -> R
     let mut received = from_message(message)?;
     let id = received.claims.activation_id;
     let refuse = |error: Malformed| {
-        let text = Some((error.to_string(), 0));
+        let explanation = Explanation { text: error.to_string(), memory: 0 };
+        let reply = reply::refused(id, Refusal::Malformed, explanation, shell.free());
         if let Some(conversation) = shell.state().conversations.get(&from.by) {
-            let _ = conversation.outbound.try_send(Ok(reply::refused(id, Refusal::Malformed, text)));
+            let _ = conversation.outbound.try_send(Ok(reply));
         }
         Err(error)
     };

@@ -56,10 +56,25 @@ pub(super) fn ended(id: ActivationId, ended: Ended, document: Bytes) -> Converse
     }))
 }
 
-pub(super) fn refused(id: ActivationId, why: Refusal, said: Option<(String, u64)>) -> ConverseResponse {
-    let (text, memory) = said.unwrap_or_default();
+/// What is said with a refusal.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Explanation {
+    /// For people.
+    pub(super) text: String,
+    /// Megabytes that it would have taken.
+    pub(super) memory: u64,
+}
+
+/// `free`: megabytes that a new container could get.
+pub(super) fn refused(
+    id: ActivationId,
+    why: Refusal,
+    explanation: Explanation,
+    free: u64,
+) -> ConverseResponse {
+    let Explanation { text, memory } = explanation;
     let reason = refusal_to_message(why).into();
-    message(Message::Refused(wire::Refused { activation_id: id.to_string(), reason, text, memory }))
+    message(Message::Refused(wire::Refused { activation_id: id.to_string(), reason, text, memory, free }))
 }
 
 pub(super) fn holding(round: Round, held: &[Held]) -> ConverseResponse {

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::arguments::PutArguments;
 use super::conversation::Conversing;
 use super::outbox::Outbox;
+use super::reply::Explanation;
 use super::state::{State, Work};
 use super::{InvokerIdentity, InvokerServerOptions, reply};
 
@@ -63,6 +64,11 @@ impl Shell {
         self.invoker.get()
     }
 
+    /// Megabytes that a new container could get.
+    pub(super) fn free(&self) -> u64 {
+        self.invoker().map(|invoker| invoker.capacity()).map_or(0, |room| room.memory - room.busy)
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,8 +106,8 @@ impl Shell {
                 reply::ended(*id, *ended, document)
             }
             Said::Refused { id, why } => {
-                let refusal = state.work.get(id).and_then(|work| work.refusal.clone());
-                reply::refused(*id, *why, refusal)
+                let explanation = state.work.get(id).and_then(|work| work.refusal.clone());
+                reply::refused(*id, *why, explanation.unwrap_or_default(), self.free())
             }
             Said::Welcome { resumed, held } => {
                 let capacity = self.invoker().map(|invoker| invoker.capacity());
@@ -197,7 +203,7 @@ impl Shell {
         };
         let mut state = self.state();
         if let Some(work) = state.work.get_mut(&id) {
-            work.refusal = Some((error.to_string(), memory));
+            work.refusal = Some(Explanation { text: error.to_string(), memory });
         }
         self.handle_in(&mut state, KeeperEvent::NotRun { id, why });
     }

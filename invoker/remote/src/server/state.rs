@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use super::reply::Explanation;
+
 pub(super) type Outbound = mpsc::Sender<Result<ConverseResponse, Status>>;
 
 #[derive(Debug)]
@@ -48,8 +50,8 @@ pub(super) struct Work {
     pub(super) durable: bool,
     /// The stored form of the record, once it has ended.
     pub(super) document: Bytes,
-    /// Why it was refused, for people, and how many megabytes it would have taken.
-    pub(super) refusal: Option<(String, u64)>,
+    /// Why it was refused.
+    pub(super) refusal: Option<Explanation>,
 }
 
 impl Work {

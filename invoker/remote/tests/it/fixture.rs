@@ -125,7 +125,7 @@ impl Controller {
     }
 
     pub(crate) fn dispatch(&self, dispatch: &Dispatch, ticket: &Ticket) {
-        self.conversation.send(Outgoing::Dispatch(Box::new(dispatch.clone()), ticket.clone()));
+        self.conversation.send(Outgoing::Dispatch(Box::new(dispatch.clone()), ticket.clone(), None));
     }
 
     /// The next thing that is no news of room.
