@@ -1,8 +1,6 @@
 //! The whole controller: built from its parts, and the way of one request through it.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::CONNECTION;
@@ -11,12 +9,12 @@ use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use oxwhisk_core::id::{ActivationId, TransactionId};
+use oxwhisk_core::id::TransactionId;
+use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_invoker_api::DetachOnDrop;
 use oxwhisk_messaging::{Bus, BusError, Topic};
 use oxwhisk_store::{ActivationStore, EntityStore, SubjectStore};
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api;
@@ -29,7 +27,7 @@ use crate::http::head;
 use crate::http::path::{self, Target};
 use crate::http::reply::{Cors, Reply};
 use crate::http::upload::{BodyLeft, RequestBody};
-use crate::invoke::{Dispatcher, Fleet, Invocations, Records, recover};
+use crate::invoke::{Admissions, Engine, Invocations, Records};
 use crate::throttle::Throttles;
 
 /// What a controller works with.
@@ -41,7 +39,7 @@ pub struct Backends {
     pub code: Arc<StoredCode>,
     pub records: Arc<Records>,
     pub bus: Arc<dyn Bus>,
-    pub fleet: Arc<Fleet>,
+    pub engine: Arc<dyn Engine>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -57,13 +55,11 @@ pub struct Controller {
     pub(crate) backends: Backends,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) actions: Arc<Actions>,
-    pub(crate) invocations: Arc<Invocations>,
+    pub(crate) invocations: Invocations,
     pub(crate) throttles: Arc<Throttles>,
     /// Activations that nobody waits for.
     detached: TaskTracker,
-    dispatchers: TaskTracker,
     writers: TaskTracker,
-    closing: CancellationToken,
 }
 
 /// One request after its path is known.
@@ -86,36 +82,26 @@ impl Controller {
         let actions =
             Arc::new(Actions::new(Arc::clone(&backends.entities), Arc::clone(&backends.code), &config));
         let throttles = Arc::new(Throttles::default());
-        let detached = TaskTracker::new();
-        let invocations = Arc::new(Invocations {
+        let admissions = Arc::new(Admissions {
             actions: Arc::clone(&actions),
+            authenticator: Arc::clone(&authenticator),
             ciphers: config.parameters.clone(),
             storing: config.storing,
-            fleet: Arc::clone(&backends.fleet),
-            bus: Arc::clone(&backends.bus),
-            records: Arc::clone(&backends.records),
             throttles: Arc::clone(&throttles),
-            tasks: detached.clone(),
-            queued: Mutex::new(HashMap::new()),
-            owed: AtomicUsize::new(0),
         });
+        let engine = Arc::clone(&backends.engine);
         let controller = Arc::new(Self {
             config,
-            backends,
             authenticator,
             actions,
-            invocations,
+            invocations: Invocations { admissions: Arc::clone(&admissions), engine: Arc::clone(&engine) },
             throttles,
-            detached,
-            dispatchers: TaskTracker::new(),
+            backends,
+            detached: TaskTracker::new(),
             writers: TaskTracker::new(),
-            closing: CancellationToken::new(),
         });
         controller.start_writer().await?;
-        let given_up =
-            recover(&controller.invocations, &controller.authenticator, &controller.backends.activations)
-                .await?;
-        controller.start_dispatcher(given_up).await?;
+        engine.start(admissions).await?;
         Ok(controller)
     }
 
@@ -127,31 +113,13 @@ impl Controller {
         written.await.map_err(|_| BusError::Closed)
     }
 
-    async fn start_dispatcher(&self, given_up: HashSet<ActivationId>) -> Result<(), BusError> {
-        let topic = Topic::Activations;
-        let subscription = self.backends.bus.subscribe(topic).await?;
-        let dispatcher = Arc::new(Dispatcher {
-            invocations: Arc::clone(&self.invocations),
-            authenticator: Arc::clone(&self.authenticator),
-            activations: Arc::clone(&self.backends.activations),
-            topic,
-            given_up,
-        });
-        self.dispatchers.spawn(dispatcher.run(subscription, self.closing.clone()));
-        Ok(())
-    }
-
     /// Stops taking from the queue and waits, at most for `grace`, for what runs. What is still queued stays durable.
     /// Says whether everything ended in time.
     pub async fn drain(&self, grace: Duration) -> bool {
-        self.closing.cancel();
-        self.dispatchers.close();
         self.detached.close();
-        let ended = async {
-            self.dispatchers.wait().await;
-            self.detached.wait().await;
-        };
-        tokio::time::timeout(grace, ended).await.is_ok()
+        let changes = tokio::time::timeout(grace, self.detached.wait());
+        let (drained, changed) = tokio::join!(self.backends.engine.drain(grace), changes);
+        drained && changed.is_ok()
     }
 
     /// Waits, at most for `grace`, until the record writer has ended, which it does when the bus is closed.
@@ -251,6 +219,11 @@ impl Controller {
     /// Forgets cached identities: subjects, keys or limits were changed.
     pub fn invalidate_identities(&self) {
         self.authenticator.invalidate();
+    }
+
+    /// Forgets one cached entity.
+    pub fn invalidate_entity(&self, id: &FullyQualifiedName) {
+        self.actions.invalidate(id);
     }
 
     /// Forgets cached entities.

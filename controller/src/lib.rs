@@ -18,10 +18,16 @@ mod controller;
 mod entities;
 mod http;
 mod invoke;
+mod sharing;
 mod throttle;
 
 pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHeader};
 pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
-pub use invoke::{Fleet, Records};
+pub use invoke::{
+    Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotOpened, Readmission, Records,
+    Refused, record_instead,
+};
+pub use sharing::{Announcer, Sharing};
+pub use throttle::InFlight;

@@ -35,7 +35,7 @@ const SWEEP_ABOVE: usize = 10_000;
 
 /// One invocation in flight; ends when dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight {
+pub struct InFlight {
     throttles: Arc<Throttles>,
     namespace: Arc<str>,
 }

@@ -13,10 +13,11 @@ use oxwhisk_invoker::Invoker;
 use oxwhisk_messaging::Bus;
 use oxwhisk_sandbox::SandboxFactory;
 use oxwhisk_service::{Readiness, Shutdown, StopSignals, Telemetry, signals};
+use oxwhisk_settings::{Exit, Refusal, ready_file};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{self, Exit, Refusal, Start};
+use crate::cli::{self, Start};
 use crate::config::{self, StandaloneConfig};
 
 /// Everything that runs.
@@ -98,7 +99,7 @@ fn announce(config: &StandaloneConfig, api: &str) -> Result<(), Refusal> {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(cli::banner(api, config).as_bytes()).and_then(|()| stdout.flush());
     if let Some(path) = &config.ready_file {
-        cli::write_ready_file(path, api, std::process::id()).map_err(|error| {
+        ready_file::write(path, api, std::process::id()).map_err(|error| {
             Refusal::new(Exit::CannotCreate, format!("cannot write '{}': {error}", path.display()))
         })?;
     }

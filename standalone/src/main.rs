@@ -4,8 +4,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use oxwhisk_invoker_settings::{runtimes, threads};
+use oxwhisk_settings::{Exit, Invocation, Refusal};
 use oxwhisk_standalone::app;
-use oxwhisk_standalone::cli::{self, Exit, Invocation, Refusal, Start};
+use oxwhisk_standalone::cli::{self, Start};
+
+const PROGRAM: &str = "oxwhisk";
 
 fn main() -> ExitCode {
     // First of all, while there is one thread: this process may be a sandbox on its way to be, or the proxy in one.
@@ -19,18 +22,20 @@ fn main() -> ExitCode {
             Exit::Stopped.into()
         }
         Ok(Invocation::Serve(start)) => serve(*start),
-        Err(refusal) => refusal.report(),
+        Err(refusal) => refusal.report(PROGRAM),
     }
 }
 
 fn serve(start: Start) -> ExitCode {
     let runtime = match threads::runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return Refusal::new(Exit::Software, format!("cannot start threads: {error}")).report(),
+        Err(error) => {
+            return Refusal::new(Exit::Software, format!("cannot start threads: {error}")).report(PROGRAM);
+        }
     };
     let exit = match runtime.block_on(app::run(start)) {
         Ok(exit) => exit,
-        Err(refusal) => refusal.report(),
+        Err(refusal) => refusal.report(PROGRAM),
     };
     // What has not ended by now is not waited for.
     runtime.shutdown_background();

@@ -22,7 +22,7 @@ pub trait LaneBus: Bus {
     async fn choose_lane(&self, route: &str) -> Result<Partition, BusError>;
 
     /// Appends to `activations`, `activations.parked` or `inflight`, in that lane; answers the offset when the bus has it
-    /// durably. The message's route is passed over.
+    /// durably. The message's route is passed over. On `inflight` it is a note, unless it is [`Message::transient`].
     ///
     /// # Errors
     /// As [`Bus::produce`]; [`BusError::Unavailable`] for another topic.

@@ -85,10 +85,10 @@ async fn put(
         return Err(Fault::terminate(StatusCode::BAD_REQUEST, text));
     }
     check_put(&put, &caller.limits, &controller.config.limits)?;
-    let (actions, fleet) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.fleet));
+    let (actions, engine) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.engine));
     let change = async move {
         let action = actions.put(id.clone(), put, overwrite).await?;
-        fleet.invalidate(&id).await;
+        engine.invalidate(&id).await;
         Ok::<_, Fault>(action)
     };
     let action = controller.to_the_end(change).await?;
@@ -107,10 +107,10 @@ fn read_put(controller: &Controller, body: &[u8], id: &FullyQualifiedName) -> Re
 }
 
 async fn delete(controller: &Controller, id: FullyQualifiedName) -> Result<Reply, Fault> {
-    let (actions, fleet) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.fleet));
+    let (actions, engine) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.engine));
     let change = async move {
         let action = actions.delete(&id).await?;
-        fleet.invalidate(&id).await;
+        engine.invalidate(&id).await;
         Ok::<_, Fault>(action)
     };
     let action = controller.to_the_end(change).await?;

@@ -18,6 +18,7 @@ use crate::config::ControllerConfig;
 use crate::entities::code::StoredCode;
 use crate::entities::encryption::ParameterCiphers;
 use crate::http::fault::Fault;
+use crate::sharing::Sharing;
 
 /// One revision of an action, ready to be invoked. Large code stays in its store.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub(crate) struct Actions {
     ciphers: ParameterCiphers,
     withhold_api_key: bool,
     cache: ExpiringCache<FullyQualifiedName, Arc<KnownAction>>,
+    sharing: Sharing,
 }
 
 /// Actions known at once; each takes some kilobytes, since code up to 16 KiB is with it.
@@ -50,13 +52,19 @@ impl Actions {
             limits: config.limits.clone(),
             ciphers: config.parameters.clone(),
             withhold_api_key: config.features.require_api_key_annotation,
-            cache: ExpiringCache::new(CACHED_ACTIONS, config.cache_ttl),
+            cache: ExpiringCache::new(CACHED_ACTIONS, config.cache_ttl, config.sharing.clone()),
+            sharing: config.sharing.clone(),
         }
     }
 
     /// Forgets all it knows.
     pub(crate) fn invalidate_all(&self) {
         self.cache.clear();
+    }
+
+    /// Forgets one action.
+    pub(crate) fn invalidate(&self, id: &FullyQualifiedName) {
+        self.cache.invalidate(id);
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -75,8 +83,14 @@ impl Actions {
             return Ok(Some(known));
         }
         let token = self.cache.begin_read();
-        let Some(stored) = self.store.get(id).await.map_err(store_fault)? else { return Ok(None) };
-        let known = Arc::new(self.known(stored)?);
+        let Some(stored) = self.store.get(id).await.map_err(store_fault)? else {
+            self.cache.forget(id);
+            return Ok(None);
+        };
+        let known = match self.cache.last_known(id) {
+            Some(known) if known.revision == stored.revision => known,
+            _ => Arc::new(self.known(stored)?),
+        };
         self.cache.finish_read(token, id.clone(), Arc::clone(&known));
         Ok(Some(known))
     }
@@ -133,7 +147,7 @@ impl Actions {
             body: action.to_document(),
         };
         let written = self.store.put(document, replaced.as_ref().map(|known| &known.revision)).await;
-        self.cache.invalidate(&id);
+        self.changed(&id);
         written.map_err(store_fault)?;
         if replaces_code {
             self.code.prune(&action, replaced.as_ref().map(|known| &known.action)).await;
@@ -148,9 +162,15 @@ impl Actions {
         let known = self.known(stored)?;
         let answer = self.inline(&known.action).await?;
         let deleted = self.store.delete(id, &known.revision).await;
-        self.cache.invalidate(id);
+        self.changed(id);
         deleted.map_err(store_fault)?;
         Ok(answer)
+    }
+
+    /// Told whether or not the store has said that it was done: it may have been.
+    fn changed(&self, id: &FullyQualifiedName) {
+        self.cache.invalidate(id);
+        self.sharing.announce(id);
     }
 
     async fn inline(&self, action: &Action) -> Result<Action, Fault> {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
+    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, Records, Server, ServerConfig,
+    StoredCode,
 };
 use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
@@ -92,6 +93,9 @@ impl Parts {
         let records = Arc::new(Records::new(Arc::clone(&bus), Arc::clone(&activations)));
         let invoker = Arc::new(EchoInvoker::new(Arc::clone(&records) as Arc<dyn RecordSink>));
         let invokers = vec![Arc::clone(&invoker) as Arc<dyn InvokerClient>];
+        let fleet = Arc::new(Fleet::new(invokers, Arc::new(HashPlacement)));
+        let engine =
+            LocalEngine::new(fleet, Arc::clone(&bus), Arc::clone(&records), Arc::clone(&activations));
         let backends = Backends {
             entities,
             subjects: Arc::clone(&self.subjects) as _,
@@ -99,7 +103,7 @@ impl Parts {
             code: Arc::new(code),
             records,
             bus,
-            fleet: Arc::new(Fleet::new(invokers, Arc::new(HashPlacement))),
+            engine: Arc::new(engine),
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
         let controller = Controller::start(ControllerConfig::new(manifest, info), backends).await.unwrap();

@@ -9,7 +9,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use oxwhisk_invoker_settings::Machine;
-use oxwhisk_standalone::cli::{self, Invocation, Refusal, Start};
+use oxwhisk_settings::Refusal;
+use oxwhisk_standalone::cli::{self, Invocation, Start};
 
 /// A machine on which defaults are the same wherever the tests run.
 fn machine() -> Machine {

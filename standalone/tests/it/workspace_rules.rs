@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-core", &[]),
     ("oxwhisk-config", &["oxwhisk-core"]),
     ("oxwhisk-service", &["oxwhisk-core", "oxwhisk-config"]),
+    ("oxwhisk-settings", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-service"]),
     ("oxwhisk-metrics", &[]),
     ("oxwhisk-ops", &["oxwhisk-config", "oxwhisk-metrics", "oxwhisk-service"]),
     ("oxwhisk-sqlite", &[]),
@@ -47,6 +48,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "oxwhisk-throttle",
         ],
     ),
+    (
+        "oxwhisk-controller-settings",
+        &["oxwhisk-core", "oxwhisk-config", "oxwhisk-settings", "oxwhisk-store", "oxwhisk-controller"],
+    ),
     ("oxwhisk-throttle", &[]),
     (
         "oxwhisk-controller-service",
@@ -80,6 +85,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "oxwhisk-invoker",
         &["oxwhisk-core", "oxwhisk-config", "oxwhisk-service", "oxwhisk-invoker-api", "oxwhisk-container"],
+    ),
+    (
+        "oxwhisk-invoker-service",
+        &[
+            "oxwhisk-core",
+            "oxwhisk-config",
+            "oxwhisk-container",
+            "oxwhisk-docker",
+            "oxwhisk-grpc",
+            "oxwhisk-invoker",
+            "oxwhisk-invoker-api",
+            "oxwhisk-invoker-remote",
+            "oxwhisk-invoker-settings",
+            "oxwhisk-kafka",
+            "oxwhisk-messaging",
+            "oxwhisk-metrics",
+            "oxwhisk-ops",
+            "oxwhisk-proto",
+            "oxwhisk-sandbox",
+            "oxwhisk-service",
+            "oxwhisk-settings",
+        ],
     ),
     (
         "oxwhisk-invoker-settings",

@@ -129,7 +129,12 @@ pub(super) fn start(
     shared: &Arc<Shared>,
 ) -> Result<watch::Receiver<bool>, ConfigError> {
     let names = Names::of(config);
-    let options = options::consumer(config, &names.group(topic), true)?;
+    let mut options = options::consumer(config, &names.group(topic), true)?;
+    if topic == Topic::DeadLetters {
+        // Read now and then, by whichever process an administrator asks: a member that stayed in the group between two
+        // readings would keep its part from everybody else.
+        options.remove("group.instance.id");
+    }
     let context = GroupContext {
         client: Context(Arc::clone(status)),
         topic: names.topic(topic),
