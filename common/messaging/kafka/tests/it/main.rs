@@ -6,5 +6,6 @@ mod conformance;
 mod faults;
 mod fixture;
 mod groups;
+mod lanes;
 mod security;
 mod start;
