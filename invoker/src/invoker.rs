@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use oxwhisk_container::{ContainerError, ContainerFactory};
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_invoker_api::offers::{Room, RoomSignal};
 use oxwhisk_invoker_api::{
-    CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError, InvokerCapacity, InvokerClient,
-    RecordSink, StartedObserver,
+    Activating, CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError, InvokerCapacity,
+    InvokerClient, RecordSink, RoomWatch, StartedObserver,
 };
 use tokio::task::JoinHandle;
 
@@ -65,6 +66,11 @@ impl Invoker {
         self.shell.end_containers(deadline).await
     }
 
+    /// An activation goes on when whoever waits for it does not.
+    fn detached(&self, work: Activating) -> Activating {
+        Box::pin(DetachOnDrop::new(work, self.shell.activations.clone(), self.shell.runtime.clone()))
+    }
+
     /// Activations that wait for a container.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -98,8 +104,7 @@ impl InvokerClient for Invoker {
         'a: 'b,
         Self: 'b,
     {
-        let work = Box::pin(run::activate(Arc::clone(&self.shell), dispatch));
-        Box::pin(DetachOnDrop::new(work, self.shell.activations.clone(), self.shell.runtime.clone()))
+        self.detached(Box::pin(run::activate(Arc::clone(&self.shell), dispatch)))
     }
 
     fn capacity(&self) -> InvokerCapacity {
@@ -110,5 +115,26 @@ impl InvokerClient for Invoker {
     async fn invalidate(&self, action: &FullyQualifiedName) {
         let effects = self.shell.pool().invalidate(action, Instant::now());
         self.shell.perform(effects);
+    }
+}
+
+impl RoomWatch for Invoker {
+    fn look(&self, look: &mut dyn FnMut(&dyn Room)) {
+        look(&*self.shell.pool());
+    }
+
+    fn dispatch_if(
+        &self,
+        dispatch: Dispatch,
+        claim: &mut dyn FnMut(&dyn Room) -> bool,
+    ) -> Result<Activating, DispatchError> {
+        let acquire = |key: &_, since| self.shell.acquire_if(key, since, claim);
+        let begun = run::begin(&self.shell, dispatch, acquire)?;
+        Ok(self.detached(Box::pin(run::to_end(Arc::clone(&self.shell), begun))))
+    }
+
+    fn watch(&self, signal: Arc<RoomSignal>) {
+        // The first one stays.
+        let _ = self.shell.room.set(signal);
     }
 }

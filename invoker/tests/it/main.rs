@@ -7,5 +7,6 @@ mod lifecycle;
 mod logs;
 mod outcomes;
 mod pooling;
+mod rooms;
 mod runtimes;
 mod server;

@@ -145,6 +145,7 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
 
     /// A dispatch names an offer. What was held is free for it, so it must take it before anything else is decided.
     pub fn accept(&mut self, controller: &C, offer: OfferId, key: &WorkKey) -> Acceptance {
+        self.heard(controller);
         let is_its_own = |held: &Held<C>| held.controller == *controller;
         if !self.held.get(&offer).is_some_and(is_its_own) {
             return Acceptance::Void;
@@ -154,11 +155,11 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         if fits { Acceptance::Held } else { Acceptance::Void }
     }
 
-    /// A controller has no use for an offer.
-    pub fn decline(&mut self, controller: &C, offer: OfferId) {
-        if self.held.get(&offer).is_some_and(|held| held.controller == *controller) {
-            self.release(offer);
-        }
+    /// A controller has no use for an offer. Answers whether anything was held by it, which may now be offered again.
+    pub fn decline(&mut self, controller: &C, offer: OfferId) -> bool {
+        self.heard(controller);
+        let is_its_own = self.held.get(&offer).is_some_and(|held| held.controller == *controller);
+        is_its_own && self.release(offer).is_some()
     }
 
     /// A controller's stream has ended: nothing is left of it.
@@ -171,11 +172,29 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
     /// for it.
     #[must_use]
     pub fn admits(&self, key: &WorkKey, room: &dyn Room) -> bool {
-        let mut ledger = self.ledger();
-        if ledger.take_warm(key, room) {
-            return true;
+        let (ledger, free) = self.left(room);
+        ledger.has_slot(key, room, free) || (key.memory <= free && self.overdue().is_none())
+    }
+
+    /// Whether a dispatch may take room now, by its offer or without. To be asked under the lock under which it then takes
+    /// it: so two never take the same, and what was held for it is not given to another in between.
+    ///
+    /// An offer does not stand in for the room itself: containers fail, actions change, and of two idle containers the
+    /// pool may evict the one that was held.
+    pub fn claim(&mut self, controller: &C, offer: Option<OfferId>, key: &WorkKey, room: &dyn Room) -> bool {
+        let accepted = offer.map(|offer| self.accept(controller, offer, key));
+        if accepted != Some(Acceptance::Held) {
+            return self.admits(key, room);
         }
-        self.overdue().is_none() && ledger.take_memory(key, room)
+        let ledger = self.ledger();
+        let free = ledger.free_for_held(room);
+        ledger.has_slot(key, room, free) || key.memory <= free
+    }
+
+    /// Megabytes that a dispatch without an offer could get for a new container.
+    #[must_use]
+    pub fn free(&self, room: &dyn Room) -> u64 {
+        if self.overdue().is_some() { 0 } else { self.left(room).1 }
     }
 
     /// Ends offers that were held for long enough. What they held may be offered again.
@@ -202,6 +221,12 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         self.held.len()
     }
 
+    /// Whether any work waits with a controller.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
     /// Work that controllers say waits with them; the same work may be wanted of other invokers too.
     #[must_use]
     pub fn wanted(&self) -> u64 {
@@ -223,37 +248,40 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
 
     /// Whom the next offer goes to, already booked. Warm containers find their action first; then memory goes round.
     fn choose(&self, ledger: &mut Ledger, room: &dyn Room) -> Option<(Place, bool)> {
-        let overdue = self.overdue();
-        if let Some(place) = overdue {
+        let (place, warm) = self.whose_turn(ledger, room)?;
+        let key = &self.turns[place.0].1[place.1].key;
+        if warm {
+            ledger.hold_slot(key);
+        } else {
+            ledger.hold_memory(key.memory);
+        }
+        Some((place, warm))
+    }
+
+    /// Looks at every want, so what is the same for all of them is summed up once.
+    fn whose_turn(&self, ledger: &Ledger, room: &dyn Room) -> Option<(Place, bool)> {
+        let free = ledger.free(room);
+        if let Some(place) = self.overdue() {
             let key = &self.turns[place.0].1[place.1].key;
-            if ledger.take_warm(key, room) {
+            if ledger.has_slot(key, room, free) {
                 return Some((place, true));
             }
-            if ledger.take_memory(key, room) {
+            if key.memory <= free {
                 return Some((place, false));
             }
+            // While it waits for memory, only what takes none goes to others.
+            return self.first(|want| ledger.has_busy_slot(&want.key, room)).map(|place| (place, true));
         }
-        let open = || {
-            self.turns.iter().enumerate().flat_map(|(turn, (_, wants))| {
-                wants
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, want)| want.is_open())
-                    .map(move |(at, want)| ((turn, at), want))
-            })
-        };
-        // While one waits for memory, only what takes none goes to others.
-        let warm = open().find(|(_, want)| match overdue {
-            Some(_) => ledger.take_busy_slot(&want.key, room),
-            None => ledger.take_warm(&want.key, room),
-        });
-        if let Some((place, _)) = warm {
-            return Some((place, true));
-        }
-        if overdue.is_some() {
-            return None;
-        }
-        open().find(|(_, want)| ledger.take_memory(&want.key, room)).map(|(place, _)| (place, false))
+        let warm = self.first(|want| ledger.has_slot(&want.key, room, free)).map(|place| (place, true));
+        warm.or_else(|| self.first(|want| want.key.memory <= free).map(|place| (place, false)))
+    }
+
+    /// The first in order of those who may get an offer.
+    fn first(&self, fits: impl Fn(&Want) -> bool) -> Option<Place> {
+        self.turns.iter().enumerate().find_map(|(turn, (_, wants))| {
+            let at = wants.iter().position(|want| want.is_open() && fits(want));
+            at.map(|at| (turn, at))
+        })
     }
 
     /// The want that was passed over too often.
@@ -312,12 +340,26 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         let mut ledger = Ledger::default();
         for held in self.held.values() {
             if held.warm {
-                *ledger.warm.entry(Arc::clone(&held.key)).or_insert(0) += 1;
+                ledger.hold_slot(&held.key);
             } else {
-                ledger.cold += held.key.memory;
+                ledger.hold_memory(held.key.memory);
             }
         }
         ledger
+    }
+
+    /// What is held, and the megabytes beside it.
+    fn left(&self, room: &dyn Room) -> (Ledger, u64) {
+        let ledger = self.ledger();
+        let free = ledger.free(room);
+        (ledger, free)
+    }
+
+    /// A controller that answers is not silent, however late.
+    fn heard(&mut self, controller: &C) {
+        if let Some((_, wants)) = self.turns.iter_mut().find(|(other, _)| other == controller) {
+            wants.iter_mut().for_each(|want| want.silent = false);
+        }
     }
 }
 

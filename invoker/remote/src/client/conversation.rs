@@ -117,8 +117,9 @@ impl Shared {
     /// With too much unsent the stream is given up: the other side does not read.
     fn send(&self, message: Message) {
         let mut unsent = self.unsent();
-        let sent = unsent.as_ref().map(|sender| sender.try_send(ConverseRequest { message: Some(message) }));
-        if let Some(Err(mpsc::error::TrySendError::Full(_))) = sent {
+        let Some(sender) = unsent.as_ref() else { return };
+        let sent = sender.try_send(ConverseRequest { message: Some(message) });
+        if let Err(mpsc::error::TrySendError::Full(_)) = sent {
             tracing::warn!(invoker = %self.invoker, "an invoker does not take its orders");
             *unsent = None;
         }

@@ -1,7 +1,6 @@
 //! Between the contract's messages and the platform's types.
 
 mod dispatch;
-#[cfg(feature = "client")]
 mod offer;
 mod said;
 
@@ -9,8 +8,7 @@ mod said;
 pub(crate) use dispatch::to_message;
 #[cfg(feature = "server")]
 pub(crate) use dispatch::{Arguments, from_message};
-#[cfg(feature = "client")]
-pub(crate) use offer::{offer_from_message, want_to_message};
+pub(crate) use offer::*;
 pub(crate) use said::*;
 
 /// A peer sent what cannot be understood.

@@ -7,6 +7,7 @@ use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::{Guards, Incarnation, Keeper};
 use oxwhisk_grpc::Identity;
 use oxwhisk_invoker_api::Dispatch;
+use oxwhisk_invoker_api::offers::{OfferBook, OfferId};
 use oxwhisk_proto::dispatch::v1::ConverseResponse;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ pub(super) struct State {
     /// What the keeper holds, with what it does not need to know.
     pub(super) work: HashMap<ActivationId, Work>,
     pub(super) conversations: HashMap<Incarnation, Conversation>,
+    /// Who wants room, and what is held for whom. Only those who converse have anything in it.
+    pub(super) book: OfferBook<Incarnation>,
     /// The latest conversation of each controller that is remembered.
     pub(super) latest: HashMap<Incarnation, u64>,
     /// Numbers conversations.
@@ -29,9 +32,15 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(max_held: usize) -> Self {
-        let keeper = Keeper::new(max_held, Guards::default());
-        Self { keeper, work: HashMap::new(), conversations: HashMap::new(), latest: HashMap::new(), next: 0 }
+    pub(super) fn new(max_held: usize, book: OfferBook<Incarnation>) -> Self {
+        Self {
+            keeper: Keeper::new(max_held, Guards::default()),
+            work: HashMap::new(),
+            conversations: HashMap::new(),
+            book,
+            latest: HashMap::new(),
+            next: 0,
+        }
     }
 
     pub(super) fn is_latest(&self, by: Incarnation, number: u64) -> bool {
@@ -43,7 +52,7 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Work {
     /// Until it is run.
-    pub(super) dispatch: Option<Dispatch>,
+    pub(super) ordered: Option<Ordered>,
     /// Records handed over so far.
     pub(super) versions: u32,
     /// One of them is on the bus.
@@ -55,9 +64,18 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(dispatch: Dispatch) -> Self {
-        Self { dispatch: Some(dispatch), versions: 0, durable: false, document: Bytes::new(), refusal: None }
+    pub(super) fn new(ordered: Ordered) -> Self {
+        Self { ordered: Some(ordered), versions: 0, durable: false, document: Bytes::new(), refusal: None }
     }
+}
+
+/// A dispatch as it was ordered.
+#[derive(Debug)]
+pub(super) struct Ordered {
+    pub(super) dispatch: Dispatch,
+    pub(super) by: Incarnation,
+    /// The offer that it names.
+    pub(super) offer: Option<OfferId>,
 }
 
 /// A controller that converses.
