@@ -71,7 +71,8 @@ pub trait LaneControl: fmt::Debug + Send + Sync + 'static {
     fn barrier(&self, lane: Partition) -> Barrier;
 
     /// The bus's time, in milliseconds since the epoch, of the lane's oldest message of `activations` and
-    /// `activations.parked` that is not done. `None`: there is none, or the lane is not owned.
+    /// `activations.parked` that is not done. `None`: there is none, or the lane is not owned. Where not everything was read
+    /// that may be there, it is a time that none of it is older than.
     fn oldest(&self, lane: Partition) -> Option<i64>;
 }
 

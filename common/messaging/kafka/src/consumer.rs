@@ -1,6 +1,7 @@
 //! Consuming a queue as a member of its group.
 
 pub(crate) mod group;
+pub(crate) mod offsets;
 mod poll;
 pub(crate) mod state;
 
@@ -15,7 +16,7 @@ use crate::config::KafkaConfig;
 use crate::error::ConfigError;
 use crate::status::Status;
 use group::{Member, Shared};
-pub(crate) use poll::{ends, list, number, since, start};
+pub(crate) use poll::start;
 use state::State;
 
 /// A poll loop that was begun.

@@ -14,6 +14,7 @@ pub mod acl;
 mod blocking;
 mod bus;
 pub mod chunk;
+mod clock;
 pub mod config;
 mod consumer;
 mod error;

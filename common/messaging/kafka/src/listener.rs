@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,8 +15,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::until_led;
+use crate::clock::before_now;
 use crate::config::KafkaConfig;
-use crate::consumer::{ends, since};
+use crate::consumer::offsets::{ends, since};
 use crate::error::{self, Asked, Meaning};
 use crate::names::Names;
 use crate::options::{self, Use};
@@ -101,12 +102,6 @@ impl KafkaListener {
         let principal = self.config.security.principal();
         error::of_request(Asked { principal: &principal, action: "read the topic", name: &self.topic }, error)
     }
-}
-
-/// Milliseconds since the epoch.
-fn before_now(back: Duration) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.saturating_sub(back).as_millis()).unwrap_or(i64::MAX)
 }
 
 #[async_trait]

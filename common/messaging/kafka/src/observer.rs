@@ -10,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::blocking::until_led;
 use crate::config::KafkaConfig;
-use crate::consumer::ends;
+use crate::consumer::offsets::ends;
 use crate::error::{self, ConfigError, Meaning};
 use crate::options::{self, Use};
 use crate::status::{Context, Status};

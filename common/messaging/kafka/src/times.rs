@@ -11,14 +11,14 @@ pub(crate) struct Times {
     counts: BTreeMap<i64, usize>,
     /// Of the first record that was read, which was not done then: what is not done is no older.
     pub(crate) first: Option<i64>,
-    /// Of the last record that was read.
-    last: Option<i64>,
+    /// What was not read is no older: the time of the last record that was, or when an empty partition was taken up.
+    floor: i64,
 }
 
 impl Times {
     pub(crate) fn read(&mut self, offset: u64, at: i64, fresh: bool) {
         self.first.get_or_insert(at);
-        self.last = Some(at);
+        self.floor = self.floor.max(at);
         if fresh && self.open.insert(offset, at).is_none() {
             *self.counts.entry(at).or_default() += 1;
         }
@@ -34,11 +34,16 @@ impl Times {
         }
     }
 
-    /// Of the oldest one not done. `more`: there may be some that were not read; those are no older than the last one that
-    /// was.
+    /// The partition was taken up when it was empty.
+    pub(crate) fn begin_at(&mut self, at: i64) {
+        self.floor = at;
+    }
+
+    /// Of the oldest one not done. `more`: there may be some that were not read, of which it is only known what they are not
+    /// older than.
     pub(crate) fn oldest(&self, more: bool) -> Option<i64> {
         let read = self.counts.keys().next().copied();
-        read.or_else(|| more.then(|| self.last.unwrap_or(0)))
+        read.or_else(|| more.then_some(self.floor))
     }
 }
 
@@ -50,6 +55,8 @@ mod tests {
     fn the_oldest_is_of_what_is_not_done() {
         let mut times = Times::default();
         assert_eq!((times.oldest(false), times.oldest(true)), (None, Some(0)));
+        times.begin_at(7);
+        assert_eq!((times.oldest(false), times.oldest(true)), (None, Some(7)));
         for (offset, at) in [(3, 30), (4, 20), (5, 20), (6, 50)] {
             times.read(offset, at, offset != 6);
         }

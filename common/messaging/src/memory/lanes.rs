@@ -3,6 +3,7 @@
 mod lane;
 mod shared;
 mod state;
+mod subscription;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +15,12 @@ use tokio::sync::watch;
 
 use super::{MemoryBus, MemoryOptions};
 use crate::{
-    Barrier, Bus, BusError, BusStatus, Channel, LaneBus, LaneControl, LaneEvent, LaneSubscription, Listener,
-    Message, Partition, Receipt, Subscription, Topic, Wanted,
+    Bus, BusError, BusStatus, Channel, LaneBus, LaneSubscription, Listener, Message, Partition, Receipt,
+    Subscription, Topic,
 };
 use shared::SharedSubscription;
 use state::{MemberId, State};
+use subscription::MemoryLaneSubscription;
 
 /// Lanes that several members share, with a [`MemoryBus`] for everything else.
 #[derive(Clone, Debug)]
@@ -169,8 +171,7 @@ impl LaneBus for MemoryLaneBus {
         let member = self.shared.state().join();
         *subscribed = Some(member);
         self.shared.changed();
-        let control = Arc::new(MemoryControl { shared: Arc::clone(&self.shared), member });
-        Ok(Box::new(MemoryLaneSubscription { control, ended: self.ended.subscribe() }))
+        Ok(Box::new(MemoryLaneSubscription::new(&self.shared, member, self.ended.subscribe())))
     }
 }
 
@@ -232,74 +233,5 @@ impl Bus for MemoryLaneBus {
 
     async fn close(&self) {
         self.end(BusError::Closed);
-    }
-}
-
-#[derive(Debug)]
-struct MemoryLaneSubscription {
-    control: Arc<MemoryControl>,
-    ended: watch::Receiver<Option<BusError>>,
-}
-
-#[async_trait]
-impl LaneSubscription for MemoryLaneSubscription {
-    async fn next(&mut self, wanted: Wanted, max: usize) -> Result<LaneEvent, BusError> {
-        let MemoryControl { shared, member } = &*self.control;
-        let mut news = shared.news.subscribe();
-        loop {
-            if let Some(why) = &*self.ended.borrow_and_update() {
-                return Err(why.clone());
-            }
-            if let Some(event) = shared.state().event(*member, wanted, max) {
-                return Ok(event);
-            }
-            tokio::select! {
-                _ = news.changed() => {}
-                _ = self.ended.changed() => {}
-            }
-        }
-    }
-
-    fn control(&self) -> Arc<dyn LaneControl> {
-        Arc::clone(&self.control) as Arc<dyn LaneControl>
-    }
-}
-
-impl Drop for MemoryLaneSubscription {
-    fn drop(&mut self) {
-        self.control.shared.leave(self.control.member);
-    }
-}
-
-#[derive(Debug)]
-struct MemoryControl {
-    shared: Arc<Shared>,
-    member: MemberId,
-}
-
-impl LaneControl for MemoryControl {
-    fn done(&self, topic: Topic, lane: Partition, offset: u64) {
-        let mut state = self.shared.state();
-        if state.owns(self.member, lane)
-            && let Some(lane) = state.lane(lane)
-        {
-            lane.done(topic, offset);
-        }
-        drop(state);
-        self.shared.changed();
-    }
-
-    fn barrier(&self, lane: Partition) -> Barrier {
-        let barrier = self.shared.state().barrier(self.member, lane);
-        self.shared.changed();
-        barrier
-    }
-
-    fn oldest(&self, lane: Partition) -> Option<i64> {
-        let mut state = self.shared.state();
-        if !state.owns(self.member, lane) {
-            return None;
-        }
-        state.lane(lane)?.oldest()
     }
 }

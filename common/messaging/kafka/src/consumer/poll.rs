@@ -13,7 +13,9 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::watch;
 
 use super::group::{Group, Member, Shared};
+use super::offsets::{ends, list, number, numbers, raw};
 use super::state::{Commit, Start};
+use crate::clock::{SKEW, before_now};
 use crate::config::KafkaConfig;
 use crate::error::{self, Asked, ConfigError, Meaning};
 use crate::names::Names;
@@ -77,22 +79,6 @@ impl<S: Group> ConsumerContext for GroupContext<S> {
     }
 }
 
-pub(crate) fn number(partition: i32) -> u32 {
-    u32::try_from(partition).unwrap_or(0)
-}
-
-fn numbers(partitions: &TopicPartitionList) -> Vec<u32> {
-    partitions.elements().iter().map(|element| number(element.partition())).collect()
-}
-
-pub(crate) fn list(topic: &str, partitions: &[u32]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
-        list.add_partition(topic, i32::try_from(*partition).unwrap_or(i32::MAX));
-    }
-    list
-}
-
 impl<S: Group> GroupContext<S> {
     fn topic(&self) -> &'static str {
         self.member.topic.name()
@@ -121,7 +107,7 @@ impl<S: Group> GroupContext<S> {
         let mut offsets = TopicPartitionList::with_capacity(commits.len());
         for Commit { topic, partition, offset, metadata } in commits {
             let name = self.names.topic(*topic);
-            let mut element = offsets.add_partition(&name, i32::try_from(*partition).unwrap_or(i32::MAX));
+            let mut element = offsets.add_partition(&name, raw(*partition));
             element.set_offset(Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX)))?;
             element.set_metadata(metadata);
         }
@@ -277,15 +263,20 @@ impl<S: Group> Poll<S> {
     /// Of each partition, the topic's own and those that follow it.
     fn starts(&self, partitions: &[u32]) -> KafkaResult<Vec<Vec<Start>>> {
         let GroupContext { names, member, .. } = &**self.consumer.context();
-        let mut of_all = vec![Vec::new(); partitions.len()];
-        for topic in [member.topic].iter().chain(member.follow) {
-            let starts = self.starts_of(&list(&names.topic(*topic), partitions))?;
-            of_all.iter_mut().zip(starts).for_each(|(all, start)| all.push(start));
+        let topics = [member.topic].into_iter().chain(member.follow.iter().copied());
+        let topics: Vec<String> = topics.map(|topic| names.topic(topic)).collect();
+        let mut all = TopicPartitionList::with_capacity(topics.len() * partitions.len());
+        for partition in partitions {
+            for topic in &topics {
+                all.add_partition(topic, raw(*partition));
+            }
         }
-        Ok(of_all)
+        let starts = self.starts_of(&all)?;
+        Ok(starts.chunks(topics.len()).map(<[Start]>::to_vec).collect())
     }
 
     fn starts_of(&self, partitions: &TopicPartitionList) -> KafkaResult<Vec<Start>> {
+        let at = before_now(Duration::ZERO) - SKEW;
         let lows = self.ends(partitions, Offset::Beginning)?;
         let highs = self.ends(partitions, Offset::End)?;
         let committed = self.consumer.committed_offsets(partitions.clone(), self.config.request_timeout)?;
@@ -298,12 +289,11 @@ impl<S: Group> Poll<S> {
                 }
                 _ => None,
             };
-            starts.push(Start { committed, low, high });
+            starts.push(Start { committed, low, high, at });
         }
         Ok(starts)
     }
 
-    /// The first or the next offset of partitions.
     fn ends(&self, partitions: &TopicPartitionList, which: Offset) -> KafkaResult<Vec<u64>> {
         ends(&self.consumer, partitions, which, self.config.request_timeout)
     }
@@ -335,43 +325,4 @@ impl<S: Group> Poll<S> {
             tracing::error!(topic = self.topic(), %error, "cannot pause or resume partitions");
         }
     }
-}
-
-/// The first or the next offset of partitions.
-pub(crate) fn ends<C: ConsumerContext, K: rdkafka::consumer::Consumer<C>>(
-    consumer: &K,
-    partitions: &TopicPartitionList,
-    which: Offset,
-    limit: Duration,
-) -> KafkaResult<Vec<u64>> {
-    let mut asked = partitions.clone();
-    asked.set_all_offsets(which)?;
-    let found = consumer.offsets_for_times(asked, limit)?;
-    let mut ends = Vec::with_capacity(found.count());
-    for element in found.elements() {
-        element.error()?;
-        ends.push(element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0));
-    }
-    Ok(ends)
-}
-
-/// The first offsets of partitions at a time, in milliseconds since the epoch; `None` where nothing is as new.
-pub(crate) fn since<C: ConsumerContext, K: rdkafka::consumer::Consumer<C>>(
-    consumer: &K,
-    partitions: &TopicPartitionList,
-    time: i64,
-    limit: Duration,
-) -> KafkaResult<Vec<Option<u64>>> {
-    let mut asked = partitions.clone();
-    asked.set_all_offsets(Offset::Offset(time))?;
-    let found = consumer.offsets_for_times(asked, limit)?;
-    let mut offsets = Vec::with_capacity(found.count());
-    for element in found.elements() {
-        element.error()?;
-        offsets.push(match element.offset() {
-            Offset::Offset(offset) => u64::try_from(offset).ok(),
-            _ => None,
-        });
-    }
-    Ok(offsets)
 }

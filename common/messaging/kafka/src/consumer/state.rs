@@ -23,6 +23,8 @@ pub(crate) struct Start {
     /// The first record that is still there, and the one after the last.
     pub(crate) low: u64,
     pub(crate) high: u64,
+    /// A time before that was asked for, in milliseconds since the epoch, whatever clocks differ by.
+    pub(crate) at: i64,
 }
 
 /// What is to be committed.

@@ -9,13 +9,11 @@ use std::time::Duration;
 use oxwhisk_messaging::{Barrier, LaneMessage, Partition, Topic};
 
 use crate::chunk::{Assembler, Whole};
+use crate::clock::SKEW;
 use crate::config::Consuming;
 use crate::consumer::state::{Commit, Start};
 use crate::tracker::{Bounds, Tracker};
 use crate::wire::{Content, Record};
-
-/// Clocks of brokers may differ by this much, in milliseconds: a mark on one may look older than its message on another.
-const CLOCK_SKEW: i64 = 60_000;
 
 /// A barrier that was asked for, with the end of the lane's `inflight` when that is known.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +65,7 @@ impl Notes {
 
     /// The time to look for where reading begins: that of the oldest message that is not done, less what clocks may differ by.
     pub(super) fn time_to_look_for(oldest: i64) -> i64 {
-        oldest.saturating_sub(CLOCK_SKEW).max(0)
+        oldest.saturating_sub(SKEW).max(0)
     }
 
     /// Reading begins: at the oldest note, or at `since`, the first record of the time of the oldest message.

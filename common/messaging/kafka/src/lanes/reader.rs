@@ -16,7 +16,7 @@ use super::FOLLOW;
 use super::state::{Source, State};
 use crate::config::KafkaConfig;
 use crate::consumer::group::{Group as _, Shared};
-use crate::consumer::{ends, list, number, since};
+use crate::consumer::offsets::{ends, list, number, raw, since};
 use crate::error::{self, Asked, ConfigError, Meaning};
 use crate::names::Names;
 use crate::options::{self, Use};
@@ -233,8 +233,4 @@ impl Reader {
         self.shared.state().fail(error, false);
         self.shared.tell();
     }
-}
-
-fn raw(lane: u32) -> i32 {
-    i32::try_from(lane).unwrap_or(i32::MAX)
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::Shared;
 use crate::{Bus as _, BusError, Completer, DeliveryId, Event, Heard, Listener, Subscription, Topic};
 
-type Ended = watch::Receiver<Option<BusError>>;
+pub(super) type Ended = watch::Receiver<Option<BusError>>;
 
 /// Waits until the member is gone.
 async fn gone(ended: &mut Ended) -> BusError {

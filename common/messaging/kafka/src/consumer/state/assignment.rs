@@ -84,6 +84,9 @@ impl Assignment {
         tracker.cut(start.low);
         (self.first, self.high) = (tracker.position(), start.high);
         self.tracker = Some(tracker);
+        if !self.is_behind() {
+            self.times.begin_at(start.at);
+        }
         (std::mem::take(&mut self.early), fault)
     }
 

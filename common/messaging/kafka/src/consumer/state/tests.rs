@@ -31,7 +31,12 @@ fn feed(state: &mut State, partition: u32, offsets: std::ops::Range<u64>) {
 }
 
 fn start(committed: Option<(u64, &str)>, high: u64) -> Start {
-    Start { committed: committed.map(|(offset, metadata)| (offset, metadata.to_owned())), low: 0, high }
+    Start {
+        committed: committed.map(|(offset, metadata)| (offset, metadata.to_owned())),
+        low: 0,
+        high,
+        at: 0,
+    }
 }
 
 /// A state with partition 0 taken up.

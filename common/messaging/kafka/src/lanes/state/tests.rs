@@ -13,7 +13,7 @@ const LANE: Partition = Partition(3);
 const HOUR: i64 = 3_600_000;
 
 fn start(committed: Option<u64>, high: u64) -> Start {
-    Start { committed: committed.map(|offset| (offset, String::new())), low: 0, high }
+    Start { committed: committed.map(|offset| (offset, String::new())), low: 0, high, at: HOUR }
 }
 
 fn record(offset: u64, key: &str, payload: Option<Chunk>) -> Record {
@@ -293,4 +293,17 @@ fn done_is_committed_by_topic() {
     state.not_committed(&commits[1]);
     assert_eq!(state.commits(), commits[1..]);
     assert_eq!(state.oldest(LANE), Some(HOUR + 1));
+}
+
+#[test]
+fn what_was_not_read_is_reckoned_with() {
+    let mut state = taken_up(Consuming::default(), [start(None, 1), start(None, 0), start(None, 0)]);
+    assert_eq!(state.oldest(LANE), Some(0), "anything may lie there");
+    read(&mut state, Topic::Activations, whole(0, "a"));
+    assert_eq!(state.oldest(LANE), Some(HOUR), "nobody reads the parked ones yet, and there were none");
+    state.done(Topic::Activations, LANE, 0);
+    state.reads(source(&state, Topic::Parked));
+    state.flow();
+    state.reader_flow(Topic::Parked);
+    assert_eq!(state.oldest(LANE), None);
 }
