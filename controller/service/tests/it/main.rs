@@ -1,5 +1,15 @@
-//! Forged, stolen, swapped and expired tickets, over real connections.
+//! A controller among other services, from outside: its library, and the binary.
 
+mod binary;
+mod caches;
+mod cluster;
 mod code;
+mod command_line;
+mod configuration;
+mod dead_letters;
 mod fixture;
+mod given;
+mod http;
+mod process;
 mod records;
+mod services;
