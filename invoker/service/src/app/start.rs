@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use oxwhisk_invoker::{Invoker, InvokerConfig};
+use oxwhisk_invoker_remote::server::HeartbeatOptions;
 use oxwhisk_invoker_settings::stem_cells;
 use oxwhisk_kafka::StartError;
 use oxwhisk_messaging::{Bus as _, BusStatus};
@@ -55,6 +56,9 @@ impl App {
             .await
             .map_err(|error| Refusal::new(Exit::System, error))?;
         self.server.attach(Arc::clone(&invoker) as _);
+        // Heartbeats go on while Kafka is away: whoever is told that it is there has it take work.
+        let (address, name) = (self.address.clone(), config.identity.name.clone());
+        self.server.announce(HeartbeatOptions::new(address, name, env!("CARGO_PKG_VERSION").to_owned()));
         // It is set here and nowhere else.
         let _ = self.invoker.set(invoker);
         part.ready();
