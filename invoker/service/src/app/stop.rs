@@ -25,10 +25,14 @@ impl App {
             }
         }
         if !self.server.close(CLEAN_UP).await {
-            tracing::warn!(left = self.server.held(), "not every result was acknowledged by its controller");
+            match self.server.held() {
+                0 => tracing::warn!("not every record is on Kafka yet"),
+                left => tracing::warn!(left, "not every result was acknowledged by its controller"),
+            }
         }
-        self.bus.close().await;
+        // Nobody listens any more, which tells controllers that this invoker is gone for good.
         self.serving.cancel();
+        self.bus.close().await;
         self.tasks.drain(CLEAN_UP).await;
         if let Some(factory) = self.factory.get()
             && let Err(error) = factory.shutdown().await

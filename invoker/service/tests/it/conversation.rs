@@ -65,7 +65,7 @@ pub(crate) async fn rig(
     Some((binary, controller, certificates))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn actions_of_every_kind_run_with_the_code_that_their_ticket_gets() {
     let test = "actions_of_every_kind_run_with_the_code_that_their_ticket_gets";
     let Some((binary, mut controller, _certificates)) = rig(test, &[NO_KAFKA]).await else { return };
@@ -102,7 +102,7 @@ async fn actions_of_every_kind_run_with_the_code_that_their_ticket_gets() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_action_whose_code_is_gone_is_recorded_as_a_failure() {
     let test = "an_action_whose_code_is_gone_is_recorded_as_a_failure";
     let Some((_binary, mut controller, _certificates)) = rig(test, &[NO_KAFKA]).await else { return };

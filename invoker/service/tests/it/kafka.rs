@@ -92,7 +92,7 @@ async fn record(records: &mut dyn messaging::Subscription, id: ActivationId) -> 
     tokio::time::timeout(LIMIT, waiting).await.expect("a record in time")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_tells_that_it_is_there_and_hands_records_over_with_their_tickets() {
     let test = "it_tells_that_it_is_there_and_hands_records_over_with_their_tickets";
     let Some(hosts) = variable("OXWHISK_TEST_KAFKA", test) else { return };
@@ -136,7 +136,7 @@ async fn it_tells_that_it_is_there_and_hands_records_over_with_their_tickets() {
     bus.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_that_are_not_there_yet_are_waited_for() {
     let test = "topics_that_are_not_there_yet_are_waited_for";
     let Some(hosts) = variable("OXWHISK_TEST_KAFKA", test) else { return };
@@ -153,7 +153,7 @@ async fn topics_that_are_not_there_yet_are_waited_for() {
     bus.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_that_kafka_does_not_know_is_refused_and_that_is_said() {
     let test = "a_user_that_kafka_does_not_know_is_refused_and_that_is_said";
     let Some(hosts) = variable("OXWHISK_TEST_KAFKA_SASL", test) else { return };

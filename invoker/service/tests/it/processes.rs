@@ -2,6 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::binary::LIMIT;
 
 /// A process: its id, which may be given to another one day, and when it began.
 pub(crate) type Process = (u32, String);
@@ -36,8 +39,19 @@ pub(crate) fn below(root: u32) -> Vec<Process> {
     found.into_iter().map(|pid| (pid, all[&pid].1.clone())).collect()
 }
 
-/// Command lines of those that still run.
+/// Command lines of those that still run after a while: what is ended last may outlive the process that ends it by a moment.
 pub(crate) fn left_of(processes: &[Process]) -> Vec<String> {
+    let begin = Instant::now();
+    loop {
+        let left = running(processes);
+        if left.is_empty() || begin.elapsed() > LIMIT {
+            return left;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn running(processes: &[Process]) -> Vec<String> {
     let runs = |(pid, begun): &&Process| {
         stat(*pid).is_some_and(|(_, state, now)| now == *begun && !"ZX".contains(state))
     };
