@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::StoreLevel;
 use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
@@ -29,6 +30,8 @@ pub struct ControllerConfig {
     pub features: FeatureFlags,
     /// The header of a transaction's id, in requests and answers.
     pub transaction_header: TransactionHeader,
+    /// What actions promise that say nothing themselves.
+    pub delivery: Delivery,
     /// Whether other controllers change the same entities.
     pub sharing: Sharing,
 }
@@ -141,6 +144,7 @@ impl ControllerConfig {
             storing: Storing::default(),
             features: FeatureFlags::default(),
             transaction_header: TransactionHeader::default(),
+            delivery: Delivery::default(),
             sharing: Sharing::alone(),
         }
     }

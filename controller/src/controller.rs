@@ -125,7 +125,11 @@ impl Controller {
     /// Waits, at most for `grace`, until the record writer has ended, which it does when the bus is closed.
     pub async fn written(&self, grace: Duration) -> bool {
         self.writers.close();
-        tokio::time::timeout(grace, self.writers.wait()).await.is_ok()
+        let in_time = tokio::time::timeout(grace, self.writers.wait()).await.is_ok();
+        // A store that is away does not keep the process: what is not stored stays on the bus.
+        self.backends.records.stop();
+        self.writers.wait().await;
+        in_time
     }
 
     /// Answers one request, after `limit` with 503. The body has its own time.

@@ -17,5 +17,6 @@ pub use admitted::{Admitted, record_instead};
 pub(crate) use arguments::read_payload;
 pub use engine::{Called, Engine, InvokerState, Refused};
 pub use local::{Fleet, LocalEngine};
-pub use records::Records;
+pub(crate) use records::Found;
+pub use records::{NotAdmittable, RecentBounds, RecordForm, Records};
 pub(crate) use service::Invocations;

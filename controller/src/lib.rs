@@ -26,8 +26,8 @@ pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
 pub use invoke::{
-    Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotOpened, Readmission, Records,
-    Refused, record_instead,
+    Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotAdmittable, NotOpened,
+    Readmission, RecentBounds, RecordForm, Records, Refused, record_instead,
 };
 pub use sharing::{Announcer, Sharing};
 pub use throttle::InFlight;

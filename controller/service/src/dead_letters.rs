@@ -65,7 +65,7 @@ impl Redrive for LaneRedrive {
 mod tests {
     use super::*;
 
-    const MESSAGE: &str = r#"{"transaction":["t",1],"activationId":"0123456789abcdef0123456789abcdef",
+    const MESSAGE: &str = r#"{"transaction":"t","activationId":"0123456789abcdef0123456789abcdef",
         "action":{"path":"guest","name":"a"},"subject":"guest","namespace":"guest","namespaceUuid":"u",
         "arguments":{"x":  1.50},"received":5,"attempt":3}"#;
 

@@ -8,26 +8,38 @@ use async_trait::async_trait;
 use oxwhisk_controller_admin::parts::Health;
 use oxwhisk_controller_admin::{InvokerDirectory, InvokerStatus};
 use oxwhisk_core::id::InvokerId;
-use oxwhisk_loadbalancer::fleet::{InvokerInfo, Service, State};
+use oxwhisk_loadbalancer::fleet::{Service, State};
 
-/// One invoker, and what this controller has running there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    pub info: InvokerInfo,
-    pub running: u64,
-}
+use crate::engine::{ClusterEngine, InvokerDetails};
 
 /// What runs activations on a fleet, as far as administrators look at it.
 #[async_trait]
 pub trait FleetAccess: fmt::Debug + Send + Sync + 'static {
     /// Every invoker that was heard of or set by an administrator, by number.
-    fn members(&self) -> Vec<Member>;
+    fn members(&self) -> Vec<InvokerDetails>;
 
-    /// Puts an invoker into service or takes it out; says what it was before. `None`: its number is beyond the greatest.
+    /// Puts an invoker into service or takes it out; says what it was before. `None`: there is no such
+    /// invoker.
     fn set_service(&self, id: InvokerId, service: Service) -> Option<Service>;
 
-    /// Waits, at most for `limit`, until nothing of this controller runs there; what still does.
-    async fn drained(&self, id: InvokerId, limit: Duration) -> u64;
+    /// Waits, at most for `limit`, until nothing of this controller runs there; what still does. `None`: there is no such
+    /// invoker.
+    async fn drained(&self, id: InvokerId, limit: Duration) -> Option<u64>;
+}
+
+#[async_trait]
+impl FleetAccess for ClusterEngine {
+    fn members(&self) -> Vec<InvokerDetails> {
+        self.details()
+    }
+
+    fn set_service(&self, id: InvokerId, service: Service) -> Option<Service> {
+        ClusterEngine::set_service(self, id, service)
+    }
+
+    async fn drained(&self, id: InvokerId, limit: Duration) -> Option<u64> {
+        ClusterEngine::drained(self, id, limit).await
+    }
 }
 
 /// An [`InvokerDirectory`] over a fleet.
@@ -39,10 +51,6 @@ impl FleetDirectory {
     pub fn new(fleet: Arc<dyn FleetAccess>) -> Self {
         Self(fleet)
     }
-
-    fn is_known(&self, id: InvokerId) -> bool {
-        self.0.members().iter().any(|member| member.info.id == id)
-    }
 }
 
 #[async_trait]
@@ -52,23 +60,17 @@ impl InvokerDirectory for FleetDirectory {
     }
 
     async fn set_enabled(&self, id: InvokerId, enabled: bool) -> Option<bool> {
-        if !self.is_known(id) {
-            return None;
-        }
         let service = if enabled { Service::Enabled } else { Service::Draining };
         Some(self.0.set_service(id, service)? == Service::Enabled)
     }
 
     async fn drained(&self, id: InvokerId, limit: Duration) -> Option<u64> {
-        if !self.is_known(id) {
-            return None;
-        }
-        Some(self.0.drained(id, limit).await)
+        self.0.drained(id, limit).await
     }
 }
 
-fn status(member: Member) -> InvokerStatus {
-    let Member { info, running } = member;
+fn status(member: InvokerDetails) -> InvokerStatus {
+    let InvokerDetails { info, running } = member;
     let enabled = info.service == Service::Enabled;
     let health = match info.state {
         _ if !enabled => Health::Down,
@@ -106,9 +108,9 @@ mod tests {
 
     #[async_trait]
     impl FleetAccess for OneFleet {
-        fn members(&self) -> Vec<Member> {
+        fn members(&self) -> Vec<InvokerDetails> {
             let fleet = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            fleet.list().map(|info| Member { running: u64::from(info.id.0), info }).collect()
+            fleet.list().map(|info| InvokerDetails { running: u64::from(info.id.0), info }).collect()
         }
 
         fn set_service(&self, id: InvokerId, service: Service) -> Option<Service> {
@@ -118,8 +120,9 @@ mod tests {
             Some(before)
         }
 
-        async fn drained(&self, id: InvokerId, _limit: Duration) -> u64 {
-            u64::from(id.0)
+        async fn drained(&self, id: InvokerId, _limit: Duration) -> Option<u64> {
+            let fleet = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            fleet.list().find(|info| info.id == id).map(|info| u64::from(info.id.0))
         }
     }
 

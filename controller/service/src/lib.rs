@@ -1,6 +1,7 @@
 //! A controller among other services: the binary `controller`, and what it has that the standalone server has not.
 //!
 //! - [`cli`] and [`config`] read what is wanted; [`app`] puts the controller together on CouchDB, Kafka and gRPC;
+//! - [`ClusterEngine`] runs activations on the invokers of a cluster;
 //! - [`caches`] keeps the caches of several controllers true;
 //! - [`directory`] and [`dead_letters`] are an administrator's view of the cluster;
 //! - invokers run strangers' code, so nothing is given to them, or taken from them, but against a ticket: [`CodeService`]
@@ -14,8 +15,10 @@ mod code;
 pub mod config;
 pub mod dead_letters;
 pub mod directory;
+mod engine;
 pub mod key_file;
 mod records;
 
 pub use code::CodeService;
-pub use records::{Admission, NotAdmitted, TicketedRecords};
+pub use engine::{ClusterEngine, EngineConfig, EngineParts, InvokerDetails};
+pub use records::{NotAdmitted, TicketedRecords};

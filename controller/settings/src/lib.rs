@@ -1,6 +1,7 @@
 //! The keys that every controller reads, alone in its process with everything else or among other services.
 
 mod api;
+mod delivery;
 mod parameter_storage;
 mod storing;
 pub mod users;
@@ -34,6 +35,7 @@ pub fn read(settings: &mut Settings) -> ControllerConfig {
         storing,
         features,
         transaction_header,
+        delivery: delivery::read(settings),
         ..ControllerConfig::new(Arc::new(manifest), info)
     }
 }

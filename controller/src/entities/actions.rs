@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::{Action, ActionPut, NewActionDefaults, PutError};
 use oxwhisk_core::exec::{Code, Exec};
 use oxwhisk_core::id::Revision;
@@ -26,6 +27,8 @@ pub(crate) struct KnownAction {
     pub(crate) revision: Revision,
     pub(crate) action: Action,
     pub(crate) descriptor: Arc<ActionDescriptor>,
+    /// What the deployment promises where the action says nothing.
+    pub(crate) delivery: Delivery,
 }
 
 #[derive(Debug)]
@@ -38,6 +41,7 @@ pub(crate) struct Actions {
     withhold_api_key: bool,
     cache: ExpiringCache<FullyQualifiedName, Arc<KnownAction>>,
     sharing: Sharing,
+    delivery: Delivery,
 }
 
 /// Actions known at once; each takes some kilobytes, since code up to 16 KiB is with it.
@@ -54,6 +58,7 @@ impl Actions {
             withhold_api_key: config.features.require_api_key_annotation,
             cache: ExpiringCache::new(CACHED_ACTIONS, config.cache_ttl, config.sharing.clone()),
             sharing: config.sharing.clone(),
+            delivery: config.delivery,
         }
     }
 
@@ -155,6 +160,23 @@ impl Actions {
         Ok(answer)
     }
 
+    /// Creates one of the platform's own actions, in JavaScript and with the least memory there is.
+    pub(crate) async fn put_system_action(&self, id: &FullyQualifiedName, code: &str) -> Result<(), Fault> {
+        let memory = self.limits.memory.min.as_mb();
+        let put = serde_json::json!({
+            "exec": {"kind": "nodejs:default", "code": code}, "limits": {"memory": memory},
+        });
+        let put = serde_json::value::to_raw_value(&put).map_err(Fault::malformed_content)?;
+        let put = ActionPut::from_json(&put, &self.manifest, &id.path.namespace)
+            .map_err(Fault::malformed_content)?;
+        match self.put(id.clone(), put, true).await {
+            Ok(_) => Ok(()),
+            // Another one of this name has just created it.
+            Err(fault) if fault.status == StatusCode::CONFLICT => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Deletes an action; answers it as it was.
     pub(crate) async fn delete(&self, id: &FullyQualifiedName) -> Result<Action, Fault> {
         let stored = self.store.get(id).await.map_err(store_fault)?.ok_or_else(Fault::not_found)?;
@@ -190,7 +212,7 @@ impl Actions {
             Fault::corrupted()
         })?;
         let descriptor = Arc::new(self.describe(&action, &stored.revision)?);
-        Ok(KnownAction { revision: stored.revision, action, descriptor })
+        Ok(KnownAction { revision: stored.revision, action, descriptor, delivery: self.delivery })
     }
 
     fn describe(&self, action: &Action, revision: &Revision) -> Result<ActionDescriptor, Fault> {

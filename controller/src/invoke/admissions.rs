@@ -7,7 +7,7 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
-use oxwhisk_invoker_api::{Dispatch, StorePolicy};
+use oxwhisk_invoker_api::{Dispatch, ResponseLimits, StorePolicy};
 use serde_json::value::RawValue;
 
 use crate::auth::{Authenticator, Caller};
@@ -157,6 +157,47 @@ impl Admissions {
             store,
             traceparent: message.traceparent.clone(),
         }))
+    }
+
+    /// A dispatch of one of the platform's own actions, which is created if it is not there; it counts for no limit and
+    /// no record is kept of it. `code` is JavaScript.
+    ///
+    /// # Errors
+    /// A text for people when the action cannot be had.
+    pub async fn system_dispatch(
+        &self,
+        name: &FullyQualifiedName,
+        code: &str,
+        transaction: &str,
+    ) -> Result<Dispatch, String> {
+        let known = match self.actions.find(name).await.map_err(|fault| fault.message)? {
+            Some(known) => known,
+            None => {
+                self.actions.put_system_action(name, code).await.map_err(|fault| fault.message)?;
+                self.actions.get(name).await.map_err(|fault| fault.message)?
+            }
+        };
+        Ok(Dispatch {
+            transaction: TransactionId::system(transaction),
+            activation_id: ActivationId::generate(),
+            action: Arc::clone(&known.descriptor),
+            caller: oxwhisk_invoker_api::Caller {
+                subject: name.path.namespace.as_str().into(),
+                namespace: name.path.namespace.clone(),
+                namespace_uuid: "".into(),
+            },
+            api_key: None,
+            arguments: Arc::from(RawValue::from_string("{}".to_owned()).map_err(|error| error.to_string())?),
+            init_environment: Vec::new(),
+            cause: None,
+            binding: None,
+            received: crate::clock::now_ms(),
+            attempt: 1,
+            delivery: oxwhisk_invoker_api::Delivery::AtMostOnce,
+            response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 10 },
+            store: StorePolicy::NEVER,
+            ticket: None,
+        })
     }
 
     /// Why the limits that hold for it now do not let it run, as its response.

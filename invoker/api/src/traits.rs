@@ -116,7 +116,8 @@ pub struct RecordError {
     pub lasting: bool,
 }
 
-/// Takes finished records. Idempotent by activation id: a later record replaces an earlier one.
+/// Takes finished records. Idempotent by activation id: the first one stays, and may be handed over once more with its
+/// logs.
 pub trait RecordSink: fmt::Debug + Send + Sync + 'static {
     /// Returns when the record survives the death of this process, or, where `ticket` takes it to another one's bus, when
     /// it is on its way there. On the warm path of every call: no thread hop.

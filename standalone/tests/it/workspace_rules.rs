@@ -72,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "oxwhisk-dispatch",
             "oxwhisk-grpc",
             "oxwhisk-invoker-api",
+            "oxwhisk-invoker-remote",
             "oxwhisk-loadbalancer",
             "oxwhisk-proto",
             "oxwhisk-ticket",

@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use oxwhisk_controller::{Controller, Records, Sharing, StoredCode};
+use oxwhisk_controller::{Controller, RecentBounds, Records, Sharing, StoredCode};
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_couchdb::CouchStores;
+use oxwhisk_dispatch::Incarnation;
+use oxwhisk_grpc::Listener;
+use oxwhisk_invoker_remote::client::ControllerIdentity;
 use oxwhisk_kafka::KafkaBus;
 use oxwhisk_metrics::Metrics;
 use oxwhisk_ops::{Operated, OpsOptions, OpsServer};
@@ -14,11 +17,12 @@ use oxwhisk_settings::{Exit, Refusal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{self, Engine};
-use super::grpc::{self, Backing};
+use super::engine;
+use super::grpc::{self, Backing, Bound};
 use super::readiness::Parts;
 use crate::caches::Announcements;
 use crate::config::ServiceConfig;
+use crate::{ClusterEngine, TicketedRecords};
 
 /// Everything that lives as long as the process.
 #[derive(Debug)]
@@ -27,7 +31,7 @@ pub(super) struct Foundation {
     pub(super) bus: Arc<KafkaBus>,
     pub(super) code: Arc<StoredCode>,
     pub(super) records: Arc<Records>,
-    pub(super) engine: Engine,
+    pub(super) engine: Arc<ClusterEngine>,
     pub(super) announcements: Arc<Announcements>,
     pub(super) sharing: Sharing,
     /// There from when it runs.
@@ -61,13 +65,24 @@ impl Foundation {
             Arc::clone(&config.controller.manifest),
             config.controller.limits.clone(),
         ));
-        let records = Arc::new(Records::new(Arc::clone(&bus) as _, stores.activations()));
+        let Bound { listener, advertised, dialer } = grpc::bind(&config.grpc, &config.name).await?;
+        let incarnation = Incarnation(rand::random());
+        let form = Arc::new(TicketedRecords::new(Arc::clone(&config.tickets), incarnation.0));
+        let recent = RecentBounds::default();
+        let records = Records::shared(Arc::clone(&bus) as _, stores.activations(), form, recent);
+        let records = Arc::new(records);
         let backing = engine::Backing {
             bus: Arc::clone(&bus) as _,
             records: Arc::clone(&records),
             activations: stores.activations(),
+            identity: ControllerIdentity {
+                name: config.name.clone(),
+                incarnation,
+                code_address: advertised.to_string(),
+            },
+            dialer,
         };
-        let engine = engine::engine(config, backing);
+        let engine = Arc::new(engine::engine(config, backing));
         let announcements = Arc::new(Announcements::new(config.name.clone()));
         let sharing = Sharing::among_others(Arc::clone(&announcements) as _, config.cluster.unheard_ttl);
         let readiness = Readiness::new();
@@ -88,7 +103,7 @@ impl Foundation {
             fronts_stop: CancellationToken::new(),
         };
         foundation.serve_operators(config, log).await?;
-        foundation.serve_grpc(config, dump).await?;
+        foundation.serve_grpc(config, listener, dump)?;
         Ok(foundation)
     }
 
@@ -108,8 +123,7 @@ impl Foundation {
         Ok(())
     }
 
-    async fn serve_grpc(&self, config: &ServiceConfig, dump: String) -> Result<(), Refusal> {
-        let listener = grpc::bind(&config.grpc, &config.name).await?;
+    fn serve_grpc(&self, config: &ServiceConfig, listener: Listener, dump: String) -> Result<(), Refusal> {
         let backing = Backing {
             subjects: self.stores.subjects(),
             contents: Contents {
@@ -118,7 +132,7 @@ impl Foundation {
                 activations: self.stores.activation_contents(),
             },
             bus: Arc::clone(&self.bus) as _,
-            fleet: Arc::clone(&self.engine.fleet),
+            fleet: Arc::clone(&self.engine) as _,
             controller: Arc::clone(&self.controller),
             announcements: Arc::clone(&self.announcements),
             code: Arc::clone(&self.code),

@@ -5,7 +5,11 @@ use std::sync::{Arc, OnceLock};
 use oxwhisk_controller::{Controller, StoredCode};
 use oxwhisk_controller_admin::{Contents, Parts};
 use oxwhisk_grpc::settings::SecuritySettings;
-use oxwhisk_grpc::{Access, Identity, Listener, Role, Security, Server, ServerOptions, TlsSource};
+use oxwhisk_grpc::{
+    Access, Address, ChannelOptions, Identity, Listener, Role, Security, Server, ServerOptions, TlsFiles,
+    TlsSource,
+};
+use oxwhisk_invoker_remote::Dialer;
 use oxwhisk_messaging::LaneBus;
 use oxwhisk_proto::code::v1::code_server::CodeServer;
 use oxwhisk_service::Readiness;
@@ -53,28 +57,40 @@ pub(super) fn server(backing: Backing, readiness: Readiness) -> Result<Arc<Serve
     Ok(server.build())
 }
 
+/// Where gRPC is served, and how this process reaches others by it.
+pub(super) struct Bound {
+    pub(super) listener: Listener,
+    /// Where others find it.
+    pub(super) advertised: Address,
+    pub(super) dialer: Dialer,
+}
+
 /// Listens where the configuration says.
-pub(super) async fn bind(config: &GrpcConfig, name: &str) -> Result<Listener, Refusal> {
-    let security = security(&config.security, name)?;
+pub(super) async fn bind(config: &GrpcConfig, name: &str) -> Result<Bound, Refusal> {
+    let (security, dialer) = match &config.security {
+        SecuritySettings::Plaintext { insecure } => {
+            let dialer = Dialer::plaintext(*insecure, ChannelOptions::default());
+            (Security::Plaintext { insecure: *insecure }, dialer)
+        }
+        SecuritySettings::MutualTls(files) => {
+            let source = Arc::new(own_certificate(files, name)?);
+            let dialer = Dialer::secure(Arc::clone(&source), ChannelOptions::default());
+            (Security::MutualTls(source), dialer)
+        }
+    };
     let listener = Listener::bind(&config.listen, security).await;
     let listener = listener.map_err(|error| Refusal::new(Exit::Unavailable, error))?;
     let host = nix::unistd::gethostname().unwrap_or_default();
     let advertised = config.advertised(listener.address(), &host.to_string_lossy());
     tracing::info!(address = %listener.address(), %advertised, "gRPC is served");
-    Ok(listener)
+    Ok(Bound { listener, advertised, dialer })
 }
 
-fn security(settings: &SecuritySettings, name: &str) -> Result<Security, Refusal> {
-    match settings {
-        SecuritySettings::Plaintext { insecure } => Ok(Security::Plaintext { insecure: *insecure }),
-        SecuritySettings::MutualTls(files) => {
-            let source = TlsSource::open(files.clone()).map_err(|error| Refusal::new(Exit::Config, error))?;
-            check_name(&source.identity(), name).map_err(|fault| {
-                Refusal::new(Exit::Config, format!("'{}' {fault}", files.certificate.display()))
-            })?;
-            Ok(Security::MutualTls(Arc::new(source)))
-        }
-    }
+fn own_certificate(files: &TlsFiles, name: &str) -> Result<TlsSource, Refusal> {
+    let source = TlsSource::open(files.clone()).map_err(|error| Refusal::new(Exit::Config, error))?;
+    check_name(&source.identity(), name)
+        .map_err(|fault| Refusal::new(Exit::Config, format!("'{}' {fault}", files.certificate.display())))?;
+    Ok(source)
 }
 
 /// Others expect this controller under its name, and would refuse it under any other.

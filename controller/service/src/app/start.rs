@@ -86,7 +86,7 @@ impl Foundation {
             code: Arc::clone(&self.code),
             records: Arc::clone(&self.records),
             bus: Arc::clone(&bus),
-            engine: Arc::clone(&self.engine.runs),
+            engine: Arc::clone(&self.engine) as _,
         };
         let controller_config =
             ControllerConfig { sharing: self.sharing.clone(), ..config.controller.clone() };

@@ -23,6 +23,9 @@ impl Foundation {
                 tracing::warn!("the grace period is over, running activations are cut off");
             }
         }
+        if !self.engine.close(CLEAN_UP).await {
+            tracing::warn!("not everything of the engine has ended");
+        }
         // What others must know of changes is told while there is a bus.
         self.tasks.drain(CLEAN_UP).await;
         self.bus.close().await;

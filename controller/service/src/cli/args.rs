@@ -80,20 +80,21 @@ pub struct Args {
     #[arg(verbatim_doc_comment, long, value_name = "DURATION", help_heading = SERVICE)]
     shutdown_grace: Option<String>,
 
-    /// Where gRPC is served to invokers, controllers and administrators. Mutual TLS by
-    /// oxwhisk.grpc.tls.{authority,certificate,key}; without it on loopback only, or with
-    /// oxwhisk.grpc.insecure-plaintext [default: 127.0.0.1:9090]
+    /// Where gRPC is served to invokers, controllers and administrators.
+    /// Mutual TLS by oxwhisk.grpc.tls.{authority,certificate,key}; without it
+    /// on loopback only, or with oxwhisk.grpc.insecure-plaintext
+    /// [default: 127.0.0.1:9090]
     /// [env: CONFIG_oxwhisk_grpc_listen]
     #[arg(verbatim_doc_comment, long, value_name = "ADDRESS", help_heading = OTHERS)]
     grpc_listen: Option<String>,
 
-    /// Address at which others reach it [default: where it listens; on all addresses,
-    /// the host's name] [env: CONFIG_oxwhisk_grpc_advertise]
+    /// Address at which others reach it [default: where it listens; if that is
+    /// everywhere, the host's name] [env: CONFIG_oxwhisk_grpc_advertise]
     #[arg(verbatim_doc_comment, long, value_name = "ADDRESS", help_heading = OTHERS)]
     grpc_advertise: Option<String>,
 
-    /// Kafka's brokers, host:port,... Users, passwords and TLS are below oxwhisk.kafka
-    /// [env: KAFKA_HOSTS]
+    /// Kafka's brokers, host:port,... Users, passwords and TLS are below
+    /// oxwhisk.kafka [env: KAFKA_HOSTS]
     #[arg(verbatim_doc_comment, long, value_name = "HOSTS", help_heading = OTHERS)]
     kafka_hosts: Option<String>,
 
@@ -102,12 +103,13 @@ pub struct Args {
     #[arg(verbatim_doc_comment, long, value_name = "HOST", help_heading = OTHERS)]
     couchdb_host: Option<String>,
 
-    /// Keys under which tickets are made and checked by controllers, which all have the
-    /// same: a line id:base64 each [env: CONFIG_oxwhisk_tickets_controllerKeysFile]
+    /// Keys under which controllers make and check tickets; all have the
+    /// same: a line id:base64 each
+    /// [env: CONFIG_oxwhisk_tickets_controllerKeysFile]
     #[arg(verbatim_doc_comment, long, value_name = "FILE", help_heading = TICKETS)]
     controller_keys: Option<String>,
 
-    /// Keys for those who issue cache tokens; other keys than the controllers'
+    /// Keys for those who issue cache tokens, other keys than the controllers'
     /// [env: CONFIG_oxwhisk_tickets_cacheProxyKeysFile]
     #[arg(verbatim_doc_comment, long, value_name = "FILE", help_heading = TICKETS)]
     cache_proxy_keys: Option<String>,
@@ -116,7 +118,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = TICKETS)]
     generate_ticket_keys: Option<PathBuf>,
 
-    /// Runtimes manifest: which kinds of actions there are [default: Node.js and Python]
+    /// Runtimes manifest: which kinds of actions there are
+    /// [default: Node.js and Python]
     /// [env: CONFIG_oxwhisk_runtimesManifestFile, or the JSON in RUNTIMES_MANIFEST]
     #[arg(verbatim_doc_comment, short, long, value_name = "FILE", help_heading = USERS)]
     manifest: Option<String>,
@@ -231,7 +234,7 @@ Exit codes:
 Examples:
   controller --generate-ticket-keys controllers.keys
   controller --generate-ticket-keys cache-proxies.keys
-  controller 0 -c controller.toml --controller-keys controllers.keys --cache-proxy-keys cache-proxies.keys
+  controller 0 -c c.toml --controller-keys controllers.keys --cache-proxy-keys cache-proxies.keys
   CONFIG_whisk_couchdb_port=5984 KAFKA_HOSTS=kafka-0:9092 controller --id 1 --dump-config
 "
     )

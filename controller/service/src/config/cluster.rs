@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use oxwhisk_config::{Setting, Settings, setting};
-use oxwhisk_core::delivery::Delivery;
 use oxwhisk_loadbalancer::PoolFractions;
 use oxwhisk_loadbalancer::fleet::FleetConfig;
 
@@ -15,8 +14,6 @@ const BLACKBOX: &str = "whisk.fraction.blackbox-fraction";
 pub struct ClusterConfig {
     /// How often an activation may begin before it is a dead letter.
     pub max_attempts: u32,
-    /// Of actions that say nothing themselves.
-    pub delivery: Delivery,
     pub fleet: FleetConfig,
     /// How long cached copies are believed while nobody tells of changes.
     pub unheard_ttl: Duration,
@@ -41,25 +38,6 @@ impl Setting for Fraction {
     }
 }
 
-struct DeliverySetting(Delivery);
-
-impl Setting for DeliverySetting {
-    fn read(text: &str) -> Result<Self, String> {
-        match text {
-            "at-least-once" => Ok(Self(Delivery::AtLeastOnce)),
-            "at-most-once" => Ok(Self(Delivery::AtMostOnce)),
-            _ => Err(format!("'{text}' is neither 'at-least-once' nor 'at-most-once'")),
-        }
-    }
-
-    fn literal(&self) -> String {
-        setting::quoted(match self.0 {
-            Delivery::AtLeastOnce => "at-least-once",
-            Delivery::AtMostOnce => "at-most-once",
-        })
-    }
-}
-
 pub(super) fn read(settings: &mut Settings) -> ClusterConfig {
     let max_attempts = settings.value(ATTEMPTS, 3);
     if max_attempts == 0 {
@@ -78,7 +56,6 @@ pub(super) fn read(settings: &mut Settings) -> ClusterConfig {
     };
     ClusterConfig {
         max_attempts,
-        delivery: settings.value("oxwhisk.dispatch.delivery", DeliverySetting(Delivery::default())).0,
         fleet,
         unheard_ttl: settings.value("oxwhisk.cache.unheard-ttl", Duration::from_secs(1)),
     }

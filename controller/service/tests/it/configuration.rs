@@ -16,7 +16,7 @@ fn defaults_are_those_of_openwhisks_controllers() {
     assert_eq!(config.grpc.listen.to_string(), "127.0.0.1:9090");
     assert_eq!(config.ops.listen.to_string(), "127.0.0.1:8081");
     assert_eq!(config.couchdb.url(), "http://localhost:5984");
-    assert_eq!((config.cluster.max_attempts, config.cluster.delivery), (3, Delivery::AtLeastOnce));
+    assert_eq!((config.cluster.max_attempts, config.controller.delivery), (3, Delivery::AtLeastOnce));
     assert_eq!(config.shutdown_grace, Duration::from_secs(60));
     // Nobody is enrolled who is not configured, least of all with a published key.
     assert_eq!(config.users.iter().count(), 0);
@@ -54,7 +54,7 @@ const ROWS: &[Row] = &[
     (
         "CONFIG_oxwhisk_dispatch_delivery",
         "at-most-once",
-        |c| format!("{:?}", c.cluster.delivery),
+        |c| format!("{:?}", c.controller.delivery),
         "AtMostOnce",
     ),
     ("CONFIG_whisk_fraction_managedFraction", "80%", |c| c.cluster.fleet.pools.managed.to_string(), "0.8"),
@@ -64,7 +64,7 @@ const ROWS: &[Row] = &[
     ("CONFIG_oxwhisk_invokers_max", "9", |c| c.cluster.fleet.max_invokers.to_string(), "9"),
     ("CONFIG_oxwhisk_cache_unheardTtl", "2 s", |c| format!("{:?}", c.cluster.unheard_ttl), "2s"),
     ("CONFIG_oxwhisk_shutdownGrace", "3 s", |c| format!("{:?}", c.shutdown_grace), "3s"),
-    ("CONFIG_whisk_memory_max", "2g", |c| c.controller.limits.memory.max.to_string(), "2048 MB"),
+    ("CONFIG_whisk_memory_max", "2g", |c| c.controller.limits.memory.max.to_string(), "2 GB"),
     (
         "LIMITS_ACTIONS_INVOKES_PERMINUTE",
         "71",

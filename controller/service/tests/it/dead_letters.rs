@@ -11,7 +11,7 @@ use oxwhisk_messaging::{
     Delivery, DeliveryId, LaneBus, LaneEvent, LaneMessage, Message, Partition, Topic, Wanted,
 };
 
-const MESSAGE: &str = r#"{"transaction":["t",1],"activationId":"0123456789abcdef0123456789abcdef",
+const MESSAGE: &str = r#"{"transaction":"t","activationId":"0123456789abcdef0123456789abcdef",
     "action":{"path":"guest","name":"a"},"subject":"guest","namespace":"guest","namespaceUuid":"u",
     "arguments":{},"received":5,"attempt":3}"#;
 

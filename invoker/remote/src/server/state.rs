@@ -53,8 +53,6 @@ impl State {
 pub(super) struct Work {
     /// Until it is run.
     pub(super) ordered: Option<Ordered>,
-    /// Records handed over so far.
-    pub(super) versions: u32,
     /// One of them is on the bus.
     pub(super) durable: bool,
     /// The stored form of the record, once it has ended.
@@ -65,7 +63,7 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(ordered: Ordered) -> Self {
-        Self { ordered: Some(ordered), versions: 0, durable: false, document: Bytes::new(), refusal: None }
+        Self { ordered: Some(ordered), durable: false, document: Bytes::new(), refusal: None }
     }
 }
 
