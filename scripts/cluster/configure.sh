@@ -117,6 +117,8 @@ interface = "127.0.0.1"
 protocol = "http"
 host = "127.0.0.1"
 port = ${url##*:}
+[oxwhisk.couchdb]
+create = true
 TOML
 }
 
