@@ -27,7 +27,7 @@ use crate::http::head;
 use crate::http::path::{self, Target};
 use crate::http::reply::{Cors, Reply};
 use crate::http::upload::{BodyLeft, RequestBody};
-use crate::invoke::{Admissions, Engine, Invocations, Records};
+use crate::invoke::{Admissions, Engine, Invocations, Records, RecordsElsewhere};
 use crate::throttle::Throttles;
 
 /// What a controller works with.
@@ -40,6 +40,10 @@ pub struct Backends {
     pub records: Arc<Records>,
     pub bus: Arc<dyn Bus>,
     pub engine: Arc<dyn Engine>,
+    /// Decides what is admitted.
+    pub throttles: Arc<dyn Throttles>,
+    /// Where else to look for a record that the store has not; absent where there is no other controller.
+    pub elsewhere: Option<Arc<dyn RecordsElsewhere>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +60,6 @@ pub struct Controller {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) actions: Arc<Actions>,
     pub(crate) invocations: Invocations,
-    pub(crate) throttles: Arc<Throttles>,
     /// Activations that nobody waits for.
     detached: TaskTracker,
     writers: TaskTracker,
@@ -81,13 +84,12 @@ impl Controller {
         let authenticator = Arc::new(Authenticator::new(Arc::clone(&backends.subjects), &config));
         let actions =
             Arc::new(Actions::new(Arc::clone(&backends.entities), Arc::clone(&backends.code), &config));
-        let throttles = Arc::new(Throttles::default());
         let admissions = Arc::new(Admissions {
             actions: Arc::clone(&actions),
             authenticator: Arc::clone(&authenticator),
             ciphers: config.parameters.clone(),
             storing: config.storing,
-            throttles: Arc::clone(&throttles),
+            throttles: Arc::clone(&backends.throttles),
         });
         let engine = Arc::clone(&backends.engine);
         let controller = Arc::new(Self {
@@ -95,7 +97,6 @@ impl Controller {
             authenticator,
             actions,
             invocations: Invocations { admissions: Arc::clone(&admissions), engine: Arc::clone(&engine) },
-            throttles,
             backends,
             detached: TaskTracker::new(),
             writers: TaskTracker::new(),

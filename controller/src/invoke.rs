@@ -8,6 +8,7 @@ pub(crate) mod arguments;
 mod engine;
 mod local;
 mod outcome;
+mod recent;
 mod records;
 mod service;
 
@@ -17,6 +18,7 @@ pub use admitted::{Admitted, record_instead};
 pub(crate) use arguments::read_payload;
 pub use engine::{Called, Engine, InvokerState, Refused};
 pub use local::{Fleet, LocalEngine};
+pub use recent::{RecordsElsewhere, RecordsHere};
 pub(crate) use records::Found;
 pub use records::{NotAdmittable, RecentBounds, RecordForm, Records};
 pub(crate) use service::Invocations;

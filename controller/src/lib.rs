@@ -27,7 +27,7 @@ pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, St
 pub use http::{Server, ServerConfig};
 pub use invoke::{
     Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotAdmittable, NotOpened,
-    Readmission, RecentBounds, RecordForm, Records, Refused, record_instead,
+    Readmission, RecentBounds, RecordForm, Records, RecordsElsewhere, RecordsHere, Refused, record_instead,
 };
 pub use sharing::{Announcer, Sharing};
-pub use throttle::InFlight;
+pub use throttle::{Admission, InFlight, LocalThrottles, NotAdmitted, Throttles};

@@ -30,12 +30,6 @@ impl<T> LimitedQueue<T> {
         self.waiting.len() == 0
     }
 
-    /// Entries of one namespace that wait.
-    #[must_use]
-    pub fn len_of(&self, namespace: &EntityName) -> usize {
-        self.waiting.len_of(namespace)
-    }
-
     /// What the waiting entries take, as their pushers said.
     #[must_use]
     pub fn bytes(&self) -> usize {

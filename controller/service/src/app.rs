@@ -6,6 +6,7 @@
 mod engine;
 mod foundation;
 mod grpc;
+mod members;
 mod public;
 mod readiness;
 mod start;

@@ -25,6 +25,7 @@ use crate::http::reply::Reply;
 use crate::http::upload::RequestBody;
 use crate::http::{body, json_fault};
 use crate::invoke::{Invocation, read_payload};
+use crate::throttle::admit;
 
 const EXTRA_LOGGING: &str = "x-ow-extra-logging";
 
@@ -129,7 +130,7 @@ async fn invoke(
     allowed: Result<(), Fault>,
 ) -> Result<Reply, Fault> {
     let received = clock::now_ms();
-    let slot = controller.throttles.admit(&caller, received)?;
+    let slot = admit(&controller.backends.throttles, &caller, received).await?;
     allowed?;
     let query = Query(call.query.as_deref());
     let most = controller.config.limits.blocking_wait;
@@ -211,7 +212,7 @@ pub(crate) async fn packaged(
         return Err(Fault::no_route());
     }
     let _slot = match call.method {
-        Method::POST => Some(controller.throttles.admit(caller, clock::now_ms())?),
+        Method::POST => Some(admit(&controller.backends.throttles, caller, clock::now_ms()).await?),
         _ => None,
     };
     let resource = || match call.method {

@@ -115,10 +115,26 @@ async fn find(
         .map_err(|error: oxwhisk_core::id::ActivationIdError| Fault::validation(error.to_string()))?;
     require_owner(caller, namespace, || format!("{namespace}/{id}"))?;
     require(call, &Method::GET)?;
+    if let Some(record) = held_or_stored(controller, namespace, id).await? {
+        return Ok(record);
+    }
+    let elsewhere = controller.backends.elsewhere.as_ref().ok_or_else(Fault::not_found)?;
+    if let Some(record) = elsewhere.find(namespace, id).await {
+        return Ok(record);
+    }
+    // A record may have gone from another controller to the store between the two looks.
+    held_or_stored(controller, namespace, id).await?.ok_or_else(Fault::not_found)
+}
+
+async fn held_or_stored(
+    controller: &Controller,
+    namespace: &EntityName,
+    id: ActivationId,
+) -> Result<Option<Activation>, Fault> {
     match controller.backends.records.find(namespace, id).await.map_err(store_fault)? {
-        Some(Found::Record(record)) => Ok(Activation::clone(&record)),
-        Some(Found::Document(document)) => read(&document),
-        None => Err(Fault::not_found()),
+        Some(Found::Record(record)) => Ok(Some(Activation::clone(&record))),
+        Some(Found::Document(document)) => read(&document).map(Some),
+        None => Ok(None),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::http::fault::Fault;
 use crate::invoke::Admitted;
 use crate::invoke::admitted::fallback_record;
 use crate::invoke::arguments::{Arguments, ArgumentsError, merge};
-use crate::throttle::{InFlight, Throttles};
+use crate::throttle::{InFlight, Throttles, readmit};
 
 /// One request to run an action.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub struct Admissions {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) ciphers: ParameterCiphers,
     pub(crate) storing: Storing,
-    pub(crate) throttles: Arc<Throttles>,
+    pub(crate) throttles: Arc<dyn Throttles>,
 }
 
 impl Admissions {
@@ -208,7 +208,7 @@ impl Admissions {
     /// Counts an invocation that was admitted before, whatever the limits are now.
     #[must_use]
     pub fn slot(&self, admitted: &Admitted) -> InFlight {
-        self.throttles.readmit(&admitted.caller)
+        readmit(&self.throttles, &admitted.caller)
     }
 
     /// What goes to an invoker: from here on encrypted arguments are plain. Without a ticket.

@@ -72,16 +72,7 @@ impl Admitted {
     /// Which containers it can run in.
     #[must_use]
     pub fn work_key(&self) -> WorkKey {
-        let action = &self.known.descriptor;
-        WorkKey {
-            namespace: self.namespace().clone(),
-            action: action.id.clone(),
-            revision: action.revision.clone(),
-            kind: action.kind.clone(),
-            blackbox: action.user_provided_image,
-            memory: action.limits.memory,
-            slots: u32::try_from(action.limits.concurrency).unwrap_or(u32::MAX).max(1),
-        }
+        WorkKey::of(&self.known.descriptor, self.namespace())
     }
 
     /// See [`crate::Admissions::dispatch`].

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, Records, Server, ServerConfig,
-    StoredCode,
+    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records,
+    RecordsElsewhere, Server, ServerConfig, StoredCode, Throttles,
 };
 use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
@@ -41,6 +41,9 @@ pub(crate) struct Parts {
     attachments: Arc<MemoryAttachmentStore>,
     pub(crate) activations: Arc<MemoryActivationStore>,
     pub(crate) subjects: Arc<MemorySubjectStore>,
+    /// Each controller's own, unless a test has some.
+    pub(crate) throttles: Option<Arc<dyn Throttles>>,
+    pub(crate) elsewhere: Option<Arc<dyn RecordsElsewhere>>,
 }
 
 /// A running controller.
@@ -72,6 +75,8 @@ impl Parts {
             attachments,
             activations: Arc::default(),
             subjects,
+            throttles: None,
+            elsewhere: None,
         }
     }
 
@@ -104,6 +109,8 @@ impl Parts {
             records,
             bus,
             engine: Arc::new(engine),
+            throttles: self.throttles.clone().unwrap_or_else(|| Arc::new(LocalThrottles::default())),
+            elsewhere: self.elsewhere.clone(),
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
         let controller = Controller::start(ControllerConfig::new(manifest, info), backends).await.unwrap();

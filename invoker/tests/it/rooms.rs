@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oxwhisk_invoker::Invoker;
 use oxwhisk_invoker_api::offers::{OfferBook, OfferSettings, RoomSignal, WantId, WorkKey};
-use oxwhisk_invoker_api::{Activating, DispatchError, InvokerClient, RoomWatch};
+use oxwhisk_invoker_api::{ActionDescriptor, Activating, DispatchError, InvokerClient, RoomWatch};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, action, config, dispatch, eventually, result};
@@ -34,44 +34,57 @@ fn admit(
     invoker.dispatch_if(dispatch, &mut |room| book.claim(&from, None, &key, room))
 }
 
-fn free(invoker: &Invoker, book: &Book) -> u64 {
-    let mut free = 0;
-    invoker.look(&mut |room| free = book.free(room));
-    free
+/// Takes dispatches in until there is no room; what there was each time.
+fn take_all(invoker: &Invoker, hello: &ActionDescriptor) -> Vec<(u64, Activating)> {
+    let mut taken = Vec::new();
+    loop {
+        let mut seen = 0;
+        let next = invoker.dispatch_if(dispatch(hello, &json!({})), &mut |room| {
+            seen = room.memory();
+            seen >= hello.limits.memory
+        });
+        match next {
+            Ok(activating) => taken.push((seen, activating)),
+            Err(_) => return taken,
+        }
+    }
 }
 
-/// They have no lock in common but the pool's, and none has its container before all have asked.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_at_once_as_many_are_let_in_as_there_is_room_for() {
+/// As [`take_all`], in threads that have no lock in common but the pool's.
+fn take_all_at_once(invoker: &Invoker, hello: &ActionDescriptor) -> Vec<(u64, Activating)> {
     const THREADS: usize = 8;
-    for round in 0..20 {
+    let (start, runtime) = (Barrier::new(THREADS), tokio::runtime::Handle::current());
+    let run = || {
+        let _entered = runtime.enter();
+        start.wait();
+        take_all(invoker, hello)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+/// Whoever looked at room that another had claimed and not taken yet would have seen the same as that one. That is seen in
+/// a part of the rounds, if the pool's lock is let go in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_sees_room_that_another_has_claimed() {
+    let mut hello = action("hello");
+    hello.limits.memory = 8;
+    for _ in 0..15 {
         let fixture = fixture().await;
+        // No container is there before all have their places.
         fixture.factory.script.lock().unwrap().gated = true;
-        let (invoker, start) = (&fixture.invoker, Barrier::new(THREADS));
-        let runtime = tokio::runtime::Handle::current();
-        let taken: Vec<Activating> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS)
-                .map(|number| {
-                    let (start, runtime) = (&start, &runtime);
-                    scope.spawn(move || {
-                        let _entered = runtime.enter();
-                        let mut book = book();
-                        start.wait();
-                        let each = |_| admit(invoker, &mut book, number, &json!({})).ok();
-                        (0..3).filter_map(each).collect::<Vec<_>>()
-                    })
-                })
-                .collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-        });
-        assert_eq!(taken.len(), 4, "in round {round}");
-        assert_eq!(free(invoker, &book()), 0);
-        fixture.factory.create_gate.add_permits(4);
-        for activating in taken {
+        let taken = take_all_at_once(&fixture.invoker, &hello);
+        let mut seen: Vec<u64> = taken.iter().map(|(seen, _)| *seen).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (1..=128).map(|containers| containers * 8).collect::<Vec<_>>());
+        fixture.factory.create_gate.add_permits(seen.len());
+        for (_, activating) in taken {
             let ended = tokio::time::timeout(Duration::from_secs(20), activating).await.unwrap();
             assert_eq!(result(&ended.unwrap()).0, 0);
         }
-        assert_eq!(fixture.factory.count("create"), 4, "nobody waited for another's container");
+        assert_eq!(fixture.factory.count("create"), seen.len(), "nobody waited for another's container");
         fixture.stop().await;
     }
 }

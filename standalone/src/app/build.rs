@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use oxwhisk_container::ContainerFactory;
-use oxwhisk_controller::{Backends, Controller, Fleet, LocalEngine, Records, Server, StoredCode};
+use oxwhisk_controller::{
+    Backends, Controller, Fleet, LocalEngine, LocalThrottles, Records, Server, StoredCode,
+};
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_controller_settings as controller_settings;
 use oxwhisk_core::limits::SystemLimits;
@@ -78,6 +80,8 @@ pub(super) async fn build(
         records,
         bus: Arc::clone(&bus),
         engine: Arc::new(engine),
+        throttles: Arc::new(LocalThrottles::default()),
+        elsewhere: None,
     };
     let controller = Controller::start(config.controller.clone(), backends)
         .await

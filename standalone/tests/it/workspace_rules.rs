@@ -75,6 +75,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "oxwhisk-invoker-remote",
             "oxwhisk-loadbalancer",
             "oxwhisk-proto",
+            "oxwhisk-throttle",
             "oxwhisk-ticket",
         ],
     ),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oxwhisk_controller::Records;
-use oxwhisk_invoker_remote::Dialer;
+use oxwhisk_grpc::Dialer;
 use oxwhisk_invoker_remote::client::ControllerIdentity;
 use oxwhisk_loadbalancer::HashPlacement;
 use oxwhisk_messaging::LaneBus;

@@ -22,6 +22,7 @@ use super::grpc::{self, Backing, Bound};
 use super::readiness::Parts;
 use crate::caches::Announcements;
 use crate::config::ServiceConfig;
+use crate::peers::{PeerIdentity, PeerOptions, PeerParts, Peers};
 use crate::{ClusterEngine, TicketedRecords};
 
 /// Everything that lives as long as the process.
@@ -32,6 +33,7 @@ pub(super) struct Foundation {
     pub(super) code: Arc<StoredCode>,
     pub(super) records: Arc<Records>,
     pub(super) engine: Arc<ClusterEngine>,
+    pub(super) peers: Arc<Peers>,
     pub(super) announcements: Arc<Announcements>,
     pub(super) sharing: Sharing,
     /// There from when it runs.
@@ -80,9 +82,12 @@ impl Foundation {
                 incarnation,
                 code_address: advertised.to_string(),
             },
-            dialer,
+            dialer: dialer.clone(),
         };
         let engine = Arc::new(engine::engine(config, backing));
+        let own = PeerIdentity { name: config.name.clone(), incarnation, address: advertised.to_string() };
+        let parts = PeerParts { bus: Arc::clone(&bus) as _, dialer, records: Arc::clone(&records) as _ };
+        let peers = Arc::new(Peers::new(own, parts, PeerOptions::default()));
         let announcements = Arc::new(Announcements::new(config.name.clone()));
         let sharing = Sharing::among_others(Arc::clone(&announcements) as _, config.cluster.unheard_ttl);
         let readiness = Readiness::new();
@@ -92,6 +97,7 @@ impl Foundation {
             code,
             records,
             engine,
+            peers,
             announcements,
             sharing,
             controller: Arc::default(),
@@ -136,6 +142,7 @@ impl Foundation {
             controller: Arc::clone(&self.controller),
             announcements: Arc::clone(&self.announcements),
             code: Arc::clone(&self.code),
+            peers: Arc::clone(&self.peers),
             tickets: Arc::clone(&config.tickets),
             dump,
         };

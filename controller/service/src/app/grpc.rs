@@ -6,10 +6,10 @@ use oxwhisk_controller::{Controller, StoredCode};
 use oxwhisk_controller_admin::{Contents, Parts};
 use oxwhisk_grpc::settings::SecuritySettings;
 use oxwhisk_grpc::{
-    Access, Address, ChannelOptions, Identity, Listener, Role, Security, Server, ServerOptions, TlsFiles,
-    TlsSource,
+    Access, Address, ChannelOptions, Dialer, Identity, Listener, Role, Security, Server, ServerOptions,
+    TlsFiles, TlsSource,
 };
-use oxwhisk_invoker_remote::Dialer;
+
 use oxwhisk_messaging::LaneBus;
 use oxwhisk_proto::code::v1::code_server::CodeServer;
 use oxwhisk_service::Readiness;
@@ -22,6 +22,7 @@ use crate::caches::{Announcements, SharedCaches};
 use crate::config::GrpcConfig;
 use crate::dead_letters::LaneRedrive;
 use crate::directory::{FleetAccess, FleetDirectory};
+use crate::peers::Peers;
 
 /// Bytes of the largest request for code: a ticket and names.
 const MAX_CODE_REQUEST: usize = 128 << 10;
@@ -35,13 +36,15 @@ pub(super) struct Backing {
     pub(super) controller: Arc<OnceLock<Arc<Controller>>>,
     pub(super) announcements: Arc<Announcements>,
     pub(super) code: Arc<StoredCode>,
+    pub(super) peers: Arc<Peers>,
     pub(super) tickets: Arc<TicketIssuer>,
     /// The configuration in force, without secrets.
     pub(super) dump: String,
 }
 
 pub(super) fn server(backing: Backing, readiness: Readiness) -> Result<Arc<Server>, Refusal> {
-    let Backing { subjects, contents, bus, fleet, controller, announcements, code, tickets, dump } = backing;
+    let Backing { subjects, contents, bus, fleet, controller, announcements, code, peers, tickets, dump } =
+        backing;
     let invokers = Arc::new(FleetDirectory::new(fleet));
     let caches = Arc::new(SharedCaches::new(controller, announcements));
     let redrive = Arc::new(LaneRedrive::new(Arc::clone(&bus)));
@@ -51,6 +54,7 @@ pub(super) fn server(backing: Backing, readiness: Readiness) -> Result<Arc<Serve
     let options = ServerOptions { max_connections: 4096, ..ServerOptions::default() };
     let server = oxwhisk_controller_admin::register(Server::builder(options), parts)
         .service(Access::roles(&[Role::Invoker]), code)
+        .service(Access::roles(&[Role::Controller]), peers.service())
         .reflection(oxwhisk_proto::DESCRIPTORS)
         .map_err(|error| Refusal::new(Exit::Software, error))?
         .health(readiness);

@@ -11,12 +11,15 @@ use oxwhisk_messaging::Bus;
 use oxwhisk_settings::{Exit, Refusal};
 
 use super::foundation::Foundation;
+use super::members::Succession;
 use super::public::PublicSocket;
 use super::readiness::{self, Parts};
 use super::{Serving, announce};
 use crate::caches::Listening;
 use crate::config::ServiceConfig;
 
+/// Longest wait for other controllers at the start: they are heard of once a second, and believed to be there for ten.
+const MEETING: Duration = Duration::from_secs(20);
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_LONGEST: Duration = Duration::from_secs(10);
 
@@ -38,6 +41,7 @@ impl Foundation {
         tokio::try_join!(self.kafka(), self.couchdb(config, &couchdb))?;
         let stores = Arc::clone(&self.stores);
         self.tasks.spawn("couchdb's status", readiness::follow_couchdb(stores, couchdb, stop));
+        self.meet_others().await;
         let controller = self.controller(config).await?;
         let server = Arc::new(Server::new(Arc::clone(&controller), controller_settings::server_config()));
         let listener = public.listen()?;
@@ -77,6 +81,14 @@ impl Foundation {
         Ok(())
     }
 
+    /// Until the others are known: before that this controller would decide about limits as if it were alone.
+    async fn meet_others(&self) {
+        self.peers.start(Arc::new(Succession(Arc::clone(&self.engine))));
+        if !self.peers.settled(MEETING).await {
+            tracing::warn!("another controller is heard of and cannot be talked to; it goes without it");
+        }
+    }
+
     async fn controller(&self, config: &ServiceConfig) -> Result<Arc<Controller>, Refusal> {
         let bus: Arc<dyn Bus> = Arc::clone(&self.bus) as _;
         let backends = Backends {
@@ -87,6 +99,8 @@ impl Foundation {
             records: Arc::clone(&self.records),
             bus: Arc::clone(&bus),
             engine: Arc::clone(&self.engine) as _,
+            throttles: self.peers.throttles(),
+            elsewhere: Some(self.peers.elsewhere()),
         };
         let controller_config =
             ControllerConfig { sharing: self.sharing.clone(), ..config.controller.clone() };

@@ -9,6 +9,8 @@ use super::foundation::Foundation;
 
 /// Longest wait for each step after the work itself.
 const CLEAN_UP: Duration = Duration::from_secs(10);
+/// Longest wait for Kafka to take the last heartbeat.
+const LEAVING: Duration = Duration::from_secs(2);
 
 impl Foundation {
     /// Stops the controller. Work that has not ended within `grace` is cut off; what was accepted is on Kafka, and
@@ -26,8 +28,12 @@ impl Foundation {
         if !self.engine.close(CLEAN_UP).await {
             tracing::warn!("not everything of the engine has ended");
         }
+        self.peers.leave(LEAVING).await;
         // What others must know of changes is told while there is a bus.
         self.tasks.drain(CLEAN_UP).await;
+        if !self.peers.close(CLEAN_UP).await {
+            tracing::warn!("not every conversation with other controllers has ended");
+        }
         self.bus.close().await;
         if let Some(Serving { controller, .. }) = &serving
             && !controller.written(CLEAN_UP).await

@@ -156,7 +156,7 @@ impl Core {
     }
 
     fn is_surplus(&self, state: &State, namespace: &EntityName) -> bool {
-        is_surplus(self.config.parking, state.queue.len_of(namespace), state.parked.len_of(namespace))
+        is_surplus(self.config.parking, state.backlog_of(namespace), state.parked.len_of(namespace))
     }
 
     fn polled(self: &Arc<Self>, state: &mut State, read: Read, recorded: bool, surplus: bool) {
@@ -176,18 +176,11 @@ impl Core {
 
     /// Gives parked messages back to namespaces that have little queued.
     pub(super) fn unpark(&self, state: &mut State, due: &mut Due) {
-        let mut given: std::collections::HashMap<EntityName, usize> = std::collections::HashMap::new();
         loop {
-            let State { parked, queue, .. } = state;
-            let queued = |namespace: &EntityName| {
-                queue.len_of(namespace) + given.get(namespace).copied().unwrap_or_default()
-            };
-            let Some(back) = parked.pop(|namespace| may_return(self.config.parking, queued(namespace)))
-            else {
-                return;
-            };
-            let ParkedMessage { message, position, recorded, payload, bytes } = back;
-            *given.entry(payload.namespace.clone()).or_default() += 1;
+            let mut parked = std::mem::take(&mut state.parked);
+            let back = parked.pop(|namespace| may_return(self.config.parking, state.backlog_of(namespace)));
+            state.parked = parked;
+            let Some(ParkedMessage { message, position, recorded, payload, bytes }) = back else { return };
             if !state.live.contains_key(&message.id) {
                 state.insert(message.id, Live::message(payload, bytes, self.config.retry_first));
             }

@@ -62,6 +62,8 @@ pub(super) struct Live {
     pub(super) outside: Option<EntityName>,
     /// Bytes that count for the read-ahead, if it came from a lane.
     pub(super) read: Option<usize>,
+    /// It counts for its namespace's backlog.
+    pub(super) in_backlog: bool,
     /// Counted by the balancer as begun there.
     pub(super) at: Option<At>,
     pub(super) returned: Option<Returned>,
@@ -83,6 +85,7 @@ impl Live {
             slot: None,
             outside: None,
             read: None,
+            in_backlog: false,
             at: None,
             returned: None,
             tried: Vec::new(),

@@ -48,12 +48,14 @@ use oxwhisk_invoker_remote::client::Outgoing;
 use oxwhisk_loadbalancer::Placement;
 use oxwhisk_messaging::{BusError, LaneBus, LaneControl};
 use oxwhisk_store::ActivationStore;
+use oxwhisk_throttle::View;
 use oxwhisk_ticket::TicketIssuer;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::peers::{MembershipListener, PeerIdentity};
 pub use config::EngineConfig;
 pub use directory::InvokerDetails;
 use state::State;
@@ -144,6 +146,16 @@ impl ClusterEngine {
         };
         tokio::time::timeout(grace, ended).await.is_ok()
     }
+}
+
+impl MembershipListener for ClusterEngine {
+    fn joined(&self, _peer: &PeerIdentity) {}
+
+    fn gone(&self, incarnation: Incarnation) {
+        self.controller_gone(incarnation);
+    }
+
+    fn members(&self, _view: &View) {}
 }
 
 impl Drop for ClusterEngine {

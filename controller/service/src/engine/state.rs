@@ -8,6 +8,7 @@ use oxwhisk_controller::{InFlight, InvokerState};
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_core::message::ActivationMessage;
+use oxwhisk_core::name::EntityName;
 use oxwhisk_dispatch::{Dispatcher, Guards, Incarnation, Lane, Message, Stage};
 use oxwhisk_invoker_remote::client::{Conversation, Outgoing};
 use oxwhisk_loadbalancer::balancer::Balancer;
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) queue: LimitedQueue<ActivationId>,
     /// Popped from the queue and not ended.
     pub(super) outside: usize,
+    /// Messages of lanes by namespace that are in memory and have not had their turn.
+    backlog: HashMap<EntityName, usize>,
     pub(super) parked: Parked,
     /// Messages of lanes in memory, and their bytes.
     pub(super) read: usize,
@@ -81,6 +84,7 @@ impl State {
             live: HashMap::new(),
             queue: LimitedQueue::new(config.outside_per_namespace),
             outside: 0,
+            backlog: HashMap::new(),
             parked: Parked::default(),
             read: 0,
             read_bytes: 0,
@@ -161,6 +165,7 @@ impl State {
     /// Forgets an activation, and what was counted for it.
     pub(super) fn forget(&mut self, id: ActivationId, now: Instant) {
         self.release(id);
+        self.leave_backlog(id);
         self.leave_invoker(id, None, now);
         if let Some(live) = self.live.remove(&id) {
             if let Some(bytes) = live.read {
@@ -183,10 +188,31 @@ impl State {
         }
     }
 
-    pub(super) fn insert(&mut self, id: ActivationId, live: Live) {
-        if let Some(bytes) = live.read {
+    /// Messages of a namespace that wait for their turn, those that invokers are asked about included.
+    pub(super) fn backlog_of(&self, namespace: &EntityName) -> usize {
+        self.backlog.get(namespace).copied().unwrap_or_default()
+    }
+
+    /// Its turn has come, or it is somebody else's.
+    pub(super) fn leave_backlog(&mut self, id: ActivationId) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        let Some(message) = live.message.as_ref().filter(|_| std::mem::take(&mut live.in_backlog)) else {
+            return;
+        };
+        if let Some(count) = self.backlog.get_mut(&message.namespace) {
+            *count -= 1;
+            if *count == 0 {
+                self.backlog.remove(&message.namespace);
+            }
+        }
+    }
+
+    pub(super) fn insert(&mut self, id: ActivationId, mut live: Live) {
+        if let (Some(bytes), Some(message)) = (live.read, &live.message) {
             self.read += 1;
             self.read_bytes += bytes;
+            *self.backlog.entry(message.namespace.clone()).or_default() += 1;
+            live.in_backlog = true;
         }
         if live.client_until.is_some() {
             self.calls += 1;

@@ -11,6 +11,7 @@ mod engine;
 mod fixture;
 mod given;
 mod http;
+mod peers;
 mod process;
 mod records;
 mod services;

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::given::Given;
@@ -24,6 +25,8 @@ pub(crate) struct Controller {
     pub(crate) ops: u16,
     child: Child,
     said: Arc<Mutex<String>>,
+    /// Ends with the process.
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Controller {
@@ -40,8 +43,8 @@ impl Controller {
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the controller starts");
         let said = Arc::new(Mutex::new(String::new()));
-        listen(child.stderr.take().expect("it is piped"), Arc::clone(&said));
-        Self { api, grpc, ops, child, said }
+        let listening = Some(listen(child.stderr.take().expect("it is piped"), Arc::clone(&said)));
+        Self { api, grpc, ops, child, said, listening }
     }
 
     /// What it has written to stderr so far.
@@ -85,6 +88,9 @@ impl Controller {
         let end = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be asked") {
+                // Its last words may still be on the way.
+                let listened = self.listening.take().map(JoinHandle::join);
+                assert!(listened.is_none_or(|listened| listened.is_ok()), "the listener ends");
                 return status;
             }
             assert!(Instant::now() < end, "it does not end; it said:\n{}", self.said());
@@ -100,7 +106,7 @@ impl Drop for Controller {
     }
 }
 
-fn listen(stderr: impl Read + Send + 'static, said: Arc<Mutex<String>>) {
+fn listen(stderr: impl Read + Send + 'static, said: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines() {
             let Ok(line) = line else { return };
@@ -108,5 +114,5 @@ fn listen(stderr: impl Read + Send + 'static, said: Arc<Mutex<String>>) {
             said.push_str(&line);
             said.push('\n');
         }
-    });
+    })
 }

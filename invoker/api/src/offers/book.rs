@@ -88,13 +88,21 @@ pub struct OfferBook<C> {
     /// Controllers with wants, the next to be served first.
     turns: VecDeque<(C, Vec<Want>)>,
     held: BTreeMap<OfferId, Held<C>>,
+    /// The sums of `held`.
+    ledger: Ledger,
     next_offer: u64,
 }
 
 impl<C: Clone + Eq + Hash> OfferBook<C> {
     #[must_use]
     pub fn new(settings: OfferSettings) -> Self {
-        Self { settings, turns: VecDeque::new(), held: BTreeMap::new(), next_offer: 0 }
+        Self {
+            settings,
+            turns: VecDeque::new(),
+            held: BTreeMap::new(),
+            ledger: Ledger::default(),
+            next_offer: 0,
+        }
     }
 
     /// A controller says how much work of one kind waits with it, offers that it has not answered included. Zero ends
@@ -165,15 +173,22 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
     /// A controller's stream has ended: nothing is left of it.
     pub fn controller_gone(&mut self, controller: &C) {
         self.turns.retain(|(other, _)| other != controller);
-        self.held.retain(|_, held| held.controller != *controller);
+        let ledger = &mut self.ledger;
+        self.held.retain(|_, held| {
+            let stays = held.controller != *controller;
+            if !stays {
+                ledger.release(&held.key, held.warm);
+            }
+            stays
+        });
     }
 
     /// Whether a dispatch without an offer may take room now: what is held, or kept for a want whose turn it is, is not
     /// for it.
     #[must_use]
     pub fn admits(&self, key: &WorkKey, room: &dyn Room) -> bool {
-        let (ledger, free) = self.left(room);
-        ledger.has_slot(key, room, free) || (key.memory <= free && self.overdue().is_none())
+        let free = self.ledger.free(room);
+        self.ledger.has_slot(key, room, free) || (key.memory <= free && self.overdue().is_none())
     }
 
     /// Whether a dispatch may take room now, by its offer or without. To be asked under the lock under which it then takes
@@ -186,15 +201,14 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         if accepted != Some(Acceptance::Held) {
             return self.admits(key, room);
         }
-        let ledger = self.ledger();
-        let free = ledger.free_for_held(room);
-        ledger.has_slot(key, room, free) || key.memory <= free
+        let free = self.ledger.free_for_held(room);
+        self.ledger.has_slot(key, room, free) || key.memory <= free
     }
 
     /// Megabytes that a dispatch without an offer could get for a new container.
     #[must_use]
     pub fn free(&self, room: &dyn Room) -> u64 {
-        if self.overdue().is_some() { 0 } else { self.left(room).1 }
+        if self.overdue().is_some() { 0 } else { self.ledger.free(room) }
     }
 
     /// Ends offers that were held for long enough. What they held may be offered again.
@@ -236,30 +250,20 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
     /// Offers all room there is: to be called when some came free, and when a want was registered.
     pub fn offer(&mut self, room: &dyn Room, now: Instant) -> Vec<(C, Offer)> {
         let mut offers = Vec::new();
-        if self.turns.is_empty() {
-            return offers;
-        }
-        let mut ledger = self.ledger();
-        while let Some((place, warm)) = self.choose(&mut ledger, room) {
+        while let Some((place, warm)) = self.whose_turn(room) {
             offers.push(self.make(place, warm, now));
         }
         offers
     }
 
-    /// Whom the next offer goes to, already booked. Warm containers find their action first; then memory goes round.
-    fn choose(&self, ledger: &mut Ledger, room: &dyn Room) -> Option<(Place, bool)> {
-        let (place, warm) = self.whose_turn(ledger, room)?;
-        let key = &self.turns[place.0].1[place.1].key;
-        if warm {
-            ledger.hold_slot(key);
-        } else {
-            ledger.hold_memory(key.memory);
-        }
-        Some((place, warm))
-    }
-
+    /// Whom the next offer goes to. Warm containers find their action first; then memory goes round.
+    ///
     /// Looks at every want, so what is the same for all of them is summed up once.
-    fn whose_turn(&self, ledger: &Ledger, room: &dyn Room) -> Option<(Place, bool)> {
+    fn whose_turn(&self, room: &dyn Room) -> Option<(Place, bool)> {
+        if self.turns.is_empty() {
+            return None;
+        }
+        let ledger = &self.ledger;
         let free = ledger.free(room);
         if let Some(place) = self.overdue() {
             let key = &self.turns[place.0].1[place.1].key;
@@ -319,12 +323,14 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         let controller = served.0.clone();
         self.turns.push_back(served);
         let until = now + self.settings.held_for;
+        self.ledger.hold(&key, warm);
         self.held.insert(id, Held { controller: controller.clone(), want: offer.want, key, warm, until });
         (controller, offer)
     }
 
     fn release(&mut self, offer: OfferId) -> Option<Held<C>> {
         let held = self.held.remove(&offer)?;
+        self.ledger.release(&held.key, held.warm);
         if let Some(want) = self.want_of(&held) {
             want.offered = want.offered.saturating_sub(1);
         }
@@ -334,25 +340,6 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
     fn want_of(&mut self, held: &Held<C>) -> Option<&mut Want> {
         let (_, wants) = self.turns.iter_mut().find(|(controller, _)| *controller == held.controller)?;
         wants.iter_mut().find(|want| want.id == held.want)
-    }
-
-    fn ledger(&self) -> Ledger {
-        let mut ledger = Ledger::default();
-        for held in self.held.values() {
-            if held.warm {
-                ledger.hold_slot(&held.key);
-            } else {
-                ledger.hold_memory(held.key.memory);
-            }
-        }
-        ledger
-    }
-
-    /// What is held, and the megabytes beside it.
-    fn left(&self, room: &dyn Room) -> (Ledger, u64) {
-        let ledger = self.ledger();
-        let free = ledger.free(room);
-        (ledger, free)
     }
 
     /// A controller that answers is not silent, however late.

@@ -23,7 +23,12 @@ pub trait Room {
     fn idle_containers(&self, key: &WorkKey) -> u32;
 }
 
-/// What is held, in the pool's terms.
+/// The pool need not be asked where a container runs one activation at a time.
+fn busy_slots(key: &WorkKey, room: &dyn Room) -> u32 {
+    if key.slots <= 1 { 0 } else { room.busy_slots(key) }
+}
+
+/// What is held, in the pool's terms; kept up as it changes, since it is looked at for every dispatch.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// Megabytes for new containers.
@@ -38,12 +43,25 @@ fn idle_memory(key: &WorkKey, slots: u32, busy: u32) -> u64 {
 }
 
 impl Ledger {
-    pub(super) fn hold_memory(&mut self, megabytes: u64) {
-        self.cold += megabytes;
+    /// Holds a slot of a container that has run the work, or memory for a new one.
+    pub(super) fn hold(&mut self, key: &Arc<WorkKey>, warm: bool) {
+        if warm {
+            *self.warm.entry(Arc::clone(key)).or_insert(0) += 1;
+        } else {
+            self.cold += key.memory;
+        }
     }
 
-    pub(super) fn hold_slot(&mut self, key: &Arc<WorkKey>) {
-        *self.warm.entry(Arc::clone(key)).or_insert(0) += 1;
+    /// What was held so is not held any more.
+    pub(super) fn release(&mut self, key: &WorkKey, warm: bool) {
+        if !warm {
+            self.cold -= key.memory;
+        } else if let Some(slots) = self.warm.get_mut(key) {
+            *slots -= 1;
+            if *slots == 0 {
+                self.warm.remove(key);
+            }
+        }
     }
 
     /// Megabytes that are left for others.
@@ -58,19 +76,19 @@ impl Ledger {
 
     /// Slots that are held beyond those of busy containers are in idle ones, whose memory nobody else may have then.
     fn memory(&self, room: &dyn Room) -> u64 {
-        let warm = self.warm.iter().map(|(key, slots)| idle_memory(key, *slots, room.busy_slots(key)));
+        let warm = self.warm.iter().map(|(key, slots)| idle_memory(key, *slots, busy_slots(key, room)));
         self.cold + warm.sum::<u64>()
     }
 
     /// Whether a slot is left in a container that runs this work now.
     pub(super) fn has_busy_slot(&self, key: &WorkKey, room: &dyn Room) -> bool {
-        let busy = room.busy_slots(key);
+        let busy = busy_slots(key, room);
         busy > 0 && self.slots_held(key) < busy
     }
 
     /// Whether a slot is left in a container that has run this work, of which an idle one needs `free` memory.
     pub(super) fn has_slot(&self, key: &WorkKey, room: &dyn Room, free: u64) -> bool {
-        let (busy, idle) = (room.busy_slots(key), room.idle_containers(key));
+        let (busy, idle) = (busy_slots(key, room), room.idle_containers(key));
         if busy == 0 && idle == 0 {
             return false;
         }

@@ -377,5 +377,7 @@ proptest! {
             prop_assert!(idle <= room.idle_containers(&keys[1]));
             prop_assert!(cold + u64::from(idle) * 512 <= room.memory, "{:?} of {:?}", open, room);
         }
+        ['a', 'b', 'c'].iter().for_each(|controller| book.controller_gone(controller));
+        prop_assert_eq!(book.free(&room), room.memory, "nothing is held any more");
     }
 }

@@ -70,10 +70,10 @@ impl Conversation {
 
     /// Sends; never waits. Without a stream it is lost, like what was in one that broke.
     ///
-    /// The invoker reads everything in the order of these calls, but for a dispatch whose arguments are put first: it is
-    /// late. Meanwhile its want may have ended, and its offer with half a second. The first ends no offer; the second
-    /// makes the dispatch one without an offer, which runs in any room that is left or comes back as `NotRun`. So late
-    /// means at worst once more in line, never lost and never twice.
+    /// The invoker reads everything in the order of these calls, but for a dispatch whose arguments are put first: it comes
+    /// late. That is harmless. The new count of its want is read before it, which ends no offer. Its own offer may expire
+    /// meanwhile, or end with the stream: then it is a dispatch without an offer, and runs in room that is held for
+    /// nobody or comes back as [`Heard::NotRun`]. So late means at worst once more in line.
     pub fn send(&self, outgoing: Outgoing) {
         match outgoing {
             Outgoing::Dispatch(dispatch, ticket, offer) => self.shared.dispatch(*dispatch, ticket, offer),

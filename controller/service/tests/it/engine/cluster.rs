@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Engine, RecentBounds, Records, Server, ServerConfig,
-    StoredCode,
+    ApiInfo, Backends, Controller, ControllerConfig, Engine, LocalThrottles, RecentBounds, Records, Server,
+    ServerConfig, StoredCode,
 };
 use oxwhisk_controller_service::{ClusterEngine, EngineConfig, EngineParts, TicketedRecords};
 use oxwhisk_core::entity::Activation;
@@ -35,7 +35,8 @@ use super::invoker::InvokerProcess;
 use crate::fixture::issuer;
 
 const UUID: &str = "11111111-1111-4111-8111-111111111111";
-const MANIFEST: &str = r#"{"runtimes": {"go": [{"kind": "go:1", "image": {"name": "g"}}]}}"#;
+const MANIFEST: &str = r#"{"runtimes": {"go": [{"kind": "go:1", "image": {"name": "g"}}],
+    "nodejs": [{"kind": "nodejs:20", "default": true, "image": {"name": "n"}}]}}"#;
 /// Longest wait for what must come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -150,6 +151,8 @@ impl Cluster {
             records,
             bus: Arc::clone(&bus) as Arc<dyn Bus>,
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
+            throttles: Arc::new(LocalThrottles::default()),
+            elsewhere: None,
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
         let controller = Controller::start(ControllerConfig::new(manifest, info), backends).await.unwrap();
