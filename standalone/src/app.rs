@@ -35,13 +35,6 @@ struct App {
     readiness: Readiness,
 }
 
-/// Threads that serve. The containers and their work need the processor, too: half of it, and at least one thread.
-#[must_use]
-pub fn worker_threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    cores.div_ceil(2).max(1)
-}
-
 /// Runs the server until it is told to stop, and drains it.
 ///
 /// # Errors

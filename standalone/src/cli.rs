@@ -5,12 +5,13 @@ mod banner;
 
 use std::ffi::OsString;
 
+use oxwhisk_invoker_settings::Machine;
 use oxwhisk_settings::{Refusal, command};
 
 pub use args::Args;
 pub use banner::banner;
 
-use crate::config::{self, Machine, StandaloneConfig};
+use crate::config::{self, StandaloneConfig};
 
 /// What the user wants.
 pub type Invocation = oxwhisk_settings::Invocation<StandaloneConfig>;

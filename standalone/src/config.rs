@@ -2,8 +2,6 @@
 
 mod admin;
 mod data_dir;
-mod machine;
-mod pool;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,12 +11,12 @@ use oxwhisk_config::Settings;
 use oxwhisk_controller::ControllerConfig;
 use oxwhisk_controller_settings::{self as controller_settings, Published, Users, users};
 use oxwhisk_invoker::config::InvokerConfig;
+use oxwhisk_invoker_settings::{Machine, pool};
 use oxwhisk_service::LogConfig;
 use oxwhisk_settings::{IpSetting, log};
 
 pub use admin::AdminConfig;
 pub use data_dir::{DataDirError, prepare as prepare_data_dir};
-pub use machine::Machine;
 
 use crate::cli::Args;
 

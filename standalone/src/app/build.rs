@@ -11,9 +11,10 @@ use oxwhisk_controller::{
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_controller_settings as controller_settings;
 use oxwhisk_core::limits::SystemLimits;
-use oxwhisk_invoker::config::{InvokerConfig, StemCellConfig};
+use oxwhisk_invoker::config::InvokerConfig;
 use oxwhisk_invoker::{Invoker, RECORDED_PER_TEXT};
 use oxwhisk_invoker_api::{CodeSource, InvokerClient, RecordSink};
+use oxwhisk_invoker_settings::{runtimes, sandbox, stem_cells};
 use oxwhisk_loadbalancer::HashPlacement;
 use oxwhisk_messaging::Bus;
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
@@ -26,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 use super::admin::{self, Backing};
 use crate::config::StandaloneConfig;
-use crate::runtimes;
 
 /// Builds everything but the listeners.
 pub(super) async fn build(
@@ -129,22 +129,13 @@ fn bus_options(limits: &SystemLimits) -> EmbeddedOptions {
     EmbeddedOptions { max_message, spool_bytes, ..default }
 }
 
-/// Stem cells only of kinds that this machine can start: others would be tried again and again.
+/// Stem cells only of kinds that this machine can start.
 fn invoker_config(config: &StandaloneConfig, runtimes: &[RuntimeSpec]) -> Result<InvokerConfig, Refusal> {
     let mut invoker = config.invoker.clone();
-    let cells = StemCellConfig::of_manifest(&config.controller.manifest)
-        .map_err(|error| Refusal::new(Exit::Config, error))?;
-    let serves = |kind: &str, served: &str| kind == served || kind.split(':').next() == Some(served);
-    let startable = |cell: &StemCellConfig| {
-        runtimes.iter().flat_map(|runtime| &runtime.kinds).any(|served| serves(&cell.kind, served))
-    };
-    invoker.prewarm.stem_cells = cells.into_iter().filter(startable).collect();
-    for cell in invoker.prewarm.stem_cells.iter().filter(|cell| cell.memory > invoker.user_memory) {
-        let (kind, memory, all) = (&cell.kind, cell.memory, invoker.user_memory);
-        tracing::warn!(
-            "no stem cell of kind '{kind}' is started: {memory} MB are more than all containers have, {all} MB"
-        );
-    }
+    let startable = |kind: &str| runtimes::serve(runtimes, kind);
+    invoker.prewarm.stem_cells =
+        stem_cells::of_manifest(&config.controller.manifest, invoker.user_memory, startable)
+            .map_err(|error| Refusal::new(Exit::Config, error))?;
     Ok(invoker)
 }
 
@@ -156,10 +147,7 @@ async fn start_sandbox(
     let mut config = SandboxConfig::new(state_dir);
     config.runtimes = runtimes;
     config.network.api_port = api_port;
-    let sandbox = SandboxFactory::start(config).await.map_err(|error| Refusal::new(Exit::System, error))?;
-    for line in sandbox.report().lines() {
-        if line.warning { tracing::warn!("{line}") } else { tracing::info!("{line}") }
-    }
+    let sandbox = sandbox::start(config).await.map_err(|error| Refusal::new(Exit::System, error))?;
     Ok(Arc::new(sandbox))
 }
 
