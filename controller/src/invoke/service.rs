@@ -23,11 +23,18 @@ impl Invocations {
     /// activation ends.
     pub(crate) async fn invoke(&self, invocation: Invocation, slot: InFlight) -> Result<Reply, Fault> {
         let (wait, result_only) = (invocation.wait, invocation.result_only);
+        let transaction = invocation.transaction.clone();
         let admitted = self.admissions.admit(invocation).await?;
         let id = admitted.id();
         let Some(wait) = wait else {
-            let queued = self.engine.submit(admitted, slot).await;
-            return queued.map(|()| outcome::accepted(id)).map_err(|error| bus_fault(&error));
+            return match self.engine.submit(admitted, slot).await {
+                Ok(()) => Ok(outcome::accepted(id)),
+                // It may be there, and run: whoever looks for it needs its id.
+                Err(error @ BusError::TimedOut { .. }) => {
+                    Ok(Reply::fault(&bus_fault(&error), &transaction).with_activation(id))
+                }
+                Err(error) => Err(bus_fault(&error)),
+            };
         };
         if let Some(response) = self.admissions.violation(&admitted) {
             let record = admitted.record(response);
