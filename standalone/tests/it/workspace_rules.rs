@@ -108,7 +108,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "oxwhisk-docker",
             "oxwhisk-grpc",
             "oxwhisk-invoker",
-            "oxwhisk-invoker-api",
             "oxwhisk-invoker-remote",
             "oxwhisk-invoker-settings",
             "oxwhisk-kafka",
