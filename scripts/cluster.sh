@@ -130,6 +130,9 @@ up() {
     configure
     start_oxwhisk
     wait_for_all
+    # For scripts: the edge without TLS, and one controller without the edge.
+    echo "http://127.0.0.1:$(port_of plain)" >"$dir/e2e-api"
+    echo "http://127.0.0.1:$(port_of controller0)" >"$dir/e2e-wire-api"
     tell
 }
 

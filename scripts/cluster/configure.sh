@@ -119,6 +119,9 @@ host = "127.0.0.1"
 port = ${url##*:}
 [oxwhisk.couchdb]
 create = true
+# Who looks at a list wants to see what has just run; this server takes documents of any size.
+activation-lists = "up-to-date"
+max-document-size = "64 m"
 TOML
 }
 
@@ -210,8 +213,7 @@ Point wsk at it:
   wsk property set --apihost https://127.0.0.1:$port --auth $guest_key
   wsk -i action list
 
-The end-to-end tests, with OXWHISK_E2E_USERS as it was at the start:
-  OXWHISK_E2E_API=http://127.0.0.1:$(port_of plain) cargo test -p oxwhisk-e2e
+The end-to-end tests, on a cluster of their own: scripts/cluster-test.sh
 
 Stop it with: make cluster-down
 TEXT
