@@ -2,7 +2,7 @@
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help run build demo test images bench cluster cluster-down advisories clean
+.PHONY: help run build demo test images bench cluster cluster-build cluster-down advisories clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,17 +28,19 @@ test: ## formatting, clippy, all tests; installs or names what they need
 images: ## container images of services and runtimes, from binaries built here (BASE=image)
 	@BASE="$(BASE)" scripts/images.sh $(IMAGES)
 
-bench: build ## measure (ARGS=flags of the load generator)
+bench: build $(if $(filter cluster,$(ARGS)),cluster-build) ## measure (ARGS=flags of the load generator)
 	@scripts/needs.sh bench
 	cargo build --release --locked -p oxwhisk-runtime-native --bin actionloop-echo
 	cargo run --release --locked -p oxwhisk-bench -- $(ARGS)
 
-cluster: ## two controllers and three invokers on this machine, without Docker, with all they need
+cluster: cluster-build ## two controllers and three invokers on this machine, without Docker, with all they need
+	@scripts/cluster.sh up
+
+cluster-build:
 	@scripts/needs.sh cluster
 	cargo build --release --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
 		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
 		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
-	@scripts/cluster.sh up
 
 cluster-down: ## stop it and remove everything it made
 	@scripts/cluster.sh down

@@ -5,7 +5,9 @@
 
 #![expect(clippy::print_stdout, reason = "the rows are this program's output")]
 
+mod api;
 mod client;
+mod cluster;
 mod load;
 mod process;
 mod report;
@@ -72,6 +74,8 @@ enum Scenario {
         #[arg(long, default_value_t = 20)]
         samples: u32,
     },
+    /// A cluster on this machine against the standalone server: latency, rate, acceptance, memory.
+    Cluster(scenarios::cluster::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -84,5 +88,6 @@ fn main() -> anyhow::Result<()> {
         }
         Scenario::Records { records } => scenarios::records::run(&cli, *records),
         Scenario::Cold { samples } => scenarios::cold::run(&cli, *samples),
+        Scenario::Cluster(options) => scenarios::cluster::run(&cli, options),
     }
 }

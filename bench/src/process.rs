@@ -7,14 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::api::{self, Api};
 use crate::client::{Connection, Endpoint, request};
 
-const UUID: &str = "6f7b2c1e-3b0a-4a52-9d59-0d3c5a6f1e77";
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// A child that ends with its owner: asked first, then killed.
@@ -53,8 +51,7 @@ impl Drop for Process {
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Process,
-    pub(crate) endpoint: Endpoint,
-    authorization: String,
+    pub(crate) api: Api,
     _folder: Option<TempDir>,
 }
 
@@ -68,12 +65,8 @@ impl Server {
 
     /// On a data folder that is there already, or is made.
     pub(crate) fn start_on(oxwhisk: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let key = "k".repeat(64);
-        let limits = json!({"invocationsPerMinute": 1_000_000_000_u64, "concurrentInvocations": 100_000});
-        let user =
-            json!([{"subject": "bench", "namespace": "bench", "uuid": UUID, "key": key, "limits": limits}]);
         let (users, ready, log) = (folder.join("users.json"), folder.join("ready.json"), folder.join("log"));
-        fs::write(&users, user.to_string())?;
+        fs::write(&users, api::users().to_string())?;
         fs::remove_file(&ready).ok();
         let mut command = Command::new(oxwhisk);
         command.args(["--port", "0", "--data-dir"]).arg(folder.join("data"));
@@ -82,34 +75,13 @@ impl Server {
         let process = Process::start(&mut command)?;
         let text = wait_for(|| fs::read_to_string(&ready).ok())
             .with_context(|| format!("the server is not ready; its log is in {}", log.display()))?;
-        let api: Value = serde_json::from_str(&text)?;
-        let address =
-            api["api"].as_str().and_then(|url| url.strip_prefix("http://")).context("an API address")?;
-        let authorization = STANDARD.encode(format!("{UUID}:{key}"));
-        Ok(Self { process, endpoint: Endpoint::Tcp(address.parse()?), authorization, _folder: None })
+        let ready: Value = serde_json::from_str(&text)?;
+        let api = Api::at(ready["api"].as_str().context("an API address")?)?;
+        Ok(Self { process, api, _folder: None })
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
-    }
-
-    /// A request for `path` below the namespace.
-    pub(crate) fn request(&self, method: &str, path: &str, body: &Value) -> Vec<u8> {
-        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let path = format!("/api/v1/namespaces/_/{path}");
-        request(method, &path, Some(&self.authorization), &body)
-    }
-
-    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let answer = Connection::open(&self.endpoint)?.call(&self.request(method, path, body))?;
-        if answer.status >= 300 {
-            bail!("{method} {path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
-        }
-        Ok(serde_json::from_slice(&answer.body)?)
-    }
-
-    pub(crate) fn create_action(&self, name: &str, exec: &Value) -> anyhow::Result<()> {
-        self.call("PUT", &format!("actions/{name}?overwrite=true"), &json!({"exec": exec})).map(drop)
     }
 }
 

@@ -70,13 +70,13 @@ fn start_by_hand(cli: &Cli, subject: &Subject) -> anyhow::Result<f64> {
 
 fn first_call(server: &Server, subject: &Subject, name: &str, memory: u64) -> anyhow::Result<f64> {
     let body = json!({"exec": subject.exec, "limits": {"memory": memory}});
-    server.call("PUT", &format!("actions/{name}"), &body)?;
+    server.api.call("PUT", &format!("actions/{name}"), &body)?;
     timed_call(server, name)
 }
 
 fn timed_call(server: &Server, name: &str) -> anyhow::Result<f64> {
     let begin = Instant::now();
-    server.call("POST", &format!("actions/{name}?blocking=true"), &Value::Null)?;
+    server.api.call("POST", &format!("actions/{name}?blocking=true"), &Value::Null)?;
     Ok(milliseconds(begin))
 }
 

@@ -16,9 +16,9 @@ pub(crate) fn run(cli: &Cli, activations: u64, connections: usize) -> anyhow::Re
     std::thread::sleep(std::time::Duration::from_secs(3));
     let (idle, _) = report::memory(server.pid());
     println!("{}", json!({"scenario": "endurance", "moment": "idle", "rss_kb": idle}));
-    server.create_action("noop", &subject.exec)?;
-    let request = server.request("POST", "actions/noop?blocking=true", &json!({"a": 1}));
-    let target = Target { endpoint: server.endpoint.clone(), request, expected: 200 };
+    server.api.create_action("noop", &subject.exec)?;
+    let request = server.api.request("POST", "actions/noop?blocking=true", &json!({"a": 1}));
+    let target = Target { endpoint: server.api.endpoint.clone(), request, expected: 200 };
     for part in 1..=PARTS {
         let measured = load::run(&target, connections, Until::Requests(activations / PARTS))?;
         let (now, most) = report::memory(server.pid());

@@ -51,8 +51,8 @@ pub(crate) fn run(cli: &Cli, many: u64) -> anyhow::Result<()> {
                 ("count in a range", format!("activations?count=true&since={}", middle(*count))),
             ];
             for (name, path) in requests {
-                let request = server.request("GET", &path, &Value::Null);
-                let target = Target { endpoint: server.endpoint.clone(), request, expected: 200 };
+                let request = server.api.request("GET", &path, &Value::Null);
+                let target = Target { endpoint: server.api.endpoint.clone(), request, expected: 200 };
                 let measured =
                     load::run(&target, 1, Until::Elapsed(Duration::from_secs(cli.seconds.min(2))))?;
                 let mut row = report::row("records", name, round, 1, &measured);

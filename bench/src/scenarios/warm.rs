@@ -23,16 +23,16 @@ pub(crate) fn run(cli: &Cli, connections: &[usize], kinds: &[String]) -> anyhow:
 
 fn compare(cli: &Cli, subject: &Subject, connections: usize) -> anyhow::Result<()> {
     let server = Server::start(&cli.oxwhisk)?;
-    server.create_action("noop", &subject.exec)?;
+    server.api.create_action("noop", &subject.exec)?;
     let runtime = Runtime::start(subject.runtime(cli)?, &subject.init)?;
     let nginx = Nginx::start()?;
     let direct = request("POST", "/run", None, run_body().to_string().as_bytes());
-    let invoke = server.request("POST", "actions/noop?blocking=true", &json!({"a": 1}));
+    let invoke = server.api.request("POST", "actions/noop?blocking=true", &json!({"a": 1}));
     let plain = request("POST", "/", None, br#"{"a":1}"#);
     // One runtime serves one call at a time, so the direct floor has one connection.
     let subjects = [
         ("direct /run", 1, Target { endpoint: runtime.endpoint, request: direct, expected: 200 }),
-        ("oxwhisk", connections, Target { endpoint: server.endpoint, request: invoke, expected: 200 }),
+        ("oxwhisk", connections, Target { endpoint: server.api.endpoint, request: invoke, expected: 200 }),
         ("nginx", connections, Target { endpoint: nginx.endpoint, request: plain, expected: 200 }),
     ];
     let mut taken: Vec<Vec<Measured>> = subjects.iter().map(|_| Vec::new()).collect();
