@@ -10,6 +10,7 @@ use oxwhisk_core::manifest::Manifest;
 use oxwhisk_invoker_api::StorePolicy;
 
 use crate::entities::ParameterCiphers;
+use crate::telemetry::Telemetry;
 
 #[derive(Clone, Debug)]
 pub struct ControllerConfig {
@@ -28,6 +29,7 @@ pub struct ControllerConfig {
     pub features: FeatureFlags,
     /// The header of a transaction's id, in requests and answers.
     pub transaction_header: TransactionHeader,
+    pub telemetry: Telemetry,
 }
 
 /// Which activation records are kept.
@@ -138,6 +140,7 @@ impl ControllerConfig {
             storing: Storing::default(),
             features: FeatureFlags::default(),
             transaction_header: TransactionHeader::default(),
+            telemetry: Telemetry::default(),
         }
     }
 }

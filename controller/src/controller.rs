@@ -12,12 +12,14 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use oxwhisk_core::id::{ActivationId, TransactionId};
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::DetachOnDrop;
 use oxwhisk_messaging::{Bus, BusError, Topic};
 use oxwhisk_store::{ActivationStore, EntityStore, SubjectStore};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::api;
 use crate::auth::Authenticator;
@@ -30,6 +32,7 @@ use crate::http::path::{self, Target};
 use crate::http::reply::{Cors, Reply};
 use crate::http::upload::{BodyLeft, RequestBody};
 use crate::invoke::{Dispatcher, Fleet, Invocations, Records, recover};
+use crate::telemetry::Watch;
 use crate::throttle::Throttles;
 
 /// What a controller works with.
@@ -59,6 +62,7 @@ pub struct Controller {
     pub(crate) actions: Arc<Actions>,
     pub(crate) invocations: Arc<Invocations>,
     pub(crate) throttles: Arc<Throttles>,
+    pub(crate) watch: Arc<Watch>,
     /// Activations that nobody waits for.
     detached: TaskTracker,
     dispatchers: TaskTracker,
@@ -74,6 +78,7 @@ pub(crate) struct Call {
     pub(crate) query: Option<String>,
     pub(crate) body: RequestBody,
     pub(crate) transaction: TransactionId,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Controller {
@@ -86,6 +91,7 @@ impl Controller {
         let actions =
             Arc::new(Actions::new(Arc::clone(&backends.entities), Arc::clone(&backends.code), &config));
         let throttles = Arc::new(Throttles::default());
+        let (watch, depths) = Watch::new(&config.telemetry, &backends.bus, &backends.records);
         let detached = TaskTracker::new();
         let invocations = Arc::new(Invocations {
             actions: Arc::clone(&actions),
@@ -98,6 +104,7 @@ impl Controller {
             tasks: detached.clone(),
             queued: Mutex::new(HashMap::new()),
             owed: AtomicUsize::new(0),
+            watch: Arc::clone(&watch),
         });
         let controller = Arc::new(Self {
             config,
@@ -106,11 +113,13 @@ impl Controller {
             actions,
             invocations,
             throttles,
+            watch,
             detached,
             dispatchers: TaskTracker::new(),
             writers: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
+        controller.dispatchers.spawn(depths.run(controller.closing.clone()));
         controller.start_writer().await?;
         let given_up =
             recover(&controller.invocations, &controller.authenticator, &controller.backends.activations)
@@ -165,12 +174,16 @@ impl Controller {
         let header = &self.config.transaction_header;
         let id = request.headers().get(header.name()).and_then(|value| value.to_str().ok());
         let transaction = TransactionId::from_client(id);
+        let watched = self.watch.begin(&request, &transaction);
         let mut closes = head::ends_connection(request.headers());
         let (head, body) = request.into_parts();
         let (body, upload) = RequestBody::new(body, &head.headers);
-        let answered = upload.bound(limit, self.answer(head, body, &transaction)).await;
+        let span = tracing::info_span!("request", tid = %transaction);
+        let answering = self.answer(head, body, &transaction, watched.context());
+        let answered = upload.bound(limit, answering.instrument(span)).await;
         let in_time = answered.is_some();
         let mut response = answered.unwrap_or_else(Reply::timed_out).into_response(&transaction, header);
+        watched.end(response.status());
         // A client that had its time already is not listened to any longer.
         if in_time && upload.still_comes().await {
             closes = true;
@@ -182,7 +195,13 @@ impl Controller {
         response
     }
 
-    async fn answer(&self, head: Parts, body: RequestBody, transaction: &TransactionId) -> Reply {
+    async fn answer(
+        &self,
+        head: Parts,
+        body: RequestBody,
+        transaction: &TransactionId,
+        trace: Option<TraceContext>,
+    ) -> Reply {
         if let Err(fault) = head::check(&head) {
             return Reply::fault(&fault, transaction);
         }
@@ -198,6 +217,7 @@ impl Controller {
             headers: head.headers,
             body,
             transaction: transaction.clone(),
+            trace,
         };
         let reply = match self.route(target, call).await {
             Ok(reply) => reply,
@@ -228,7 +248,7 @@ impl Controller {
         }
         match target {
             Target::Nothing => Err(Fault::no_route()),
-            Target::Open(open) if call.method == Method::GET => Ok(api::info::open(self, open)),
+            Target::Open(open) if call.method == Method::GET => api::info::open(self, open),
             Target::Open(_) => Err(Fault::no_route()),
             Target::Api(resource) => {
                 let caller = self.authenticator.authenticate(&call.headers).await?;

@@ -2,7 +2,7 @@
 //! of records.
 //!
 //! - `http`: what requests and answers look like; [`Server`] is the accept loop;
-//! - `auth`, `throttle`: who may do how much;
+//! - `auth`, `throttle`: who may do how much; `telemetry`: who is told of it;
 //! - `api`: one module a resource, thin: each reads a request and asks the parts below;
 //! - `entities`: actions and their code;
 //! - `invoke`: running them, now or from the queue.
@@ -18,6 +18,7 @@ mod controller;
 mod entities;
 mod http;
 mod invoke;
+mod telemetry;
 mod throttle;
 
 pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHeader};
@@ -25,3 +26,4 @@ pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
 pub use invoke::{Fleet, Records};
+pub use telemetry::Telemetry;

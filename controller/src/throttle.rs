@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::StatusCode;
 use oxwhisk_throttle::{Limits, Usage};
 
 use crate::auth::Caller;
@@ -63,9 +62,7 @@ impl Throttles {
         let mut counts = self.lock();
         counts.sweep(Usage::minute_of(now));
         let usage = counts.namespaces.entry(Arc::clone(namespace)).or_default();
-        usage
-            .admit(limits, now)
-            .map_err(|violation| Fault::terminate(StatusCode::TOO_MANY_REQUESTS, violation.to_string()))?;
+        usage.admit(limits, now).map_err(|violation| Fault::throttled(&violation))?;
         Ok(InFlight { throttles: Arc::clone(self), namespace: Arc::clone(namespace) })
     }
 

@@ -13,10 +13,12 @@ use oxwhisk_invoker_api::{
     CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError, InvokerCapacity, InvokerClient,
     RecordSink, StartedObserver,
 };
+use oxwhisk_metrics::Source;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::config::InvokerConfig;
-use crate::metrics::Snapshot;
+use crate::metrics::{InvokerSource, Snapshot};
 use crate::run;
 use crate::shell::{Shell, Surroundings};
 
@@ -71,6 +73,12 @@ impl Invoker {
         self.shell.pool().waiting()
     }
 
+    /// Its metrics for a registry, which does not keep the invoker alive.
+    #[must_use]
+    pub fn metrics_source(&self) -> Arc<dyn Source> {
+        Arc::new(InvokerSource(Arc::downgrade(&self.shell)))
+    }
+
     #[must_use]
     pub fn metrics(&self) -> Snapshot {
         self.shell.metrics.snapshot()
@@ -98,7 +106,12 @@ impl InvokerClient for Invoker {
         'a: 'b,
         Self: 'b,
     {
-        let work = Box::pin(run::activate(Arc::clone(&self.shell), dispatch));
+        // Lines of one activation are found by its request, whose span goes with the caller where both are one process.
+        let span = match tracing::Span::current().is_none() {
+            true => tracing::info_span!("activation", tid = %dispatch.transaction),
+            false => tracing::Span::none(),
+        };
+        let work = Box::pin(run::activate(Arc::clone(&self.shell), dispatch).instrument(span));
         Box::pin(DetachOnDrop::new(work, self.shell.activations.clone(), self.shell.runtime.clone()))
     }
 

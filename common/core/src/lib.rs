@@ -8,7 +8,8 @@
 //! - [`entity`]: actions and activation records; [`exec`]: what an action runs; [`parameters`];
 //! - [`limits`], [`size`]: what is allowed; [`manifest`]: which kinds exist;
 //! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker;
-//!   [`delivery`]: whether that may run twice; [`heartbeat`]: how services find each other.
+//!   [`delivery`]: whether that may run twice; [`heartbeat`]: how services find each other; [`trace`]: what a piece of
+//!   work is part of; [`event`]: what monitoring is told.
 
 mod as_text;
 pub mod delivery;
@@ -27,6 +28,7 @@ pub mod name;
 pub mod parameters;
 pub mod size;
 pub mod subject;
+pub mod trace;
 pub mod version;
 
 pub use error::Malformed;

@@ -129,7 +129,7 @@ async fn invoke(
     allowed: Result<(), Fault>,
 ) -> Result<Reply, Fault> {
     let received = clock::now_ms();
-    let slot = controller.throttles.admit(&caller, received)?;
+    let slot = controller.watch.admitted(&caller, controller.throttles.admit(&caller, received))?;
     allowed?;
     let query = Query(call.query.as_deref());
     let most = controller.config.limits.blocking_wait;
@@ -147,8 +147,10 @@ async fn invoke(
         result_only,
         extra_logging: extra_logging(&call.headers),
         received,
+        trace: call.trace,
     };
-    controller.invocations.invoke(invocation, slot).await
+    let invoking = controller.invocations.invoke(invocation, slot);
+    controller.watch.invocation(blocking, received, invoking).await
 }
 
 /// Reads a request body of at most `limit` as the payload of an invocation.
@@ -211,7 +213,9 @@ pub(crate) async fn packaged(
         return Err(Fault::no_route());
     }
     let _slot = match call.method {
-        Method::POST => Some(controller.throttles.admit(caller, clock::now_ms())?),
+        Method::POST => {
+            Some(controller.watch.admitted(caller, controller.throttles.admit(caller, clock::now_ms()))?)
+        }
         _ => None,
     };
     let resource = || match call.method {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::size::ByteSize;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::{ApiKey, Delivery, Dispatch, ResponseLimits, StorePolicy};
 use serde_json::value::RawValue;
 
@@ -21,6 +22,7 @@ pub(crate) struct Origin {
     pub(crate) received: i64,
     pub(crate) attempt: u32,
     pub(crate) store: StorePolicy,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What goes to an invoker: from here on encrypted arguments are plain.
@@ -57,6 +59,7 @@ pub(crate) fn dispatch(
         },
         store: origin.store,
         ticket: None,
+        trace: origin.trace,
     })
 }
 
@@ -94,6 +97,6 @@ pub(crate) fn message(
         attempt: 1,
         extra_logging: invocation.extra_logging,
         delivery: delivery(known),
-        traceparent: None,
+        traceparent: invocation.trace.map(|trace| trace.to_string()),
     }
 }

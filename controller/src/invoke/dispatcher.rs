@@ -14,9 +14,11 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError, Kept, StorePolicy};
 use oxwhisk_messaging::{BusError, Completer, Delivery, DeliveryId, Event, Message, Subscription, Topic};
 use oxwhisk_store::ActivationStore;
+use oxwhisk_trace::SpanKind;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -161,8 +163,13 @@ impl Dispatcher {
         completer: Arc<dyn Completer>,
         closing: CancellationToken,
     ) {
-        let Waiting { delivery, message, again } = waiting;
+        let Waiting { delivery, mut message, again } = waiting;
         let id = message.activation_id;
+        let sent = message.traceparent.as_deref().and_then(TraceContext::parse);
+        let tracer = &self.invocations.watch.tracer;
+        let mut span = tracer.remote_child("activations process", SpanKind::Consumer, sent);
+        span.set("openwhisk.activation_id", || id.to_string());
+        message.traceparent = span.context().map(|trace| trace.to_string());
         let slot = self.invocations.take_slot(id);
         let Some(caller) = self.caller(&message, &closing).await else { return };
         let slot = match (slot, &caller) {
@@ -279,6 +286,7 @@ impl Dispatcher {
                 received: message.received,
                 attempt: message.attempt + u32::from(again),
                 store,
+                trace: message.traceparent.as_deref().and_then(TraceContext::parse),
             };
             let dispatch = match dispatch(caller, known, &arguments, ciphers, message.activation_id, origin) {
                 Ok(dispatch) => dispatch,
@@ -288,7 +296,7 @@ impl Dispatcher {
                     return self.record_instead(caller, &message, response, closing).await;
                 }
             };
-            match self.invocations.fleet.run(dispatch).await {
+            match self.invocations.run(dispatch).await {
                 // Its queue survives the shutdown, so it runs again at the next start. One that must not keeps its record.
                 Ok(Completion { cut_off: true, .. }) if delivery(known) == Guarantee::AtLeastOnce => {
                     return Ended::Left;

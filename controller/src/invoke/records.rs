@@ -104,6 +104,12 @@ impl Records {
         }
     }
 
+    /// Records that this process handed over, and those of them that are stored.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.accepted.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed))
+    }
+
     fn produce(&self, record: &Arc<Activation>) -> Result<(), BusError> {
         let document = RecordDocument::encode_activation(record, clock::now_ms());
         let key = record.activation_id.to_string();

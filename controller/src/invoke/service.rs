@@ -10,8 +10,12 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
-use oxwhisk_invoker_api::{Completion, Delivery, DetachOnDrop, DispatchError, Kept, RecordSink, StorePolicy};
+use oxwhisk_core::trace::TraceContext;
+use oxwhisk_invoker_api::{
+    Completion, Delivery, DetachOnDrop, Dispatch, DispatchError, Kept, RecordSink, StorePolicy,
+};
 use oxwhisk_messaging::{Bus, BusError, Message, Topic};
+use oxwhisk_trace::SpanKind;
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -25,6 +29,7 @@ use crate::http::reply::Reply;
 use crate::invoke::arguments::{Arguments, ArgumentsError, merge};
 use crate::invoke::dispatch::{Origin, delivery, dispatch, message};
 use crate::invoke::{Fleet, Records, outcome};
+use crate::telemetry::Watch;
 use crate::throttle::{InFlight, Throttles};
 
 /// One request to run an action.
@@ -41,6 +46,7 @@ pub(crate) struct Invocation {
     pub(crate) extra_logging: bool,
     /// Milliseconds since the epoch.
     pub(crate) received: i64,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Records that may wait to be handed over; with more than that, blocking calls are refused before they run.
@@ -71,6 +77,7 @@ pub(crate) struct Invocations {
     pub(crate) queued: Mutex<HashMap<ActivationId, InFlight>>,
     /// Records that are owed and were not taken yet.
     pub(crate) owed: AtomicUsize,
+    pub(crate) watch: Arc<Watch>,
 }
 
 impl Invocations {
@@ -103,13 +110,21 @@ impl Invocations {
         arguments: Arguments,
         id: ActivationId,
     ) -> Result<Reply, Fault> {
-        let message = message(invocation, known, &arguments, id);
+        let span = self
+            .watch
+            .tracer
+            .child("activations send", SpanKind::Producer, invocation.trace)
+            .marked("controller_kafka", invocation.received);
+        let mut message = message(invocation, known, &arguments, id);
+        message.traceparent = span.context().map(|trace| trace.to_string());
         // Before producing: the dispatcher may have the message before `produce` returns.
         self.queued.lock().unwrap_or_else(PoisonError::into_inner).insert(id, slot);
         let this = Arc::clone(self);
         let produce = async move {
+            let mut span = span;
             let produced = this.produce(Topic::Activations, &message).await;
-            if produced.is_err() {
+            if let Err(error) = &produced {
+                span.fail(|| error.to_string());
                 this.take_slot(id);
             }
             produced
@@ -155,6 +170,7 @@ impl Invocations {
             received: invocation.received,
             attempt: 1,
             store,
+            trace: invocation.trace,
         };
         let dispatch = match dispatch(&invocation.caller, &known, &arguments, &self.ciphers, id, origin) {
             Ok(dispatch) => dispatch,
@@ -166,7 +182,7 @@ impl Invocations {
         };
         let this = Arc::clone(self);
         let run = async move {
-            let ended = this.fleet.run(dispatch).await;
+            let ended = this.run(dispatch).await;
             drop(slot);
             ended
         };
@@ -196,6 +212,25 @@ impl Invocations {
                 Ok(outcome::accepted(id))
             }
         }
+    }
+
+    /// Runs an activation at an invoker, watched.
+    pub(crate) async fn run(&self, mut dispatch: Dispatch) -> Result<Completion, DispatchError> {
+        let _running = self.watch.counts.dispatched.hold();
+        let mut span = self
+            .watch
+            .tracer
+            .child("dispatch", SpanKind::Client, dispatch.trace)
+            .marked("controller_loadbalancer", dispatch.received);
+        span.set("openwhisk.activation_id", || dispatch.activation_id.to_string());
+        span.set("openwhisk.attempt", || dispatch.attempt);
+        dispatch.trace = span.context();
+        let ended = self.fleet.run(dispatch).await;
+        if let Err(error) = &ended {
+            self.watch.counts.refused.increment();
+            span.fail(|| error.to_string());
+        }
+        ended
     }
 
     /// The client learns the id and nothing else, so from now on a record is owed: the invocation is noted durably

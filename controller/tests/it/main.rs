@@ -6,3 +6,4 @@ mod invoker;
 mod queue;
 mod records;
 mod slow;
+mod telemetry;

@@ -15,6 +15,6 @@ pub use detach::DetachOnDrop;
 pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
 pub use store_policy::{Kept, StorePolicy};
 pub use traits::{
-    CodeError, CodeSource, DispatchError, InvokerCapacity, InvokerClient, RecordError, RecordSink,
-    StartedObserver,
+    CodeError, CodeSource, DispatchError, EndedObserver, InvokerCapacity, InvokerClient, RecordError,
+    RecordSink, StartedObserver,
 };

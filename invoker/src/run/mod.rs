@@ -9,7 +9,9 @@ mod wait;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use oxwhisk_core::entity::Status;
 use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError};
+use oxwhisk_trace::SpanKind;
 
 use crate::metrics::increment;
 use crate::pool::{ActionKey, Refusal, Release};
@@ -32,7 +34,31 @@ fn milliseconds(since: Instant) -> u64 {
 ///
 /// # Errors
 /// When it did not run and may be dispatched again.
-pub(crate) async fn activate(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Completion, DispatchError> {
+pub(crate) async fn activate(shell: Arc<Shell>, mut dispatch: Dispatch) -> Result<Completion, DispatchError> {
+    let mut span = shell
+        .config
+        .telemetry
+        .tracer
+        .remote_child("activation", SpanKind::Server, dispatch.trace)
+        .marked("invoker_activation", dispatch.received);
+    span.set("openwhisk.activation_id", || dispatch.activation_id.to_string());
+    span.set("openwhisk.action", || dispatch.action.id.to_string());
+    dispatch.trace = span.context();
+    let ended = run(shell, dispatch).await;
+    match &ended {
+        Ok(completion) => {
+            let status = completion.activation.response.status;
+            span.set("openwhisk.status", || status.word());
+            if status == Status::WhiskError {
+                span.fail(|| status.word());
+            }
+        }
+        Err(error) => span.fail(|| error.to_string()),
+    }
+    ended
+}
+
+async fn run(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Completion, DispatchError> {
     // Taken before the look at the flag, so that whoever drains either sees the token or is seen.
     let running = shell.activations.token();
     if shell.is_draining() {
@@ -43,11 +69,12 @@ pub(crate) async fn activate(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Co
     for _ in 0..=shell.config.max_reschedules {
         let (lease, code) = match shell.try_acquire(&key) {
             Some(lease) => (lease, None),
-            None => match Box::pin(wait::obtain(&shell, &dispatch, &key, since)).await? {
+            None => match Box::pin(obtain(&shell, &dispatch, &key, since)).await? {
                 Obtained::Lease(lease, code) => (lease, code),
                 Obtained::Record(record) => return Ok(finish::without_container(&shell, &dispatch, record)),
             },
         };
+        oxwhisk_trace::count("invoker_containerStart", lease.lease().start.word(), dispatch.received);
         match serve(&shell, &dispatch, &lease, code).await {
             Served::Ended(outcome) => {
                 let ended = finish::Ended { dispatch, lease, outcome, running };
@@ -65,6 +92,23 @@ pub(crate) async fn activate(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Co
     }
     let reason = format!("{} containers ended before they ran it", shell.config.max_reschedules + 1);
     Err(DispatchError::NoRoom { memory: key.memory(), reason })
+}
+
+/// Waits for a container, and says how long that took to whoever traces it.
+async fn obtain(
+    shell: &Arc<Shell>,
+    dispatch: &Dispatch,
+    key: &ActionKey,
+    since: Instant,
+) -> Result<Obtained, DispatchError> {
+    let mut span = shell.config.telemetry.tracer.child("container", SpanKind::Internal, dispatch.trace);
+    let obtained = wait::obtain(shell, dispatch, key, since).await;
+    match &obtained {
+        Ok(Obtained::Lease(lease, _)) => span.set("openwhisk.container_start", || lease.lease().start.word()),
+        Ok(Obtained::Record(_)) => span.fail(|| "no container"),
+        Err(error) => span.fail(|| error.to_string()),
+    }
+    obtained
 }
 
 enum Served {

@@ -9,3 +9,4 @@ mod outcomes;
 mod pooling;
 mod runtimes;
 mod server;
+mod telemetry;

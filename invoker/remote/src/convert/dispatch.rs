@@ -8,6 +8,7 @@ use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::StoreLevel;
 use oxwhisk_core::id::TransactionId;
 use oxwhisk_core::limits::ActionLimits;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::{ActionDescriptor, ApiKey, Caller, Dispatch, ResponseLimits, StorePolicy};
 use oxwhisk_proto::dispatch::v1::store_policy::Level;
 use oxwhisk_proto::dispatch::v1::{self as wire, dispatch_activation};
@@ -41,7 +42,7 @@ pub(crate) fn to_message(dispatch: &Dispatch, ticket: &Ticket, put: bool) -> wir
         max_response: dispatch.response_limits.max as u64,
         truncation: dispatch.response_limits.truncation as u64,
         store: Some(store_to_message(dispatch.store)),
-        traceparent: String::new(),
+        traceparent: dispatch.trace.map(|trace| trace.to_string()).unwrap_or_default(),
     }
 }
 
@@ -142,6 +143,8 @@ impl Received {
             },
             store: store_from_message(rest.store.unwrap_or_default()),
             ticket: Some(ticket),
+            // What cannot be read is no trace: it must not cost an activation.
+            trace: TraceContext::parse(&rest.traceparent),
         })
     }
 
