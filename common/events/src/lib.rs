@@ -6,6 +6,7 @@
 //! dashboards made for it need no such service.
 
 mod actions;
+mod bus_state;
 mod publisher;
 mod series;
 #[cfg(feature = "settings")]
@@ -13,5 +14,6 @@ pub mod settings;
 mod user_events;
 
 pub use actions::ActionMetrics;
+pub use bus_state::BusState;
 pub use publisher::{Outlets, Publisher};
 pub use user_events::{Counts, UserEvents};

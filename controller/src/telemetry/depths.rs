@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
-use oxwhisk_messaging::{Bus, BusStatus, Topic};
+use oxwhisk_events::BusState;
+use oxwhisk_messaging::{Bus, Topic};
 use oxwhisk_metrics::{Page, Source};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ const UNKNOWN: i64 = -1;
 #[derive(Debug)]
 struct Shown {
     bus: Arc<dyn Bus>,
+    state: BusState,
     lengths: [AtomicI64; TOPICS.len()],
     /// Somebody has scraped.
     wanted: Notify,
@@ -34,6 +36,7 @@ pub(crate) struct Depths(Arc<Shown>);
 impl Depths {
     pub(crate) fn new(bus: Arc<dyn Bus>) -> (Arc<dyn Source>, Self) {
         let shown = Arc::new(Shown {
+            state: BusState(Arc::clone(&bus)),
             bus,
             lengths: TOPICS.map(|_| AtomicI64::new(UNKNOWN)),
             wanted: Notify::new(),
@@ -74,8 +77,7 @@ impl Source for Shown {
         if !self.asking.load(Relaxed) {
             self.wanted.notify_one();
         }
-        let available = *self.bus.status().borrow() == BusStatus::Available;
-        page.gauge("oxwhisk_bus_available", "Whether the bus can be worked with.", available.into())?;
+        self.state.write(page)?;
         let labels = TOPICS.map(|topic| [("topic", topic.name())]);
         let known =
             labels.iter().zip(&self.lengths).map(|(labels, length)| (&labels[..], length.load(Relaxed)));

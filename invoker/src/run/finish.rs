@@ -127,8 +127,11 @@ fn tell(shell: &Shell, dispatch: &Dispatch, activation: &Arc<Activation>) {
 /// all that is left of it, and goes out all the same: a caller who waits is better served by a result without record
 /// than by neither.
 fn is_refused(shell: &Shell, dispatch: &Dispatch, activation: &Arc<Activation>) -> bool {
+    let tracer = &shell.config.telemetry.tracer;
+    let mut span = tracer.child("completed send", SpanKind::Producer, dispatch.trace);
     let kept = dispatch.store.keep(&*shell.records, activation, dispatch.ticket.as_ref());
     let Kept::Refused(error) = kept else { return false };
+    span.fail(|| error.to_string());
     increment(&shell.metrics.records_not_kept);
     tracing::error!(activation_id = %activation.activation_id, %error, "record is not taken");
     true

@@ -59,7 +59,7 @@ async fn a_trace_goes_through_to_the_container_and_back() {
     let activation = told.span("activation");
     assert_eq!(activation.parent, traced.trace.map(|trace| trace.span));
     assert!(activation.parent_is_remote && activation.failure.is_none());
-    for name in ["container", "POST /init", "POST /run"] {
+    for name in ["container", "POST /init", "POST /run", "completed send"] {
         let span = told.span(name);
         assert_eq!(span.context.trace, activation.context.trace);
         assert_eq!(span.parent, Some(activation.context.span), "{name}");
@@ -71,7 +71,7 @@ async fn a_trace_goes_through_to_the_container_and_back() {
     told.spans.lock().unwrap().clear();
     fixture.run(traced).await;
     let names: Vec<_> = told.spans.lock().unwrap().iter().map(|span| span.name).collect();
-    assert_eq!(names, ["POST /run", "activation"]);
+    assert_eq!(names, ["POST /run", "completed send", "activation"]);
     fixture.stop().await;
 }
 
