@@ -9,6 +9,7 @@ mod machine;
 mod parameter_storage;
 mod pool;
 mod records;
+mod telemetry;
 mod users;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,6 +26,7 @@ use oxwhisk_service::LogConfig;
 pub use admin::AdminConfig;
 pub use data_dir::{DataDirError, prepare as prepare_data_dir};
 pub use machine::Machine;
+pub use telemetry::TelemetryConfig;
 pub use users::{GUEST_KEY, SYSTEM_KEY, User, Users};
 
 use crate::cli::Args;
@@ -72,6 +74,7 @@ pub struct StandaloneConfig {
     pub features: FeatureFlags,
     pub transaction_header: TransactionHeader,
     pub log: LogConfig,
+    pub telemetry: TelemetryConfig,
     pub admin: AdminConfig,
     pub build: BuildInfo,
     /// How long activation records are kept; `None` is for ever.
@@ -131,6 +134,7 @@ fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> Option<Stand
     let features = api::read_features(settings);
     let transaction_header = api::read_transaction_header(settings);
     let log = log::read(settings, machine.stderr_is_terminal);
+    let telemetry = telemetry::read(settings);
     let admin = admin::read(settings);
     let build = BuildInfo {
         date: settings.value("whisk.info.date", "unknown".to_owned()),
@@ -155,6 +159,7 @@ fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> Option<Stand
         features,
         transaction_header,
         log,
+        telemetry,
         admin,
         build,
         activation_retention,

@@ -42,6 +42,8 @@ pub(super) async fn build(
     let bus = EmbeddedBus::open(data, &bus_options(&config.limits))
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
     let bus: Arc<dyn Bus> = Arc::new(bus);
+    let listeners = Shutdown::new();
+    let told = super::telemetry::start(config.telemetry, &bus, &listeners);
     let subjects = stores.subjects();
     enrol(&config.users, subjects.as_ref()).await.map_err(|error| Refusal::new(Exit::Io, error))?;
 
@@ -57,7 +59,11 @@ pub(super) async fn build(
     available.missing.iter().for_each(|line| tracing::warn!("{line}"));
     let invoker_config = invoker_config(config, &available.runtimes)?;
     let sandbox = start_sandbox(data.join("sandbox"), available.runtimes, address.port()).await?;
-    let invoker_config = InvokerConfig { api_host: api_host(config, &sandbox, address), ..invoker_config };
+    let invoker_config = InvokerConfig {
+        api_host: api_host(config, &sandbox, address),
+        telemetry: told.invoker,
+        ..invoker_config
+    };
     let invoker = Invoker::start(
         invoker_config,
         Arc::clone(&sandbox) as Arc<dyn ContainerFactory>,
@@ -67,6 +73,7 @@ pub(super) async fn build(
     )
     .await
     .map_err(|error| Refusal::new(Exit::System, error))?;
+    told.controller.metrics.add(invoker.metrics_source());
 
     let fleet = Fleet::new(vec![Arc::clone(&invoker) as Arc<dyn InvokerClient>], Arc::new(HashPlacement));
     let info = ApiInfo { build: config.build.date.clone(), build_number: config.build.number.clone() };
@@ -77,6 +84,7 @@ pub(super) async fn build(
         storing: config.storing,
         features: config.features,
         transaction_header: config.transaction_header.clone(),
+        telemetry: told.controller,
         ..ControllerConfig::new(manifest, info)
     };
     let fleet = Arc::new(fleet);
@@ -114,7 +122,7 @@ pub(super) async fn build(
         invoker,
         bus,
         sandbox,
-        listeners: Shutdown::new(),
+        listeners,
         admin,
         admin_stop: CancellationToken::new(),
         readiness,
