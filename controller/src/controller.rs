@@ -1,8 +1,6 @@
 //! The whole controller: built from its parts, and the way of one request through it.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::CONNECTION;
@@ -11,7 +9,7 @@ use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use oxwhisk_core::id::{ActivationId, TransactionId};
+use oxwhisk_core::id::TransactionId;
 use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::DetachOnDrop;
 use oxwhisk_messaging::{Bus, BusError, Topic};
@@ -31,7 +29,7 @@ use crate::http::head;
 use crate::http::path::{self, Target};
 use crate::http::reply::{Cors, Reply};
 use crate::http::upload::{BodyLeft, RequestBody};
-use crate::invoke::{Dispatcher, Fleet, Invocations, Records, recover};
+use crate::invoke::{Admissions, Engine, Invocations, Records, RecordsElsewhere};
 use crate::telemetry::Watch;
 use crate::throttle::Throttles;
 
@@ -44,7 +42,11 @@ pub struct Backends {
     pub code: Arc<StoredCode>,
     pub records: Arc<Records>,
     pub bus: Arc<dyn Bus>,
-    pub fleet: Arc<Fleet>,
+    pub engine: Arc<dyn Engine>,
+    /// Decides what is admitted.
+    pub throttles: Arc<dyn Throttles>,
+    /// Where else to look for a record that the store has not; absent where there is no other controller.
+    pub elsewhere: Option<Arc<dyn RecordsElsewhere>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,13 +62,13 @@ pub struct Controller {
     pub(crate) backends: Backends,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) actions: Arc<Actions>,
-    pub(crate) invocations: Arc<Invocations>,
-    pub(crate) throttles: Arc<Throttles>,
+    pub(crate) invocations: Invocations,
     pub(crate) watch: Arc<Watch>,
     /// Activations that nobody waits for.
     detached: TaskTracker,
-    dispatchers: TaskTracker,
     writers: TaskTracker,
+    watching: TaskTracker,
+    /// Nothing is watched any more.
     closing: CancellationToken,
 }
 
@@ -90,41 +92,31 @@ impl Controller {
         let authenticator = Arc::new(Authenticator::new(Arc::clone(&backends.subjects), &config));
         let actions =
             Arc::new(Actions::new(Arc::clone(&backends.entities), Arc::clone(&backends.code), &config));
-        let throttles = Arc::new(Throttles::default());
         let (watch, depths) = Watch::new(&config.telemetry, &backends.bus, &backends.records);
-        let detached = TaskTracker::new();
-        let invocations = Arc::new(Invocations {
+        let admissions = Arc::new(Admissions {
             actions: Arc::clone(&actions),
+            authenticator: Arc::clone(&authenticator),
             ciphers: config.parameters.clone(),
             storing: config.storing,
-            fleet: Arc::clone(&backends.fleet),
-            bus: Arc::clone(&backends.bus),
-            records: Arc::clone(&backends.records),
-            throttles: Arc::clone(&throttles),
-            tasks: detached.clone(),
-            queued: Mutex::new(HashMap::new()),
-            owed: AtomicUsize::new(0),
+            throttles: Arc::clone(&backends.throttles),
             watch: Arc::clone(&watch),
         });
+        let engine = Arc::clone(&backends.engine);
         let controller = Arc::new(Self {
             config,
-            backends,
             authenticator,
             actions,
-            invocations,
-            throttles,
+            invocations: Invocations { admissions: Arc::clone(&admissions), engine: Arc::clone(&engine) },
             watch,
-            detached,
-            dispatchers: TaskTracker::new(),
+            backends,
+            detached: TaskTracker::new(),
             writers: TaskTracker::new(),
+            watching: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
-        controller.dispatchers.spawn(depths.run(controller.closing.clone()));
+        controller.watching.spawn(depths.run(controller.closing.clone()));
         controller.start_writer().await?;
-        let given_up =
-            recover(&controller.invocations, &controller.authenticator, &controller.backends.activations)
-                .await?;
-        controller.start_dispatcher(given_up).await?;
+        engine.start(admissions).await?;
         Ok(controller)
     }
 
@@ -136,37 +128,27 @@ impl Controller {
         written.await.map_err(|_| BusError::Closed)
     }
 
-    async fn start_dispatcher(&self, given_up: HashSet<ActivationId>) -> Result<(), BusError> {
-        let topic = Topic::Activations;
-        let subscription = self.backends.bus.subscribe(topic).await?;
-        let dispatcher = Arc::new(Dispatcher {
-            invocations: Arc::clone(&self.invocations),
-            authenticator: Arc::clone(&self.authenticator),
-            activations: Arc::clone(&self.backends.activations),
-            topic,
-            given_up,
-        });
-        self.dispatchers.spawn(dispatcher.run(subscription, self.closing.clone()));
-        Ok(())
-    }
-
     /// Stops taking from the queue and waits, at most for `grace`, for what runs. What is still queued stays durable.
     /// Says whether everything ended in time.
     pub async fn drain(&self, grace: Duration) -> bool {
         self.closing.cancel();
-        self.dispatchers.close();
         self.detached.close();
-        let ended = async {
-            self.dispatchers.wait().await;
-            self.detached.wait().await;
-        };
-        tokio::time::timeout(grace, ended).await.is_ok()
+        let changes = tokio::time::timeout(grace, self.detached.wait());
+        let (drained, changed) = tokio::join!(self.backends.engine.drain(grace), changes);
+        drained && changed.is_ok()
     }
 
     /// Waits, at most for `grace`, until the record writer has ended, which it does when the bus is closed.
     pub async fn written(&self, grace: Duration) -> bool {
+        self.closing.cancel();
+        self.watching.close();
         self.writers.close();
-        tokio::time::timeout(grace, self.writers.wait()).await.is_ok()
+        let in_time = tokio::time::timeout(grace, self.writers.wait()).await.is_ok();
+        // A store that is away does not keep the process: what is not stored stays on the bus.
+        self.backends.records.stop();
+        self.writers.wait().await;
+        self.watching.wait().await;
+        in_time
     }
 
     /// Answers one request, after `limit` with 503. The body has its own time.

@@ -25,5 +25,9 @@ pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHe
 pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
-pub use invoke::{Fleet, Records};
-pub use telemetry::Telemetry;
+pub use invoke::{
+    Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotAdmittable, NotOpened,
+    Readmission, RecentBounds, RecordForm, Records, RecordsElsewhere, RecordsHere, Refused, record_instead,
+};
+pub use telemetry::{Dispatching, Telemetry};
+pub use throttle::{Admission, InFlight, LocalThrottles, NotAdmitted, Throttles};

@@ -2,6 +2,7 @@
 
 mod counts;
 mod depths;
+mod dispatching;
 mod records;
 mod request;
 
@@ -19,6 +20,7 @@ use crate::http::reply::Reply;
 use crate::invoke::Records;
 use counts::Counts;
 pub(crate) use depths::Depths;
+pub use dispatching::Dispatching;
 use records::RecordsSource;
 
 /// Whom a controller tells. Nobody, by default.

@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use oxwhisk_container::{ContainerError, ContainerFactory};
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_invoker_api::offers::{Room, RoomSignal};
 use oxwhisk_invoker_api::{
-    CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError, InvokerCapacity, InvokerClient,
-    RecordSink, StartedObserver,
+    Activating, CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError, InvokerCapacity,
+    InvokerClient, RecordSink, RoomWatch, StartedObserver,
 };
 use oxwhisk_metrics::Source;
 use tokio::task::JoinHandle;
@@ -67,6 +68,11 @@ impl Invoker {
         self.shell.end_containers(deadline).await
     }
 
+    /// An activation goes on when whoever waits for it does not.
+    fn detached(&self, work: Activating) -> Activating {
+        Box::pin(DetachOnDrop::new(work, self.shell.activations.clone(), self.shell.runtime.clone()))
+    }
+
     /// Activations that wait for a container.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -106,13 +112,8 @@ impl InvokerClient for Invoker {
         'a: 'b,
         Self: 'b,
     {
-        // Lines of one activation are found by its request, whose span goes with the caller where both are one process.
-        let span = match tracing::Span::current().is_none() {
-            true => tracing::info_span!("activation", tid = %dispatch.transaction),
-            false => tracing::Span::none(),
-        };
-        let work = Box::pin(run::activate(Arc::clone(&self.shell), dispatch).instrument(span));
-        Box::pin(DetachOnDrop::new(work, self.shell.activations.clone(), self.shell.runtime.clone()))
+        let span = span_of(&dispatch);
+        self.detached(Box::pin(run::activate(Arc::clone(&self.shell), dispatch).instrument(span)))
     }
 
     fn capacity(&self) -> InvokerCapacity {
@@ -123,5 +124,35 @@ impl InvokerClient for Invoker {
     async fn invalidate(&self, action: &FullyQualifiedName) {
         let effects = self.shell.pool().invalidate(action, Instant::now());
         self.shell.perform(effects);
+    }
+}
+
+impl RoomWatch for Invoker {
+    fn look(&self, look: &mut dyn FnMut(&dyn Room)) {
+        look(&*self.shell.pool());
+    }
+
+    fn dispatch_if(
+        &self,
+        dispatch: Dispatch,
+        claim: &mut dyn FnMut(&dyn Room) -> bool,
+    ) -> Result<Activating, DispatchError> {
+        let acquire = |key: &_, since| self.shell.acquire_if(key, since, claim);
+        let span = span_of(&dispatch);
+        let begun = run::begin(&self.shell, dispatch, acquire)?;
+        Ok(self.detached(Box::pin(run::to_end(Arc::clone(&self.shell), begun).instrument(span))))
+    }
+
+    fn watch(&self, signal: Arc<RoomSignal>) {
+        // The first one stays.
+        let _ = self.shell.room.set(signal);
+    }
+}
+
+/// Lines of one activation are found by its request, whose span goes with the caller where both are one process.
+fn span_of(dispatch: &Dispatch) -> tracing::Span {
+    match tracing::Span::current().is_none() {
+        true => tracing::info_span!("activation", tid = %dispatch.transaction),
+        false => tracing::Span::none(),
     }
 }

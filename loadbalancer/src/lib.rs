@@ -13,9 +13,11 @@
 pub mod balancer;
 mod fair_queue;
 pub mod fleet;
+mod limited_queue;
 pub mod placement;
 
 pub use fair_queue::FairQueue;
+pub use limited_queue::LimitedQueue;
 pub use placement::{
     Candidates, HashPlacement, InvokerView, PROBES, Placement, PlacementRequest, PolicyName, PoolFractions,
     PoolView, StepSizes,

@@ -10,6 +10,7 @@
 pub mod admin;
 pub mod code;
 pub mod dispatch;
+pub mod peer;
 
 /// Every contract with all it imports, as an encoded `google.protobuf.FileDescriptorSet`: what gRPC reflection serves.
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");

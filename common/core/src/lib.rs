@@ -8,8 +8,8 @@
 //! - [`entity`]: actions and activation records; [`exec`]: what an action runs; [`parameters`];
 //! - [`limits`], [`size`]: what is allowed; [`manifest`]: which kinds exist;
 //! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker;
-//!   [`delivery`]: whether that may run twice; [`heartbeat`]: how services find each other; [`trace`]: what a piece of
-//!   work is part of; [`event`]: what monitoring is told.
+//!   [`delivery`]: whether that may run twice; [`record`]: which of several records is kept; [`heartbeat`]: how services
+//!   find each other; [`trace`]: what a piece of work is part of; [`event`]: what monitoring is told.
 
 mod as_text;
 pub mod delivery;
@@ -26,6 +26,7 @@ pub mod manifest;
 pub mod message;
 pub mod name;
 pub mod parameters;
+pub mod record;
 pub mod size;
 pub mod subject;
 pub mod trace;

@@ -186,7 +186,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn events_reach_the_bus_in_openwhisks_form() {
         let bus: Arc<dyn Bus> = Arc::new(MemoryBus::new(MemoryOptions::default()));
-        let mut listener = bus.listen(Channel::Events).await.unwrap();
+        let mut listener = bus.listen(Channel::Events, std::time::Duration::ZERO).await.unwrap();
         let outlets = Outlets { bus: Some(bus), actions: None };
         let (events, publisher) = Publisher::new("invoker0", outlets);
         let (counts, stop) = (publisher.counts(), CancellationToken::new());

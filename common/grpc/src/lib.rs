@@ -3,7 +3,8 @@
 //! - [`identity`]: who a peer is: a role and a name, as its certificate says;
 //! - [`tls`]: mutual TLS from files that may be replaced while they are used;
 //! - [`server`]: listeners, connections with limits, who may call which service, health, reflection;
-//! - [`channel`]: connections that come back by themselves, to a peer of a known identity;
+//! - [`channel`]: connections that come back by themselves, to a peer of a known identity; [`Dialer`] keeps one to each
+//!   address that peers name;
 //! - [`version`]: which protocol versions both sides speak;
 //! - [`address`]: where to listen and to connect, and where plain text is admitted;
 //! - `settings`: all that from a configuration; `dev_certificates`: certificates for development and tests.
@@ -12,6 +13,7 @@ pub mod address;
 pub mod channel;
 #[cfg(feature = "dev-certificates")]
 pub mod dev_certificates;
+mod dialer;
 pub mod identity;
 mod io;
 pub mod peer;
@@ -23,6 +25,7 @@ pub mod version;
 
 pub use address::Address;
 pub use channel::{Channel, ChannelOptions, Trust};
+pub use dialer::{DialError, Dialer};
 pub use identity::{Expected, Identity, Role};
 pub use peer::Peer;
 pub use server::{Access, Listener, Security, Server, ServerOptions};

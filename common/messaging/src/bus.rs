@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -59,18 +60,21 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
     /// Starts consuming, oldest message first within each partition: first what was handed out before and not completed,
     /// then new ones. A topic has one subscription of a bus at a time: another is [`BusError::Unavailable`] until that one
-    /// is dropped. Subscriptions of several processes share the topic's partitions.
+    /// is dropped. Subscriptions of several processes share the topic's partitions. A [`crate::LaneBus`] may refuse topics with
+    /// lanes, which it hands out together.
     async fn subscribe(&self, topic: Topic) -> Result<Box<dyn Subscription>, BusError>;
 
     /// Messages produced and not completed, in all partitions. Completions that are written behind may still be counted
     /// for a moment; on Kafka it is records that are counted, of which a large message has several and a withdrawal one.
     async fn depth(&self, topic: Topic) -> Result<u64, BusError>;
 
-    /// Tells everybody who listens. Returns when the bus has it; nothing is kept for those who do not listen.
+    /// Tells everybody who listens. Returns when the bus has it; it is not kept for those who listen later, other than for
+    /// those who ask for what was before.
     async fn publish(&self, channel: Channel, key: &str, payload: Bytes) -> Result<(), BusError>;
 
-    /// Hears what is published from now on. Messages with the same key come in order.
-    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError>;
+    /// Hears what is published from now on, and before that what was published within the time `back`, as far as the bus
+    /// keeps it: one within a process keeps nothing. Messages with the same key come in order.
+    async fn listen(&self, channel: Channel, back: Duration) -> Result<Box<dyn Listener>, BusError>;
 
     /// For readiness.
     fn status(&self) -> watch::Receiver<BusStatus>;

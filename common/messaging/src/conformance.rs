@@ -3,12 +3,14 @@
 mod channels;
 mod course;
 mod delivery;
+mod lanes;
 mod limits;
 mod notes;
 
 use std::time::Duration;
 
 use crate::{Bus, BusError, Delivery, DeliveryId, Event, Message, Subscription, Topic};
+pub use lanes::{LaneBounds, LaneCluster, lane, members};
 
 /// The bounds that the bus under test is opened with.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +33,7 @@ pub async fn bus<B: Bus>(bounds: Bounds, mut make: impl AsyncFnMut() -> B) {
     for topic in Topic::ALL {
         queue(topic, bounds, &mut make).await;
     }
-    whole(make).await;
+    whole(&Topic::ALL, make).await;
 }
 
 /// The checks of [`bus`] that are about one queue.
@@ -63,12 +65,12 @@ pub async fn queue<B: Bus>(topic: Topic, bounds: Bounds, mut make: impl AsyncFnM
     }
 }
 
-/// The checks of [`bus`] that are about all queues, or about channels.
+/// The checks of [`bus`] that are about all queues, or about channels. `topics` are those that can be consumed alone.
 ///
 /// # Panics
 /// When a check fails.
-pub async fn whole<B: Bus>(mut make: impl AsyncFnMut() -> B) {
-    delivery::topics_are_apart(&make().await).await;
+pub async fn whole<B: Bus>(topics: &[Topic], mut make: impl AsyncFnMut() -> B) {
+    delivery::topics_are_apart(&make().await, topics).await;
     channels::everybody_hears_what_is_published_while_listening(&make().await).await;
     channels::channels_are_apart(&make().await).await;
     channels::a_closed_bus_says_so(&make().await).await;

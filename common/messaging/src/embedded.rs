@@ -126,7 +126,8 @@ impl Bus for EmbeddedBus {
         self.channels.publish(channel, key, payload)
     }
 
-    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError> {
+    /// Nothing is kept, so nothing of before is heard.
+    async fn listen(&self, channel: Channel, _back: Duration) -> Result<Box<dyn Listener>, BusError> {
         self.channels.listen(channel)
     }
 

@@ -22,7 +22,7 @@ pub trait LaneBus: Bus {
     async fn choose_lane(&self, route: &str) -> Result<Partition, BusError>;
 
     /// Appends to `activations`, `activations.parked` or `inflight`, in that lane; answers the offset when the bus has it
-    /// durably. The message's route is passed over.
+    /// durably. The message's route is passed over. On `inflight` it is a note, unless it is [`Message::transient`].
     ///
     /// # Errors
     /// As [`Bus::produce`]; [`BusError::Unavailable`] for another topic.
@@ -71,7 +71,8 @@ pub trait LaneControl: fmt::Debug + Send + Sync + 'static {
     fn barrier(&self, lane: Partition) -> Barrier;
 
     /// The bus's time, in milliseconds since the epoch, of the lane's oldest message of `activations` and
-    /// `activations.parked` that is not done. `None`: there is none, or the lane is not owned.
+    /// `activations.parked` that is not done. `None`: there is none, or the lane is not owned. Where not everything was read
+    /// that may be there, it is a time that none of it is older than.
     fn oldest(&self, lane: Partition) -> Option<i64>;
 }
 

@@ -4,7 +4,8 @@
 //! promises; a [`Subscription`] hands messages out in order and takes completions back in any order, so that one slow
 //! message delays no other; what was handed out and not completed comes again after a restart, here or at another
 //! consumer of the same topic. Notes (`inflight`) may also be withdrawn by their keys. A [`Channel`] is for telling
-//! everybody who listens.
+//! everybody who listens. A [`LaneBus`] hands the partitions of `activations`, `activations.parked` and `inflight` out
+//! together, by their numbers.
 //!
 //! `embedded` is the standalone server's bus: SQLite for what must survive a power cut, a spool file for records,
 //! which must only survive the death of the process. `memory` is for tests. The crate `oxwhisk-kafka` has the one for

@@ -1,7 +1,10 @@
 //! A bus in memory, for tests.
 
+mod lanes;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +16,7 @@ use crate::{
     Bus, BusError, BusStatus, Channel, Completer, Delivery, DeliveryId, Event, Listener, Message, Receipt,
     Subscription, Topic,
 };
+pub use lanes::{MemoryLaneBus, MemoryLanes};
 
 /// Bounds of a [`MemoryBus`].
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +82,10 @@ impl MemoryBus {
         queue.arrived.notify_one();
         Ok(())
     }
+
+    fn complete(&self, topic: Topic, deliveries: &[DeliveryId]) {
+        self.topics[&topic].state().messages.retain(|message| !deliveries.contains(&message.id));
+    }
 }
 
 impl Default for MemoryBus {
@@ -137,7 +145,8 @@ impl Bus for MemoryBus {
         self.channels.publish(channel, key, payload)
     }
 
-    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError> {
+    /// Nothing is kept, so nothing of before is heard.
+    async fn listen(&self, channel: Channel, _back: Duration) -> Result<Box<dyn Listener>, BusError> {
         self.channels.listen(channel)
     }
 

@@ -15,6 +15,9 @@ pub struct Message {
     pub route: Option<String>,
     /// 1 for the first try.
     pub attempt: u32,
+    /// On a lane's `inflight`: a fact, which nobody withdraws and which is not owed (a mark). It keeps no place in the lane:
+    /// a new owner reads it as far as [`crate::LaneEvent::InFlight`] goes back. Elsewhere it makes no difference.
+    pub transient: bool,
     pub payload: Bytes,
 }
 
@@ -22,7 +25,7 @@ impl Message {
     /// A first attempt without a route.
     #[must_use]
     pub fn new(key: impl Into<String>, payload: impl Into<Bytes>) -> Self {
-        Self { key: key.into(), route: None, attempt: 1, payload: payload.into() }
+        Self { key: key.into(), route: None, attempt: 1, transient: false, payload: payload.into() }
     }
 
     #[must_use]
@@ -33,6 +36,12 @@ impl Message {
     #[must_use]
     pub fn with_attempt(self, attempt: u32) -> Self {
         Self { attempt, ..self }
+    }
+
+    /// The same as a fact instead of a note.
+    #[must_use]
+    pub fn transient(self) -> Self {
+        Self { transient: true, ..self }
     }
 
     /// Bytes that count for the bus's limit.

@@ -50,6 +50,35 @@ impl Topic {
         }
     }
 
+    /// Whether the topic's partitions of one number belong together with those of the other two: see [`crate::LaneBus`].
+    #[must_use]
+    pub const fn has_lanes(self) -> bool {
+        matches!(self, Self::Activations | Self::Parked | Self::InFlight)
+    }
+
+    /// Refuses a topic without lanes.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`].
+    pub fn must_have_lanes(self) -> Result<(), BusError> {
+        if self.has_lanes() {
+            return Ok(());
+        }
+        Err(BusError::Unavailable(format!("the queue '{}' has no lanes", self.name())))
+    }
+
+    /// Refuses a topic that a bus hands out by lanes only.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`].
+    pub fn must_not_have_lanes(self) -> Result<(), BusError> {
+        if self.has_lanes() {
+            let text = format!("the queue '{}' is consumed with its lanes, not alone", self.name());
+            return Err(BusError::Unavailable(text));
+        }
+        Ok(())
+    }
+
     /// Whether messages of the topic are notes: they can be withdrawn by their key, by any process.
     #[must_use]
     pub const fn holds_notes(self) -> bool {
@@ -88,7 +117,7 @@ impl Topic {
     }
 }
 
-/// A fan-out topic: every listener hears every message that is published while it listens, and nothing is kept for
+/// A fan-out topic: every listener hears every message that is published while it listens, and nothing is promised to
 /// those who do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {

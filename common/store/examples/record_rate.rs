@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
+use oxwhisk_core::record::{RecordKind, RecordOrigin};
 use oxwhisk_store::sqlite::{SqliteOptions, SqliteStores};
 use oxwhisk_store::{ActivationQuery, ActivationStore, RecordDocument};
 
@@ -78,6 +79,7 @@ fn make_batch(namespace: &EntityName, first: usize, size: usize, ordered: bool) 
             document: format!(r#"{{"activationId":"{activation_id}","filler":"{}"}}"#, "x".repeat(540))
                 .into(),
             summary: summary.into(),
+            origin: Some(RecordOrigin { kind: RecordKind::Result, run: u64::MAX / 3, version: 2 }),
         }
     };
     (0..size).map(make).collect()

@@ -24,8 +24,11 @@ pub struct ActivationQuery {
 
 #[async_trait]
 pub trait ActivationStore: fmt::Debug + Send + Sync + 'static {
-    /// Writes records. Idempotent by namespace and activation id: a record that is there already is replaced, and is
-    /// not counted again. Returns when all of them survive a crash of the process.
+    /// Writes records, as if one after the other. Idempotent by namespace and activation id: the first record stays, and
+    /// a later one of the same activation changes nothing, unless it completes the one that is there
+    /// ([`RecordDocument::completes`]): then it takes its place, and is not counted again. For that a store keeps where
+    /// its records come from; what it keeps of records without an origin is completed by none. Returns when all of them
+    /// survive a crash of the process.
     ///
     /// # Errors
     /// [`StoreError::Refused`] names the records that will never be taken; all others are stored then. After any other

@@ -3,6 +3,7 @@
 //! A suite may run on a store that holds other data: each check uses a namespace of its own.
 
 mod activation;
+mod activation_order;
 mod activation_paging;
 mod contents;
 mod entity;
@@ -41,8 +42,11 @@ pub async fn entity_store(entities: &dyn EntityStore, attachments: &dyn Attachme
 /// When a check fails.
 pub async fn activation_store(store: &dyn ActivationStore) {
     activation::a_record_reads_as_it_was_written(store).await;
-    activation::a_record_written_twice_is_there_once(store).await;
-    activation::a_replaced_record_moves_in_its_lists(store).await;
+    activation_order::a_record_written_twice_is_there_once(store).await;
+    activation_order::the_first_record_stays(store).await;
+    activation_order::its_own_run_completes_a_record(store).await;
+    activation_order::a_batch_is_as_its_records_one_after_the_other(store).await;
+    activation_order::a_completed_record_moves_in_its_lists(store).await;
     activation::an_id_belongs_to_its_namespace(store).await;
     activation::existing_records_are_told_from_others(store).await;
     activation_paging::records_are_listed_last_started_first(store).await;

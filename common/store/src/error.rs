@@ -2,6 +2,7 @@
 
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
+use oxwhisk_core::record::RecordOrigin;
 
 /// What callers branch on. Anything a caller cannot act upon is [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
 #[derive(Debug, thiserror::Error)]
@@ -34,5 +35,7 @@ pub enum StoreError {
 pub struct Refusal {
     pub namespace: EntityName,
     pub activation_id: ActivationId,
+    /// Which of several records of the activation.
+    pub origin: Option<RecordOrigin>,
     pub reason: String,
 }

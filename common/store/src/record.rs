@@ -6,6 +6,7 @@ use oxwhisk_core::entity::{Activation, Response};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::json::Members;
 use oxwhisk_core::name::EntityName;
+use oxwhisk_core::record::{RecordKind, RecordOrigin};
 use serde_json::value::RawValue;
 
 use crate::StoreError;
@@ -25,16 +26,24 @@ pub struct RecordDocument {
     pub summary: Arc<str>,
     /// The stored form ([`Activation::to_document`]).
     pub document: Arc<str>,
+    /// Where it comes from. `None` where that is not known: then it takes the place of no other record.
+    pub origin: Option<RecordOrigin>,
 }
 
 /// How the text begins that stands where something was left out.
 const LEFT_OUT: &str = "Left out";
 
 /// First byte of an encoded record.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+
+/// First byte of one whose origin is not known, as earlier versions wrote them all: a spool may still hold some.
+const FORMAT_WITHOUT_ORIGIN: u8 = 1;
 
 /// Format, four lengths, start, id.
 const HEADER: usize = 1 + 4 * 4 + 8 + 32;
+
+/// Kind, run, version; behind the header.
+const ORIGIN: usize = 1 + 8 + 4;
 
 /// Bytes that most records encode to, so that their buffer does not grow step by step.
 const USUAL_SIZE: usize = 1536;
@@ -50,22 +59,35 @@ impl RecordDocument {
             filter_name: activation.filter_name(),
             summary: activation.summary().into(),
             document: activation.to_document(updated).into(),
+            origin: None,
         }
     }
 
-    /// What [`RecordDocument::from_activation`] encodes to, without the copies that making one takes.
     #[must_use]
-    pub fn encode_activation(activation: &Activation, updated: i64) -> Vec<u8> {
+    pub fn with_origin(self, origin: RecordOrigin) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// Whether it takes the place of the record that is stored, of that origin ([`RecordOrigin::completes`]).
+    #[must_use]
+    pub fn completes(&self, stored: Option<&RecordOrigin>) -> bool {
+        self.origin.zip(stored).is_some_and(|(origin, stored)| origin.completes(stored))
+    }
+
+    /// What [`RecordDocument::from_activation`] with an origin encodes to, without the copies that making one takes.
+    #[must_use]
+    pub fn encode_activation(activation: &Activation, updated: i64, origin: RecordOrigin) -> Vec<u8> {
         let (namespace, filter_name) = (activation.namespace.as_str(), activation.filter_name());
-        let mut bytes = Vec::with_capacity(HEADER + USUAL_SIZE);
+        let mut bytes = Vec::with_capacity(HEADER + ORIGIN + USUAL_SIZE);
         bytes.resize(HEADER, 0);
+        bytes.extend_from_slice(&origin_bytes(&origin));
         bytes.extend_from_slice(namespace.as_bytes());
         bytes.extend_from_slice(filter_name.as_bytes());
         let texts = bytes.len();
         let summary = activation.write_summary_and_document(updated, &mut bytes);
         let document = bytes.len() - texts - summary;
         let lengths = [namespace.len(), filter_name.len(), summary, document];
-        bytes[..HEADER].copy_from_slice(&header(lengths, activation.start, activation.activation_id));
+        bytes[..HEADER].copy_from_slice(&header(FORMAT, lengths, activation.start, activation.activation_id));
         bytes
     }
 
@@ -88,14 +110,22 @@ impl RecordDocument {
         };
         let document: &RawValue = serde_json::from_str(&self.document).ok()?;
         let updated = Members::read(document).ok()?.number("updated").unwrap_or(0);
-        Some(Self::from_activation(&shorter, updated))
+        Some(Self { origin: self.origin, ..Self::from_activation(&shorter, updated) })
     }
 
     /// One byte string, for the bus.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let parts = [self.namespace.as_str(), &self.filter_name, &self.summary, &self.document];
-        encode(parts, self.start, self.activation_id)
+        let lengths = parts.map(str::len);
+        let mut bytes = Vec::with_capacity(HEADER + ORIGIN + lengths.iter().sum::<usize>());
+        let format = if self.origin.is_some() { FORMAT } else { FORMAT_WITHOUT_ORIGIN };
+        bytes.extend_from_slice(&header(format, lengths, self.start, self.activation_id));
+        bytes.extend(self.origin.iter().flat_map(origin_bytes));
+        for part in parts {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes
     }
 
     /// Reads what [`RecordDocument::encode`] wrote.
@@ -104,7 +134,8 @@ impl RecordDocument {
     /// [`StoreError::Corrupt`].
     pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let mut cursor = Cursor(bytes);
-        if cursor.take(1)? != [FORMAT] {
+        let [format] = cursor.array()?;
+        if ![FORMAT, FORMAT_WITHOUT_ORIGIN].contains(&format) {
             return Err(corrupt("it has an unknown format"));
         }
         let mut lengths = [0_usize; 4];
@@ -113,37 +144,36 @@ impl RecordDocument {
         }
         let start = i64::from_le_bytes(cursor.array()?);
         let activation_id = cursor.text(32)?.parse().map_err(|_| corrupt("it has no activation id"))?;
+        let origin = if format == FORMAT { Some(cursor.origin()?) } else { None };
         let [namespace, filter_name, summary, document] = lengths;
         let namespace =
             EntityName::new(cursor.text(namespace)?).map_err(|_| corrupt("it has no namespace"))?;
         let filter_name = cursor.text(filter_name)?.to_owned();
         let (summary, document) = (cursor.text(summary)?.into(), cursor.text(document)?.into());
         match cursor.0 {
-            [] => Ok(Self { namespace, activation_id, start, filter_name, summary, document }),
+            [] => Ok(Self { namespace, activation_id, start, filter_name, summary, document, origin }),
             _ => Err(corrupt("it is longer than it says")),
         }
     }
 }
 
-fn encode(parts: [&str; 4], start: i64, id: ActivationId) -> Vec<u8> {
-    let lengths = parts.map(str::len);
-    let mut bytes = Vec::with_capacity(HEADER + lengths.iter().sum::<usize>());
-    bytes.extend_from_slice(&header(lengths, start, id));
-    for part in parts {
-        bytes.extend_from_slice(part.as_bytes());
-    }
-    bytes
-}
-
-fn header(lengths: [usize; 4], start: i64, id: ActivationId) -> [u8; HEADER] {
+fn header(format: u8, lengths: [usize; 4], start: i64, id: ActivationId) -> [u8; HEADER] {
     let mut header = [0; HEADER];
-    header[0] = FORMAT;
+    header[0] = format;
     for (place, length) in header[1..].chunks_exact_mut(4).zip(lengths) {
         place.copy_from_slice(&(length as u32).to_le_bytes());
     }
     header[1 + 4 * 4..][..8].copy_from_slice(&start.to_le_bytes());
     header[1 + 4 * 4 + 8..].copy_from_slice(id.to_string().as_bytes());
     header
+}
+
+fn origin_bytes(origin: &RecordOrigin) -> [u8; ORIGIN] {
+    let mut bytes = [0; ORIGIN];
+    bytes[0] = origin.kind.code();
+    bytes[1..9].copy_from_slice(&origin.run.to_le_bytes());
+    bytes[9..].copy_from_slice(&origin.version.to_le_bytes());
+    bytes
 }
 
 fn corrupt(what: &str) -> StoreError {
@@ -161,6 +191,13 @@ impl<'a> Cursor<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
         self.take(N)?.try_into().map_err(|_| corrupt("it ends too early"))
+    }
+
+    fn origin(&mut self) -> Result<RecordOrigin, StoreError> {
+        let [kind] = self.array()?;
+        let kind = RecordKind::from_code(kind).ok_or_else(|| corrupt("it comes from nowhere known"))?;
+        let (run, version) = (u64::from_le_bytes(self.array()?), u32::from_le_bytes(self.array()?));
+        Ok(RecordOrigin { kind, run, version })
     }
 
     fn text(&mut self, length: usize) -> Result<&'a str, StoreError> {
@@ -184,6 +221,7 @@ mod tests {
             filter_name: "pkg/a".to_owned(),
             summary: r#"{"name":"a"}"#.into(),
             document: r#"{"name":"a","logs":["é"]}"#.into(),
+            origin: Some(RecordOrigin { kind: RecordKind::Lost, run: u64::MAX, version: 7 }),
         }
     }
 
@@ -191,6 +229,8 @@ mod tests {
     fn a_record_decodes_as_it_was_encoded() {
         let record = record();
         assert_eq!(RecordDocument::decode(&record.encode()).unwrap(), record);
+        let unknown = RecordDocument { origin: None, ..record };
+        assert_eq!(RecordDocument::decode(&unknown.encode()).unwrap(), unknown);
     }
 
     fn activation() -> Activation {
@@ -215,7 +255,8 @@ mod tests {
 
     #[test]
     fn a_refused_record_loses_its_logs_and_then_its_result() {
-        let record = RecordDocument::from_activation(&activation(), 9);
+        let origin = RecordOrigin { kind: RecordKind::Result, run: 1, version: 2 };
+        let record = RecordDocument::from_activation(&activation(), 9).with_origin(origin);
         let without_logs = record.shortened("too large").unwrap();
         let read = |record: &RecordDocument| Activation::from_document(&record.document).unwrap();
         assert_eq!(read(&without_logs).logs, ["Left out: the logs cannot be stored: too large"]);
@@ -224,27 +265,31 @@ mod tests {
         let without_result = without_logs.shortened("too large").unwrap();
         assert_eq!(read(&without_result).response.status, Status::ApplicationError);
         assert!(without_result.document.contains("Left out: the result cannot be stored"));
-        assert_eq!(without_result.activation_id, record.activation_id);
+        assert_eq!(
+            (without_result.activation_id, without_result.origin),
+            (record.activation_id, Some(origin))
+        );
         assert_eq!(without_result.shortened("too large"), None);
     }
 
     #[test]
     fn an_activation_is_encoded_as_the_document_made_of_it() {
         let activation = activation();
-        let encoded = RecordDocument::encode_activation(&activation, 9);
-        assert_eq!(encoded, RecordDocument::from_activation(&activation, 9).encode());
+        let origin = RecordOrigin::of(RecordKind::Result, 5, &activation);
+        let encoded = RecordDocument::encode_activation(&activation, 9, origin);
+        assert_eq!(encoded, RecordDocument::from_activation(&activation, 9).with_origin(origin).encode());
     }
 
     #[test]
     fn anything_shorter_or_longer_is_corrupt() {
-        let bytes = record().encode();
-        for length in 0..bytes.len() {
-            assert!(
-                matches!(RecordDocument::decode(&bytes[..length]), Err(StoreError::Corrupt(_))),
-                "{length}"
-            );
+        for record in [record(), RecordDocument { origin: None, ..record() }] {
+            let bytes = record.encode();
+            for length in 0..bytes.len() {
+                let read = RecordDocument::decode(&bytes[..length]);
+                assert!(matches!(read, Err(StoreError::Corrupt(_))), "{length}");
+            }
+            let longer = [bytes.as_slice(), b"x"].concat();
+            assert!(matches!(RecordDocument::decode(&longer), Err(StoreError::Corrupt(_))));
         }
-        let longer = [bytes.as_slice(), b"x"].concat();
-        assert!(matches!(RecordDocument::decode(&longer), Err(StoreError::Corrupt(_))));
     }
 }

@@ -121,10 +121,14 @@ impl Span {
         self.context
     }
 
-    /// Says something about it; `value` is made only if somebody will see it.
+    /// Says something about it, instead of what was said under this key; `value` is made only if somebody will see it.
     pub fn set<V: Into<Value>>(&mut self, key: &'static str, value: impl FnOnce() -> V) {
         if let Some(recording) = &mut self.recording {
-            recording.span.attributes.push((key, value().into()));
+            let attributes = &mut recording.span.attributes;
+            match attributes.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, said)) => *said = value().into(),
+                None => attributes.push((key, value().into())),
+            }
         }
     }
 

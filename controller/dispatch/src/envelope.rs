@@ -35,11 +35,7 @@ impl<'a> RecordEnvelope<'a> {
         let length = u16::try_from(self.ticket.len()).map_err(|_| NotAnEnvelope)?;
         let mut bytes = Vec::with_capacity(16 + self.ticket.len() + self.document.len());
         bytes.push(FORMAT);
-        bytes.push(match self.origin.kind {
-            RecordKind::Result => 0,
-            RecordKind::Lost => 1,
-            RecordKind::Exhausted => 2,
-        });
+        bytes.push(self.origin.kind.code());
         bytes.extend(self.origin.run.to_be_bytes());
         bytes.extend(self.origin.version.to_be_bytes());
         bytes.extend(length.to_be_bytes());
@@ -57,12 +53,10 @@ impl<'a> RecordEnvelope<'a> {
         let (length, rest) = rest.split_first_chunk().ok_or(NotAnEnvelope)?;
         let length = usize::from(u16::from_be_bytes(*length));
         let (ticket, document) = rest.split_at_checked(length).ok_or(NotAnEnvelope)?;
-        let kind = match (*format, *kind) {
-            (FORMAT, 0) => RecordKind::Result,
-            (FORMAT, 1) => RecordKind::Lost,
-            (FORMAT, 2) => RecordKind::Exhausted,
-            _ => return Err(NotAnEnvelope),
-        };
+        if *format != FORMAT {
+            return Err(NotAnEnvelope);
+        }
+        let kind = RecordKind::from_code(*kind).ok_or(NotAnEnvelope)?;
         let (run, version) = (u64::from_be_bytes(*run), u32::from_be_bytes(*version));
         let document = std::str::from_utf8(document).map_err(|_| NotAnEnvelope)?;
         Ok(Self { origin: RecordOrigin { kind, run, version }, ticket, document })

@@ -2,6 +2,7 @@
 
 use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::id::ActivationId;
+pub use oxwhisk_core::record::RecordKind;
 
 /// A partition number. Everything about one activation travels in the partitions of this number of `activations`,
 /// `activations.parked` and `inflight`, and one controller owns all three: so it meets every copy of a message, and every
@@ -65,15 +66,4 @@ pub enum Replacement {
     Retry { attempt: u32 },
     /// On `activations.parked`, with the same attempt.
     Park { attempt: u32 },
-}
-
-/// Why there is a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RecordKind {
-    /// What the run gave, also where the platform failed it.
-    Result,
-    /// It may have run, is not to run twice, and nobody has its result.
-    Lost,
-    /// It began as often as it may and never came to an end.
-    Exhausted,
 }

@@ -25,6 +25,7 @@ use crate::http::reply::Reply;
 use crate::http::upload::RequestBody;
 use crate::http::{body, json_fault};
 use crate::invoke::{Invocation, read_payload};
+use crate::throttle::admit;
 
 const EXTRA_LOGGING: &str = "x-ow-extra-logging";
 
@@ -85,10 +86,10 @@ async fn put(
         return Err(Fault::terminate(StatusCode::BAD_REQUEST, text));
     }
     check_put(&put, &caller.limits, &controller.config.limits)?;
-    let (actions, fleet) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.fleet));
+    let (actions, engine) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.engine));
     let change = async move {
         let action = actions.put(id.clone(), put, overwrite).await?;
-        fleet.invalidate(&id).await;
+        engine.invalidate(&id).await;
         Ok::<_, Fault>(action)
     };
     let action = controller.to_the_end(change).await?;
@@ -107,10 +108,10 @@ fn read_put(controller: &Controller, body: &[u8], id: &FullyQualifiedName) -> Re
 }
 
 async fn delete(controller: &Controller, id: FullyQualifiedName) -> Result<Reply, Fault> {
-    let (actions, fleet) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.fleet));
+    let (actions, engine) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.engine));
     let change = async move {
         let action = actions.delete(&id).await?;
-        fleet.invalidate(&id).await;
+        engine.invalidate(&id).await;
         Ok::<_, Fault>(action)
     };
     let action = controller.to_the_end(change).await?;
@@ -129,7 +130,8 @@ async fn invoke(
     allowed: Result<(), Fault>,
 ) -> Result<Reply, Fault> {
     let received = clock::now_ms();
-    let slot = controller.watch.admitted(&caller, controller.throttles.admit(&caller, received))?;
+    let said = admit(&controller.backends.throttles, &caller, received).await;
+    let slot = controller.watch.admitted(&caller, said)?;
     allowed?;
     let query = Query(call.query.as_deref());
     let most = controller.config.limits.blocking_wait;
@@ -214,7 +216,8 @@ pub(crate) async fn packaged(
     }
     let _slot = match call.method {
         Method::POST => {
-            Some(controller.watch.admitted(caller, controller.throttles.admit(caller, clock::now_ms()))?)
+            let said = admit(&controller.backends.throttles, caller, clock::now_ms()).await;
+            Some(controller.watch.admitted(caller, said)?)
         }
         _ => None,
     };

@@ -17,6 +17,7 @@ use crate::http::fault::Fault;
 use crate::http::path::{ActivationPart, CollectionName};
 use crate::http::query::Query;
 use crate::http::reply::Reply;
+use crate::invoke::Found;
 
 /// The records of a namespace, last started first.
 pub(crate) async fn list(
@@ -114,11 +115,27 @@ async fn find(
         .map_err(|error: oxwhisk_core::id::ActivationIdError| Fault::validation(error.to_string()))?;
     require_owner(caller, namespace, || format!("{namespace}/{id}"))?;
     require(call, &Method::GET)?;
-    if let Some(pending) = controller.backends.records.pending(namespace, id) {
-        return Ok(Activation::clone(&pending));
+    if let Some(record) = held_or_stored(controller, namespace, id).await? {
+        return Ok(record);
     }
-    let document = controller.backends.activations.get(namespace, id).await.map_err(store_fault)?;
-    read(&document.ok_or_else(Fault::not_found)?)
+    let elsewhere = controller.backends.elsewhere.as_ref().ok_or_else(Fault::not_found)?;
+    if let Some(record) = elsewhere.find(namespace, id).await {
+        return Ok(record);
+    }
+    // A record may have gone from another controller to the store between the two looks.
+    held_or_stored(controller, namespace, id).await?.ok_or_else(Fault::not_found)
+}
+
+async fn held_or_stored(
+    controller: &Controller,
+    namespace: &EntityName,
+    id: ActivationId,
+) -> Result<Option<Activation>, Fault> {
+    match controller.backends.records.find(namespace, id).await.map_err(store_fault)? {
+        Some(Found::Record(record)) => Ok(Some(Activation::clone(&record))),
+        Some(Found::Document(document)) => read(&document).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn read(document: &str) -> Result<Activation, Fault> {

@@ -8,6 +8,7 @@ use crate::Controller;
 use crate::http::fault::Fault;
 use crate::http::path::Open;
 use crate::http::reply::{Cors, Reply};
+use crate::invoke::InvokerState;
 
 const API_DOCS: &str = include_str!("info/api-docs.json");
 const DOCS_PAGE: &str = include_str!("info/docs.html");
@@ -21,7 +22,7 @@ pub(crate) fn open(controller: &Controller, open: Open) -> Result<Reply, Fault> 
         Open::SystemInfo => server(ok(system_info(controller))),
         Open::Ping => server(Reply::text("pong")),
         Open::Invokers => server(ok(invokers(controller))),
-        Open::HealthyInvokers => server(ok(controller.backends.fleet.invokers().len().into())),
+        Open::HealthyInvokers => server(ok(healthy(controller).into())),
         Open::InvokersReady => server(ready(controller)),
         Open::Metrics => metrics(controller)?,
         Open::ApiInfo => ok(api_info(controller)),
@@ -83,17 +84,18 @@ fn api_info(controller: &Controller) -> Value {
 }
 
 fn invokers(controller: &Controller) -> Value {
-    let entry = |invoker: &std::sync::Arc<dyn oxwhisk_invoker_api::InvokerClient>| {
-        let id = invoker.id();
-        (format!("{id}/{}", id.0), Value::from("up"))
-    };
-    Value::Object(controller.backends.fleet.invokers().iter().map(entry).collect())
+    let entry = |invoker: InvokerState| (invoker.name, Value::from(invoker.state));
+    Value::Object(controller.backends.engine.invokers().into_iter().map(entry).collect())
+}
+
+fn healthy(controller: &Controller) -> usize {
+    controller.backends.engine.invokers().iter().filter(|invoker| invoker.is_up()).count()
 }
 
 fn ready(controller: &Controller) -> Reply {
-    let count = controller.backends.fleet.invokers().len();
-    let share = format!("{count}/{count}");
-    if count > 0 {
+    let (healthy, count) = (healthy(controller), controller.backends.engine.invokers().len());
+    let share = format!("{healthy}/{count}");
+    if healthy > 0 && healthy == count {
         Reply::json(StatusCode::OK, &json!({"healthy": share}))
     } else {
         Reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({"unhealthy": share}))

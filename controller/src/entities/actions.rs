@@ -141,6 +141,23 @@ impl Actions {
         Ok(answer)
     }
 
+    /// Creates one of the platform's own actions, in JavaScript and with the least memory there is.
+    pub(crate) async fn put_system_action(&self, id: &FullyQualifiedName, code: &str) -> Result<(), Fault> {
+        let memory = self.limits.memory.min.as_mb();
+        let put = serde_json::json!({
+            "exec": {"kind": "nodejs:default", "code": code}, "limits": {"memory": memory},
+        });
+        let put = serde_json::value::to_raw_value(&put).map_err(Fault::malformed_content)?;
+        let put = ActionPut::from_json(&put, &self.manifest, &id.path.namespace)
+            .map_err(Fault::malformed_content)?;
+        match self.put(id.clone(), put, true).await {
+            Ok(_) => Ok(()),
+            // Another one of this name has just created it.
+            Err(fault) if fault.status == StatusCode::CONFLICT => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Deletes an action; answers it as it was.
     pub(crate) async fn delete(&self, id: &FullyQualifiedName) -> Result<Action, Fault> {
         let stored = self.store.get(id).await.map_err(store_fault)?.ok_or_else(Fault::not_found)?;

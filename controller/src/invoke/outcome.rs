@@ -3,10 +3,8 @@
 use http::StatusCode;
 use oxwhisk_core::entity::{Activation, Status};
 use oxwhisk_core::id::ActivationId;
-use oxwhisk_invoker_api::DispatchError;
 use serde_json::json;
 
-use crate::http::fault::Fault;
 use crate::http::reply::Reply;
 
 /// The answer of a blocking invocation: the record without logs, or only its result. An array result always stands alone.
@@ -29,10 +27,4 @@ pub(crate) fn ended(activation: &Activation, result_only: bool) -> Reply {
 /// The answer when only the id is known: it was queued, or the wait for it is over.
 pub(crate) fn accepted(id: ActivationId) -> Reply {
     Reply::json(StatusCode::ACCEPTED, &json!({"activationId": id})).with_activation(id)
-}
-
-/// The answer when no invoker took it.
-pub(crate) fn refused(error: &DispatchError) -> Fault {
-    tracing::warn!(%error, "an activation was refused");
-    Fault::status(StatusCode::SERVICE_UNAVAILABLE)
 }

@@ -1,7 +1,15 @@
 //! Records on their way to the store.
 //!
-//! An invoker hands a record over and may then answer: the record survives the death of this process, since the bus
-//! has it, and is found by `GET` at once, since it is kept here until the store has it.
+//! Where this process alone writes, an invoker hands a record over and may then answer: the record survives the death of
+//! this process, since the bus has it, and is found by `GET` at once, since it is kept here until the store has it. Among
+//! several processes each writes the records of some partitions, whoever put them there; what this process has heard of
+//! is kept for a while ([`Records::recent`]), and the store is asked before it is believed for long.
+
+mod form;
+mod recent;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,95 +20,111 @@ use std::time::Duration;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
+use oxwhisk_core::record::RecordKind;
 use oxwhisk_invoker_api::{RecordError, RecordSink};
-use oxwhisk_messaging::{Bus, BusError, Delivery, Event, Subscription, Topic};
-use oxwhisk_store::{ActivationStore, RecordDocument, Refusal, StoreError};
+use oxwhisk_messaging::{Bus, BusError, Receipt, Topic};
+use oxwhisk_store::{ActivationStore, StoreError};
 use oxwhisk_ticket::Ticket;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use form::PlainForm;
+pub use form::{NotAdmittable, RecordForm};
+pub use recent::RecentBounds;
+use recent::{Heard, Recent};
 
-/// Records written in one transaction at most.
-const BATCH: usize = 500;
-/// Pause after a transaction that was not full: a transaction costs as much as dozens of records, and until then
-/// records are safe on the bus and found in memory.
-const LINGER: Duration = Duration::from_millis(10);
 /// Longest wait of a list for records on their way.
 const LIST_PATIENCE: Duration = Duration::from_millis(250);
-const RETRY_FIRST: Duration = Duration::from_millis(50);
-const RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// Longest wait for a store that is asked for a record of which a recent result is at hand.
+const GET_PATIENCE: Duration = Duration::from_secs(1);
+/// Pause before a record that the bus did not take is offered again, doubled up to the longest.
+const OFFER_FIRST: Duration = Duration::from_millis(50);
+const OFFER_LONGEST: Duration = Duration::from_secs(5);
 
 /// The record sink of a controller, and the writer behind it.
 #[derive(Debug)]
 pub struct Records {
     bus: Arc<dyn Bus>,
     store: Arc<dyn ActivationStore>,
-    /// Handed over and not yet stored.
+    form: Arc<dyn RecordForm>,
+    /// Handed over and not yet stored, where nobody else stores records.
     pending: Mutex<HashMap<ActivationId, Pending>>,
+    /// Where others store records, too.
+    recent: Option<Mutex<Recent>>,
     /// Records handed over by this process, and those of them that are stored. They are stored in order.
     accepted: AtomicU64,
     written: AtomicU64,
+    /// Messages that were no records, or that nobody vouches for.
+    not_admitted: AtomicU64,
     /// Told after every write.
     stored: Notify,
     /// Somebody waits for what is pending.
     hurry: Notify,
+    stopping: CancellationToken,
 }
 
 #[derive(Debug)]
 struct Pending {
-    /// The latest version.
+    /// The most complete version.
     record: Arc<Activation>,
     /// Versions handed over and not yet stored: one with its logs may follow one without.
     versions: u32,
 }
 
+/// A record that was found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// On its way to the store.
+    Record(Arc<Activation>),
+    /// As the store has it.
+    Document(String),
+}
+
 impl RecordSink for Records {
-    fn accept(&self, record: &Arc<Activation>, _ticket: Option<&Ticket>) -> Result<(), RecordError> {
-        let produced = match self.produce(record) {
-            // As JSON, logs may take several times what their own limit counts.
-            Err(BusError::TooLarge { size, limit }) if !record.logs.is_empty() => {
-                tracing::warn!(activation_id = %record.activation_id, size, limit, "a record is kept without its logs");
-                self.produce(&Arc::new(record.stripped_of_logs(limit)))
-            }
-            produced => produced,
-        };
-        produced.map_err(|error| RecordError {
-            lasting: matches!(error, BusError::TooLarge { .. } | BusError::Closed),
-            reason: error.to_string(),
-        })
+    fn accept(&self, record: &Arc<Activation>, ticket: Option<&Ticket>) -> Result<(), RecordError> {
+        // Taken is all that is asked for: a bus whose receipts wait is another process.
+        self.offer(record, RecordKind::Result, ticket).map(drop)
     }
 }
 
-/// What is stored instead of records that never will be. It is shorter each time, so that it comes to an end.
-fn shortened(records: &[RecordDocument], refusals: &[Refusal]) -> Vec<RecordDocument> {
-    let shorter = |refusal: &Refusal| {
-        let id = refusal.activation_id;
-        // Of several versions the last is the one to keep.
-        let is_it =
-            |record: &&RecordDocument| record.activation_id == id && record.namespace == refusal.namespace;
-        let shorter = records.iter().rev().find(is_it)?.shortened(&refusal.reason);
-        match &shorter {
-            Some(_) => tracing::warn!(activation_id = %id, reason = refusal.reason, "a record is shortened"),
-            None => {
-                tracing::error!(activation_id = %id, reason = refusal.reason, "a record cannot be stored")
-            }
-        }
-        shorter
-    };
-    refusals.iter().filter_map(shorter).collect()
-}
-
 impl Records {
+    /// Of the only process that stores records, on a bus of its own.
     #[must_use]
     pub fn new(bus: Arc<dyn Bus>, store: Arc<dyn ActivationStore>) -> Self {
+        Self::with(bus, store, Arc::new(PlainForm::new()), None)
+    }
+
+    /// Of one of several processes that share a bus's partitions and a store.
+    #[must_use]
+    pub fn shared(
+        bus: Arc<dyn Bus>,
+        store: Arc<dyn ActivationStore>,
+        form: Arc<dyn RecordForm>,
+        recent: RecentBounds,
+    ) -> Self {
+        Self::with(bus, store, form, Some(recent))
+    }
+
+    fn with(
+        bus: Arc<dyn Bus>,
+        store: Arc<dyn ActivationStore>,
+        form: Arc<dyn RecordForm>,
+        recent: Option<RecentBounds>,
+    ) -> Self {
         Self {
             bus,
             store,
+            form,
             pending: Mutex::new(HashMap::new()),
+            recent: recent.map(|bounds| Mutex::new(Recent::new(bounds))),
             accepted: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            not_admitted: AtomicU64::new(0),
             stored: Notify::new(),
             hurry: Notify::new(),
+            stopping: CancellationToken::new(),
         }
     }
 
@@ -110,56 +134,106 @@ impl Records {
         (self.accepted.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed))
     }
 
-    fn produce(&self, record: &Arc<Activation>) -> Result<(), BusError> {
-        let document = RecordDocument::encode_activation(record, clock::now_ms());
-        let key = record.activation_id.to_string();
-        // Before producing: the writer may have stored it before `produce` returns.
-        self.add(record);
-        let produced = self.bus.produce_now(Topic::Completed, &key, document);
-        if produced.is_err() {
-            self.subtract(&mut self.lock(), record.activation_id);
+    /// Messages on `completed` that were not stored, since nobody vouches for them.
+    #[must_use]
+    pub fn not_admitted(&self) -> u64 {
+        self.not_admitted.load(Ordering::Relaxed)
+    }
+
+    /// Puts a record on the bus that is owed to somebody, and returns when it is as durable there as the topic promises,
+    /// however long the bus is away. Without a ticket this controller vouches for the record itself. Given up half-way,
+    /// the record may be on its way all the same.
+    ///
+    /// # Errors
+    /// When it never will be: the bus is closed, or the record too large.
+    pub async fn record(
+        &self,
+        record: &Arc<Activation>,
+        kind: RecordKind,
+        ticket: Option<&Ticket>,
+    ) -> Result<(), RecordError> {
+        let mut pause = OFFER_FIRST;
+        let receipt = loop {
+            let error = match self.offer(record, kind, ticket) {
+                Ok(receipt) => break receipt,
+                Err(error) if error.lasting => return Err(error),
+                Err(error) => error,
+            };
+            tracing::warn!(activation_id = %record.activation_id, %error, "a record waits for the bus");
+            let waited = self.stopping.run_until_cancelled(tokio::time::sleep(pause)).await;
+            waited.ok_or_else(|| of_bus(&BusError::Closed))?;
+            pause = (pause * 2).min(OFFER_LONGEST);
+        };
+        receipt.wait().await.map_err(|error| of_bus(&error))
+    }
+
+    /// A result that an invoker told this controller, and that the store may not have yet: whoever gets it as an answer
+    /// finds its record. Passed over where records are found until they are stored anyway.
+    pub fn recent(&self, record: Arc<Activation>) {
+        if let Some(mut recent) = self.recent_results() {
+            recent.insert(record, Instant::now());
         }
-        produced.map(drop)
     }
 
-    fn add(&self, record: &Arc<Activation>) {
-        let mut pending = self.lock();
-        self.accepted.fetch_add(1, Ordering::Release);
-        let entry = pending
-            .entry(record.activation_id)
-            .or_insert_with(|| Pending { record: Arc::clone(record), versions: 0 });
-        entry.versions += 1;
-        entry.record = Arc::clone(record);
+    /// A record that this process has and the store may not have yet; what the store has is at least as good.
+    #[must_use]
+    pub fn pending(&self, namespace: &EntityName, id: ActivationId) -> Option<Arc<Activation>> {
+        self.unstored(namespace, id).or_else(|| self.heard(namespace, id).map(|heard| heard.record))
     }
 
-    fn subtract(&self, pending: &mut HashMap<ActivationId, Pending>, id: ActivationId) {
-        if let Entry::Occupied(mut entry) = pending.entry(id) {
-            self.written.fetch_add(1, Ordering::Release);
-            entry.get_mut().versions -= 1;
-            if entry.get().versions == 0 {
-                entry.remove();
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ActivationId, Pending>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A record that the store may not have yet.
-    pub(crate) fn pending(&self, namespace: &EntityName, id: ActivationId) -> Option<Arc<Activation>> {
-        let pending = self.lock();
+    fn unstored(&self, namespace: &EntityName, id: ActivationId) -> Option<Arc<Activation>> {
+        let pending = self.pending_records();
         let record = &pending.get(&id)?.record;
         (record.namespace == *namespace).then(|| Arc::clone(record))
     }
 
-    /// Waits until every record of `id` that was handed over is in the store.
+    fn heard(&self, namespace: &EntityName, id: ActivationId) -> Option<Heard> {
+        self.recent_results()?.get(namespace, id, Instant::now())
+    }
+
+    /// A record as it is now: one that nobody else can have stored, one that has just been heard of, what the store has,
+    /// or, where that has nothing or does not say, what was heard of some time ago.
+    ///
+    /// # Errors
+    /// As [`ActivationStore::get`].
+    pub(crate) async fn find(
+        &self,
+        namespace: &EntityName,
+        id: ActivationId,
+    ) -> Result<Option<Found>, StoreError> {
+        if let Some(record) = self.unstored(namespace, id) {
+            return Ok(Some(Found::Record(record)));
+        }
+        let stored = self.store.get(namespace, id);
+        let Some(Heard { record, is_fresh }) = self.heard(namespace, id) else {
+            return Ok(stored.await?.map(Found::Document));
+        };
+        if is_fresh {
+            return Ok(Some(Found::Record(record)));
+        }
+        match tokio::time::timeout(GET_PATIENCE, stored).await {
+            Ok(Ok(Some(document))) => {
+                if let Some(mut recent) = self.recent_results() {
+                    recent.forget(id);
+                }
+                return Ok(Some(Found::Document(document)));
+            }
+            Ok(Ok(None)) | Err(_) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(activation_id = %id, %error, "a record is shown as it was heard of");
+            }
+        }
+        Ok(Some(Found::Record(record)))
+    }
+
+    /// Waits until every record of `id` that was handed over is in the store. Where others store records, nobody knows,
+    /// and it does not wait.
     pub(crate) async fn settled(&self, id: ActivationId) {
         loop {
             let stored = self.stored.notified();
             tokio::pin!(stored);
             stored.as_mut().enable();
-            if !self.lock().contains_key(&id) {
+            if !self.pending_records().contains_key(&id) {
                 return;
             }
             stored.await;
@@ -167,7 +241,7 @@ impl Records {
     }
 
     /// Waits, not longer than a list may take, until what was handed over before now is in the store: lists come from
-    /// there, and whoever has just got an answer expects to find its record.
+    /// there, and whoever has just got an answer expects to find its record. Where others store records, lists lag behind.
     pub(crate) async fn caught_up(&self) {
         let accepted = self.accepted.load(Ordering::Acquire);
         let written = async {
@@ -186,165 +260,82 @@ impl Records {
         let _ = tokio::time::timeout(LIST_PATIENCE, written).await;
     }
 
-    /// Writes records until the bus closes. What an earlier process left is written first; `caught_up` is told when
-    /// those are in the store.
-    pub(crate) async fn write(
+    /// Offers a record to the bus, without its logs if those make it too large.
+    fn offer(
         &self,
-        mut subscription: Box<dyn Subscription>,
-        caught_up: tokio::sync::oneshot::Sender<()>,
-    ) {
-        let completer = subscription.completer();
-        let mut caught_up = Some(caught_up);
-        loop {
-            let batch = match subscription.next(BATCH).await {
-                Ok(Event::Messages(batch)) => batch,
-                Ok(Event::CaughtUp(_)) => {
-                    if let Some(caught_up) = caught_up.take() {
-                        caught_up.send(()).ok();
-                    }
-                    continue;
-                }
-                Ok(Event::Assigned(_) | Event::Revoked(_) | Event::Withdrawn(_)) => continue,
-                Err(BusError::Closed) => return,
-                Err(error) => {
-                    tracing::error!(%error, "cannot read records from the bus");
-                    tokio::time::sleep(RETRY_LONGEST).await;
-                    continue;
-                }
-            };
-            self.store(decode(&batch)).await;
-            let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
-            if let Err(error) = completer.complete(&ids).await {
-                tracing::warn!(%error, "cannot complete records; they are written once more after a restart");
+        record: &Arc<Activation>,
+        kind: RecordKind,
+        ticket: Option<&Ticket>,
+    ) -> Result<Receipt, RecordError> {
+        let whole = self.form.encode(record, kind, ticket, clock::now_ms())?;
+        let produced = match self.produce(record, whole) {
+            // As JSON, logs may take several times what their own limit counts.
+            Err(BusError::TooLarge { size, limit }) if !record.logs.is_empty() => {
+                tracing::warn!(activation_id = %record.activation_id, size, limit, "a record is kept without its logs");
+                let record = Arc::new(record.stripped_of_logs(limit));
+                let shorter = self.form.encode(&record, kind, ticket, clock::now_ms())?;
+                self.produce(&record, shorter)
             }
-            if batch.len() < BATCH && caught_up.is_none() {
-                // Too early or too late is all the same.
-                let _ = tokio::time::timeout(LINGER, self.hurry.notified()).await;
+            produced => produced,
+        };
+        produced.map_err(|error| of_bus(&error))
+    }
+
+    fn produce(&self, record: &Arc<Activation>, payload: Vec<u8>) -> Result<Receipt, BusError> {
+        let key = record.activation_id.to_string();
+        // Before producing: the writer may have stored it before `produce` returns.
+        if self.is_shared() {
+            self.recent(Arc::clone(record));
+            return self.bus.produce_now(Topic::Completed, &key, payload);
+        }
+        self.add(record);
+        let produced = self.bus.produce_now(Topic::Completed, &key, payload);
+        if produced.is_err() {
+            self.subtract(&mut self.pending_records(), record.activation_id);
+        }
+        produced
+    }
+
+    /// Whether other processes store records, too.
+    fn is_shared(&self) -> bool {
+        self.recent.is_some()
+    }
+
+    fn add(&self, record: &Arc<Activation>) {
+        let mut pending = self.pending_records();
+        self.accepted.fetch_add(1, Ordering::Release);
+        let entry = pending
+            .entry(record.activation_id)
+            .or_insert_with(|| Pending { record: Arc::clone(record), versions: 0 });
+        entry.versions += 1;
+        // One without logs that is handed over late is not the one that stays.
+        if !record.logs.is_empty() {
+            entry.record = Arc::clone(record);
+        }
+    }
+
+    fn subtract(&self, pending: &mut HashMap<ActivationId, Pending>, id: ActivationId) {
+        if let Entry::Occupied(mut entry) = pending.entry(id) {
+            self.written.fetch_add(1, Ordering::Release);
+            entry.get_mut().versions -= 1;
+            if entry.get().versions == 0 {
+                entry.remove();
             }
         }
     }
 
-    async fn store(&self, records: Vec<RecordDocument>) {
-        let mut pause = RETRY_FIRST;
-        let mut shorter = None;
-        while let Err(error) = self.store.store(shorter.as_deref().unwrap_or(&records)).await {
-            if let StoreError::Refused(refusals) = &error {
-                shorter = Some(shortened(shorter.as_deref().unwrap_or(&records), refusals));
-                continue;
-            }
-            tracing::error!(%error, records = records.len(), "cannot store records, trying again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RETRY_LONGEST);
-        }
-        let mut pending = self.lock();
-        for record in &records {
-            self.subtract(&mut pending, record.activation_id);
-        }
-        drop(pending);
-        self.stored.notify_waiters();
+    fn pending_records(&self) -> MutexGuard<'_, HashMap<ActivationId, Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recent_results(&self) -> Option<MutexGuard<'_, Recent>> {
+        Some(self.recent.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn decode(batch: &[Delivery]) -> Vec<RecordDocument> {
-    let read = |delivery: &Delivery| match RecordDocument::decode(&delivery.payload) {
-        Ok(record) => Some(record),
-        Err(error) => {
-            tracing::error!(key = delivery.key, %error, "unreadable record on the bus, left out");
-            None
-        }
-    };
-    batch.iter().filter_map(read).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-    use oxwhisk_core::entity::{Response, Status};
-    use oxwhisk_core::parameters::Parameters;
-    use oxwhisk_core::version::Version;
-    use oxwhisk_messaging::memory::{MemoryBus, MemoryOptions};
-    use oxwhisk_store::ActivationQuery;
-    use oxwhisk_store::memory::MemoryActivationStore;
-
-    use super::*;
-
-    /// A store that takes no document of more than this many bytes.
-    #[derive(Debug)]
-    struct Strict(MemoryActivationStore, usize);
-
-    #[async_trait]
-    impl ActivationStore for Strict {
-        async fn store(&self, records: &[RecordDocument]) -> Result<(), StoreError> {
-            let (taken, refused): (Vec<_>, Vec<_>) =
-                records.iter().cloned().partition(|record| record.document.len() <= self.1);
-            self.0.store(&taken).await?;
-            let refusal = |record: RecordDocument| Refusal {
-                namespace: record.namespace,
-                activation_id: record.activation_id,
-                reason: "too large".to_owned(),
-            };
-            let refusals: Vec<_> = refused.into_iter().map(refusal).collect();
-            if refusals.is_empty() { Ok(()) } else { Err(StoreError::Refused(refusals)) }
-        }
-
-        async fn get(&self, of: &EntityName, id: ActivationId) -> Result<Option<String>, StoreError> {
-            self.0.get(of, id).await
-        }
-
-        async fn existing(&self, ids: &[(EntityName, ActivationId)]) -> Result<Vec<bool>, StoreError> {
-            self.0.existing(ids).await
-        }
-
-        async fn summaries(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
-            self.0.summaries(query).await
-        }
-
-        async fn documents(&self, query: &ActivationQuery) -> Result<Vec<String>, StoreError> {
-            self.0.documents(query).await
-        }
-
-        async fn count(&self, query: &ActivationQuery) -> Result<u64, StoreError> {
-            self.0.count(query).await
-        }
-    }
-
-    fn activation(message: &str, log: &str) -> Activation {
-        let me = EntityName::new("me").unwrap();
-        Activation {
-            namespace: me.clone(),
-            name: me,
-            version: Version::FIRST,
-            subject: "me".into(),
-            activation_id: ActivationId::generate(),
-            start: 1,
-            end: 2,
-            duration: Some(1),
-            cause: None,
-            response: Response::error(Status::ApplicationError, message),
-            logs: vec![log.to_owned()],
-            annotations: Parameters::new(),
-            publish: false,
-        }
-    }
-
-    #[tokio::test]
-    async fn records_that_the_store_refuses_are_stored_shorter_and_hold_up_no_others() {
-        let bus = Arc::new(MemoryBus::new(MemoryOptions::default()));
-        let store = Arc::new(Strict(MemoryActivationStore::default(), 1_000));
-        let records = Records::new(bus, Arc::clone(&store) as Arc<dyn ActivationStore>);
-        let long = "x".repeat(2_000);
-        let all = [activation("no", "hi"), activation("no", &long), activation(&long, &long)];
-        records.store(all.iter().map(|record| RecordDocument::from_activation(record, 9)).collect()).await;
-        let mut stored = Vec::new();
-        for record in &all {
-            let text =
-                store.get(&record.namespace, record.activation_id).await.unwrap().expect("every record");
-            stored.push(Activation::from_document(&text).unwrap());
-        }
-        let result = |n: usize| stored[n].response.result.as_ref().unwrap().get().to_owned();
-        assert_eq!((stored[0].logs[0].as_str(), result(0).as_str()), ("hi", r#"{"error":"no"}"#));
-        assert_eq!(result(1), r#"{"error":"no"}"#);
-        assert!(stored[1].logs[0].contains("too large"), "{:?}", stored[1].logs);
-        assert!(result(2).contains("the result cannot be stored: too large"), "{}", result(2));
+fn of_bus(error: &BusError) -> RecordError {
+    RecordError {
+        lasting: matches!(error, BusError::TooLarge { .. } | BusError::Closed),
+        reason: error.to_string(),
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
-    Telemetry,
+    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records,
+    RecordsElsewhere, Server, ServerConfig, StoredCode, Telemetry, Throttles,
 };
 use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
@@ -41,6 +41,9 @@ pub(crate) struct Parts {
     attachments: Arc<MemoryAttachmentStore>,
     pub(crate) activations: Arc<MemoryActivationStore>,
     pub(crate) subjects: Arc<MemorySubjectStore>,
+    /// Each controller's own, unless a test has some.
+    pub(crate) throttles: Option<Arc<dyn Throttles>>,
+    pub(crate) elsewhere: Option<Arc<dyn RecordsElsewhere>>,
 }
 
 /// A running controller.
@@ -72,6 +75,8 @@ impl Parts {
             attachments,
             activations: Arc::default(),
             subjects,
+            throttles: None,
+            elsewhere: None,
         }
     }
 
@@ -97,6 +102,9 @@ impl Parts {
         let records = Arc::new(Records::new(Arc::clone(&bus), Arc::clone(&activations)));
         let invoker = Arc::new(EchoInvoker::new(Arc::clone(&records) as Arc<dyn RecordSink>));
         let invokers = vec![Arc::clone(&invoker) as Arc<dyn InvokerClient>];
+        let fleet = Arc::new(Fleet::new(invokers, Arc::new(HashPlacement)));
+        let engine =
+            LocalEngine::new(fleet, Arc::clone(&bus), Arc::clone(&records), Arc::clone(&activations));
         let backends = Backends {
             entities,
             subjects: Arc::clone(&self.subjects) as _,
@@ -104,7 +112,9 @@ impl Parts {
             code: Arc::new(code),
             records,
             bus,
-            fleet: Arc::new(Fleet::new(invokers, Arc::new(HashPlacement))),
+            engine: Arc::new(engine),
+            throttles: self.throttles.clone().unwrap_or_else(|| Arc::new(LocalThrottles::default())),
+            elsewhere: self.elsewhere.clone(),
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
         let config = ControllerConfig { telemetry, ..ControllerConfig::new(manifest, info) };

@@ -3,6 +3,7 @@
 mod changes;
 mod fixture;
 mod invoker;
+mod peers;
 mod queue;
 mod records;
 mod slow;

@@ -1,6 +1,7 @@
 //! A bus and an entity store that can be held up and made to fail.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -93,8 +94,8 @@ impl Bus for SlowBus {
         self.inner.publish(channel, key, payload).await
     }
 
-    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError> {
-        self.inner.listen(channel).await
+    async fn listen(&self, channel: Channel, back: Duration) -> Result<Box<dyn Listener>, BusError> {
+        self.inner.listen(channel, back).await
     }
 
     fn status(&self) -> watch::Receiver<BusStatus> {

@@ -59,7 +59,7 @@ async fn a_refused_namespace_is_counted_and_told() {
     let parts = Parts::new().await;
     parts.limit(UserLimits { invocations_per_minute: Some(0), ..UserLimits::default() }).await;
     let bus = Arc::clone(&parts.bus) as Arc<dyn Bus>;
-    let mut listener = bus.listen(Channel::Events).await.unwrap();
+    let mut listener = bus.listen(Channel::Events, std::time::Duration::ZERO).await.unwrap();
     let actions = Arc::new(ActionMetrics::new(10));
     let outlets = Outlets { bus: Some(bus), actions: Some(Arc::clone(&actions)) };
     let (events, publisher) = Publisher::new("controller0", outlets);

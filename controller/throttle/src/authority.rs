@@ -105,6 +105,8 @@ impl Authority {
 
     /// Claims that are due.
     pub(crate) fn claims(&mut self, now: Instant) -> Vec<Claim> {
+        // What is over is no deadline any more.
+        self.not_before = self.not_before.filter(|start| now < *start);
         if self.members.is_empty() || now < self.next_claim {
             return Vec::new();
         }
@@ -162,5 +164,30 @@ impl Authority {
         }
         granted.synced = accounts.is_some();
         accounts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(3);
+
+    fn member(name: &str) -> Member {
+        Member(name.into())
+    }
+
+    #[test]
+    fn one_who_is_left_alone_waits_for_what_it_promised_and_then_for_nothing() {
+        let start = Instant::now();
+        let mut authority = Authority::new(member("a"), LEASE, start);
+        let both = View::new([member("a"), member("b")]);
+        assert!(authority.adopt(both.clone(), start));
+        assert!(authority.claimed(&member("b"), both.id(), start).is_some());
+        assert!(authority.adopt(View::new([member("a")]), start));
+        let over = start + LEASE;
+        assert_eq!((authority.holds(start), authority.next_claim()), (false, Some(over)));
+        assert!(authority.claims(over).is_empty());
+        assert_eq!((authority.holds(over), authority.next_claim()), (true, None));
     }
 }

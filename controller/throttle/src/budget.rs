@@ -127,12 +127,14 @@ impl<W> Budget<W> {
         }
         self.not_before = None;
         let waiting = self.waiters.len() as u64;
-        let paid = self.valid(now).min(waiting);
+        let valid = self.valid(now);
+        let paid = valid.min(waiting);
         let (slots, extra_slots) = match self.limits.concurrent {
             None => (0, 0),
             Some(limit) => (waiting.saturating_sub(self.spare()), chunk(limit, members) / 2),
         };
-        let extra_requests = chunk(self.limits.per_minute, members);
+        // Up to so many, since they are not given back: asks for slots alone must not heap budgets up.
+        let extra_requests = chunk(self.limits.per_minute, members).saturating_sub(valid - paid);
         let need = Need { request, requests: waiting - paid, extra_requests, paid, slots, extra_slots };
         self.asked = Some(Asked { request, covered: self.waiters.len(), sent: now, need });
         Some(need)

@@ -16,8 +16,9 @@
 //! # What is guaranteed
 //!
 //! 1. While no controller dies, is cut off or wrongly taken for dead: never more than the limit is admitted, whatever the
-//!    delays and the clocks; small limits exactly, larger ones within 5 %. That holds through joins and orderly departures:
-//!    the new owner decides nothing until every member has told it what it holds, and requests wait for that.
+//!    delays and the clocks; small limits exactly, larger ones within 5 %. That holds through joins and for slots through
+//!    orderly departures: the new owner decides nothing until every member has told it what it holds, and requests wait for
+//!    that. What a member had admitted in this minute goes with it when it leaves.
 //! 2. Two controllers never decide for the same account at once, also when they see different members, unless the cluster
 //!    has split into parts of which each takes the other for dead. An owner decides only while every member of its view has
 //!    granted it that within [`Config::lease`]; a member that has granted it to somebody outside of its new view says so,

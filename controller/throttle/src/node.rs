@@ -70,7 +70,7 @@ impl<W> Node<W> {
         }
         match budget.admit(limits, Waiter { payload: waiter, deadline }, now.steady) {
             Some((waiter, minute)) => {
-                let slot = Slot { account, minute: Some(minute), paused: false };
+                let slot = Slot::new(account, Some(minute));
                 effects.push(Effect::Admit { waiter, slot });
             }
             None => {
@@ -86,7 +86,7 @@ impl<W> Node<W> {
     pub fn readmit(&mut self, account: Account, limits: Limits, now: Now) -> (Slot, Vec<Effect<W>>) {
         self.budgets.entry(account.clone()).or_insert_with(|| Budget::new(limits, now.steady));
         let effects = self.take(&account, now);
-        (Slot { account, minute: None, paused: false }, effects)
+        (Slot::new(account, None), effects)
     }
 
     /// An admitted request has ended.

@@ -2,7 +2,8 @@
 //!
 //! A controller holds an [`InvokerClient`]; in the standalone server it is the invoker itself, between services it is a
 //! gRPC stream. The invoker fetches code through a [`CodeSource`] and hands finished records to a [`RecordSink`]: it
-//! holds no store of its own. How room is asked for and offered is in [`offers`]. Both sides run activations under
+//! holds no store of its own. How room is asked for and offered is in [`offers`]; an invoker that does so is a
+//! [`RoomWatch`]. Both sides run activations under
 //! [`DetachOnDrop`]: they outlive whoever waits.
 
 mod detach;
@@ -15,6 +16,6 @@ pub use detach::DetachOnDrop;
 pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
 pub use store_policy::{Kept, StorePolicy};
 pub use traits::{
-    CodeError, CodeSource, DispatchError, EndedObserver, InvokerCapacity, InvokerClient, RecordError,
-    RecordSink, StartedObserver,
+    Activating, CodeError, CodeSource, DispatchError, EndedObserver, InvokerCapacity, InvokerClient,
+    RecordError, RecordSink, RoomWatch, StartedObserver,
 };

@@ -1,6 +1,7 @@
 //! What the two sides ask of each other.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_ticket::Ticket;
 
+use crate::offers::{Room, RoomSignal};
 use crate::{ActionDescriptor, Caller, Completion, Dispatch};
 
 /// The invoker did not run the activation: it may be dispatched again, here or elsewhere, whatever its delivery.
@@ -62,6 +64,33 @@ pub trait InvokerClient: fmt::Debug + Send + Sync + 'static {
     async fn invalidate(&self, action: &oxwhisk_core::name::FullyQualifiedName);
 }
 
+/// An activation on its way to its end, see [`InvokerClient::dispatch`].
+pub type Activating = Pin<Box<dyn Future<Output = Result<Completion, DispatchError>> + Send>>;
+
+/// An invoker whose room somebody else gives out: nothing waits in it for memory.
+///
+/// What is handed in is called under the pool's lock. It is quick, and asks nothing of the invoker.
+pub trait RoomWatch: InvokerClient {
+    /// Shows the room as it is now.
+    fn look(&self, look: &mut dyn FnMut(&dyn Room));
+
+    /// Takes a dispatch if `claim` says so of the room, and takes the room for it before anybody else can look at it.
+    /// From then on it may wait for its container to start, as in [`InvokerClient::dispatch`]. Not polled, it does not
+    /// run; dropped, it goes on.
+    ///
+    /// # Errors
+    /// When it was not taken.
+    fn dispatch_if(
+        &self,
+        dispatch: Dispatch,
+        claim: &mut dyn FnMut(&dyn Room) -> bool,
+    ) -> Result<Activating, DispatchError>;
+
+    /// From now on every change by which room may have come free is followed by a [`RoomSignal::changed`]. The first
+    /// signal given stays.
+    fn watch(&self, signal: Arc<RoomSignal>);
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum CodeError {
     /// The action is gone; its record says so.
@@ -93,7 +122,8 @@ pub struct RecordError {
     pub lasting: bool,
 }
 
-/// Takes finished records. Idempotent by activation id: a later record replaces an earlier one.
+/// Takes finished records. Idempotent by activation id: the first one stays, and may be handed over once more with its
+/// logs.
 pub trait RecordSink: fmt::Debug + Send + Sync + 'static {
     /// Returns when the record survives the death of this process, or, where `ticket` takes it to another one's bus, when
     /// it is on its way there. On the warm path of every call: no thread hop.

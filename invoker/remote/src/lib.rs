@@ -8,12 +8,11 @@
 #[cfg(feature = "client")]
 pub mod client;
 mod convert;
-mod dialer;
 #[cfg(feature = "server")]
 pub mod server;
 
 pub use convert::Malformed;
-pub use dialer::{DialError, Dialer};
+pub use oxwhisk_grpc::{DialError, Dialer};
 
 /// Bytes of a body that travels within the conversation; larger ones go by calls of their own.
 pub const INLINE_MAX: usize = 64 << 10;

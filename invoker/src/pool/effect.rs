@@ -60,6 +60,8 @@ pub(crate) enum Refusal {
     WaitOver {
         limit: Duration,
     },
+    /// Whoever gives out the pool's room gives it none.
+    NotGiven,
     /// The pool is being shut down.
     Closed,
 }

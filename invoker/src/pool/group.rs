@@ -6,7 +6,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::entry::ContainerId;
-use super::key::ActionKey;
+use super::key::{ActionKey, Names};
 
 /// Place of a group; valid while the group has a member or somebody waits in it.
 pub(crate) type GroupId = usize;
@@ -55,6 +55,11 @@ impl<W> Groups<W> {
     }
 
     pub(super) fn find(&self, key: &ActionKey) -> Option<GroupId> {
+        self.by_key.get(key).copied()
+    }
+
+    /// As [`Groups::find`], by anything that names an action's key.
+    pub(super) fn find_named(&self, key: &dyn Names) -> Option<GroupId> {
         self.by_key.get(key).copied()
     }
 

@@ -1,10 +1,13 @@
 //! What makes two activations able to share a container.
 
+use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use oxwhisk_core::id::Revision;
 use oxwhisk_core::image::ImageName;
-use oxwhisk_core::name::EntityName;
+use oxwhisk_core::name::{EntityName, FullyQualifiedName};
+use oxwhisk_invoker_api::offers::WorkKey;
 use oxwhisk_invoker_api::{ActionDescriptor, Caller};
 
 /// One revision of an action as one namespace invokes it. A warm container serves only one of these: neither another
@@ -45,9 +48,47 @@ impl Eq for ActionKey {}
 
 impl Hash for ActionKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.namespace.hash(state);
-        self.action.id.name.hash(state);
-        self.action.revision.hash(state);
+        (self as &dyn Names).hash(state);
+    }
+}
+
+/// What an [`ActionKey`] names, however it is held: so that it is found by a [`WorkKey`] too, without making one.
+pub(super) trait Names {
+    fn names(&self) -> (&EntityName, &FullyQualifiedName, &Revision);
+}
+
+impl Names for ActionKey {
+    fn names(&self) -> (&EntityName, &FullyQualifiedName, &Revision) {
+        (&self.namespace, &self.action.id, &self.action.revision)
+    }
+}
+
+impl Names for WorkKey {
+    fn names(&self) -> (&EntityName, &FullyQualifiedName, &Revision) {
+        (&self.namespace, &self.action, &self.revision)
+    }
+}
+
+impl<'a> Borrow<dyn Names + 'a> for ActionKey {
+    fn borrow(&self) -> &(dyn Names + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn Names + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.names() == other.names()
+    }
+}
+
+impl Eq for dyn Names + '_ {}
+
+impl Hash for dyn Names + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (namespace, action, revision) = self.names();
+        namespace.hash(state);
+        action.name.hash(state);
+        revision.hash(state);
     }
 }
 

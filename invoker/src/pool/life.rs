@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::entry::{ContainerId, Entry, Phase};
-use super::group::GroupId;
+use super::group::{Group, GroupId};
 use super::key::Shape;
 use super::{Effect, Effects, Lease, Pool, Start};
 use crate::keep_alive::IdleContainer;
@@ -67,15 +67,26 @@ impl<H: Clone, W> Pool<H, W> {
         effects.push(Effect::Create { container, shape, prewarm: stem_cell.is_some() });
     }
 
-    /// Takes a slot of the most recently used warm container that has one.
+    /// Where in `free` the container is that is taken next: one in which something runs already, so that idle ones can
+    /// be evicted, and offers can count on that; else the most recently used.
+    pub(super) fn next_free(&self, group: &Group<W>) -> Option<usize> {
+        let last = group.free.len().checked_sub(1)?;
+        if group.key.slots() == 1 {
+            return Some(last);
+        }
+        group.free.iter().rposition(|id| self.entries[id.place].active > 0).or(Some(last))
+    }
+
+    /// Takes a slot of a warm container that has one.
     pub(super) fn take_warm(&mut self, group: GroupId, start: Start) -> Option<Lease<H>> {
+        let next = self.next_free(self.groups.get(group))?;
         let group = self.groups.get_mut(group);
-        let id = *group.free.last()?;
+        let id = group.free[next];
         group.frequency += 1;
         let entry = &mut self.entries[id.place];
         let handle = entry.handle.clone()?;
         if entry.active + 1 == entry.slots {
-            group.free.pop();
+            group.free.remove(next);
         }
         if entry.active == 0 {
             self.memory.idle -= entry.shape.memory;

@@ -8,8 +8,8 @@
 //! - nobody waits for what is there, except behind the one request whose turn it is (see `pump`);
 //! - whoever waits is served, refused when its wait is over, or told that its container failed.
 //!
-//! Selection: a warm container of the same namespace, action and revision with a free slot, the most recently used
-//! first; else a prewarmed one of the same kind and memory; else a new one, for which idle ones are evicted; else the
+//! Selection: a warm container of the same namespace, action and revision with a free slot, first those in which something
+//! runs, of the idle ones the most recently used; else a prewarmed one of the same kind and memory; else a new one, for which idle ones are evicted; else the
 //! request waits. One that had a container ordered may be served earlier by a warm one that becomes free: the new
 //! container then goes to the next who waits for such a one, or stays as a prewarmed one.
 

@@ -151,7 +151,7 @@ impl<H: Clone, W> Pool<H, W> {
 
     /// Lowest first: what costs nothing, the namespace with least, what is warm already, the oldest.
     fn precedence(&self, group: &Group<W>, round: &Round) -> (bool, u64, bool, Option<Instant>) {
-        let warm = group.free.last();
+        let warm = self.next_free(group).map(|next| group.free[next]);
         let costs = warm.is_none_or(|id| self.entries[id.place].active == 0);
         let load = round.loads.get(&group.key.namespace).copied().unwrap_or(0);
         (costs, load, warm.is_none(), group.waiters.front().map(|waiter| waiter.since))

@@ -2,28 +2,25 @@
 
 use oxwhisk_invoker_api::offers::{Room, WorkKey};
 
+use super::Pool;
 use super::entry::Entry;
-use super::key::ActionKey;
-use super::{GroupId, Pool};
 
-impl ActionKey {
-    fn is_for(&self, key: &WorkKey) -> bool {
-        self.namespace == key.namespace
-            && self.action.id == key.action
-            && self.action.revision == key.revision
+impl<H: Clone, W> Pool<H, W> {
+    /// Warm containers of this work with a free slot.
+    fn open_containers(&self, key: &WorkKey) -> impl Iterator<Item = &Entry<H>> {
+        let group = self.groups.find_named(key).filter(|_| !self.closed);
+        let free = group.map(|group| self.groups.get(group).free.as_slice()).unwrap_or_default();
+        free.iter().map(|id| &self.entries[id.place])
     }
 }
 
-impl<H: Clone, W> Pool<H, W> {
-    fn group_for(&self, key: &WorkKey) -> Option<GroupId> {
-        self.groups.iter().find(|(_, group)| group.key.is_for(key)).map(|(id, _)| id)
-    }
-
-    /// Warm containers of this work with a free slot.
-    fn open_containers(&self, key: &WorkKey) -> impl Iterator<Item = &Entry<H>> {
-        let group = self.group_for(key).filter(|_| !self.closed);
-        let free = group.map(|group| self.groups.get(group).free.as_slice()).unwrap_or_default();
-        free.iter().map(|id| &self.entries[id.place])
+impl<H, W> Pool<H, W> {
+    /// Megabytes of containers that are still to be ordered for those who wait.
+    fn waited_for(&self) -> u64 {
+        if self.waiting == 0 {
+            return 0;
+        }
+        self.groups.iter().map(|(_, group)| group.uncovered() as u64 * group.key.memory()).sum()
     }
 }
 
@@ -33,9 +30,12 @@ impl<H: Clone, W> Room for Pool<H, W> {
         if self.closed {
             return 0;
         }
-        let uncovered = self.groups.iter().map(|(_, group)| group.uncovered() as u64 * group.key.memory());
-        let claimed = uncovered.sum::<u64>().saturating_sub(self.memory.removing);
-        (self.memory.total - self.memory.used + self.memory.idle).saturating_sub(claimed)
+        let free = self.memory.total - self.memory.used + self.memory.idle;
+        free.saturating_sub(self.waited_for().saturating_sub(self.memory.removing))
+    }
+
+    fn coming(&self) -> u64 {
+        if self.closed { 0 } else { self.memory.removing.saturating_sub(self.waited_for()) }
     }
 
     fn busy_slots(&self, key: &WorkKey) -> u32 {

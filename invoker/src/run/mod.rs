@@ -11,12 +11,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use oxwhisk_core::entity::Status;
 use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError};
-use oxwhisk_trace::SpanKind;
+use oxwhisk_trace::{Span, SpanKind};
+use tokio::sync::oneshot;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::metrics::increment;
 use crate::pool::{ActionKey, Refusal, Release};
 use crate::record::{self, Outcome, Timing};
-use crate::shell::{LeaseGuard, Shell};
+use crate::shell::{Grant, LeaseGuard, Place, Shell};
 use call::Call;
 use wait::{Code, Obtained};
 
@@ -30,21 +32,51 @@ fn milliseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// An activation that has its place: a container, or one in line.
+pub(crate) struct Begun {
+    dispatch: Dispatch,
+    key: ActionKey,
+    place: Place,
+    since: Instant,
+    running: TaskTrackerToken,
+}
+
 /// Runs an activation to its end.
 ///
 /// # Errors
 /// When it did not run and may be dispatched again.
-pub(crate) async fn activate(shell: Arc<Shell>, mut dispatch: Dispatch) -> Result<Completion, DispatchError> {
-    let mut span = shell
-        .config
-        .telemetry
-        .tracer
-        .remote_child("activation", SpanKind::Server, dispatch.trace)
-        .marked("invoker_activation", dispatch.received);
-    span.set("openwhisk.activation_id", || dispatch.activation_id.to_string());
-    span.set("openwhisk.action", || dispatch.action.id.to_string());
-    dispatch.trace = span.context();
-    let ended = run(shell, dispatch).await;
+pub(crate) async fn activate(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Completion, DispatchError> {
+    let begun = begin(&shell, dispatch, |key, since| shell.acquire(key, since))?;
+    to_end(shell, begun).await
+}
+
+/// Gets an activation its place by `acquire`.
+///
+/// # Errors
+/// When it got none: it does not run.
+pub(crate) fn begin(
+    shell: &Shell,
+    dispatch: Dispatch,
+    acquire: impl FnOnce(&ActionKey, Instant) -> Result<Place, Refusal>,
+) -> Result<Begun, DispatchError> {
+    // Taken before the look at the flag, so that whoever drains either sees the token or is seen.
+    let running = shell.activations.token();
+    if shell.is_draining() {
+        return Err(DispatchError::Draining);
+    }
+    let since = Instant::now();
+    let key = ActionKey::new(&dispatch.action, &dispatch.caller);
+    let place = acquire(&key, since).map_err(|refusal| refused(shell, key.memory(), refusal))?;
+    Ok(Begun { dispatch, key, place, since, running })
+}
+
+/// Runs an activation that has begun.
+///
+/// # Errors
+/// When it did not run and may be dispatched again.
+pub(crate) async fn to_end(shell: Arc<Shell>, mut begun: Begun) -> Result<Completion, DispatchError> {
+    let mut span = span(&shell, &mut begun.dispatch);
+    let ended = run(shell, begun).await;
     match &ended {
         Ok(completion) => {
             let status = completion.activation.response.status;
@@ -58,18 +90,23 @@ pub(crate) async fn activate(shell: Arc<Shell>, mut dispatch: Dispatch) -> Resul
     ended
 }
 
-async fn run(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Completion, DispatchError> {
-    // Taken before the look at the flag, so that whoever drains either sees the token or is seen.
-    let running = shell.activations.token();
-    if shell.is_draining() {
-        return Err(DispatchError::Draining);
-    }
-    let since = Instant::now();
-    let key = ActionKey::new(&dispatch.action, &dispatch.caller);
-    for _ in 0..=shell.config.max_reschedules {
-        let (lease, code) = match shell.try_acquire(&key) {
-            Some(lease) => (lease, None),
-            None => match Box::pin(obtain(&shell, &dispatch, &key, since)).await? {
+/// What happens for the activation from here on belongs into this span.
+fn span(shell: &Shell, dispatch: &mut Dispatch) -> Span {
+    let tracer = &shell.config.telemetry.tracer;
+    let span = tracer.remote_child("activation", SpanKind::Server, dispatch.trace);
+    let mut span = span.marked("invoker_activation", dispatch.received);
+    span.set("openwhisk.activation_id", || dispatch.activation_id.to_string());
+    span.set("openwhisk.action", || dispatch.action.id.to_string());
+    dispatch.trace = span.context();
+    span
+}
+
+async fn run(shell: Arc<Shell>, begun: Begun) -> Result<Completion, DispatchError> {
+    let Begun { dispatch, key, mut place, since, running } = begun;
+    for attempts_left in (0..=shell.config.max_reschedules).rev() {
+        let (lease, code) = match place {
+            Place::Container(lease) => (lease, None),
+            Place::Line(granted) => match Box::pin(obtain(&shell, &dispatch, granted)).await? {
                 Obtained::Lease(lease, code) => (lease, code),
                 Obtained::Record(record) => return Ok(finish::without_container(&shell, &dispatch, record)),
             },
@@ -89,6 +126,12 @@ async fn run(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Completion, Dispat
                 lease.release(Release::Destroy);
             }
         }
+        if attempts_left == 0 {
+            break;
+        }
+        // It was taken in: what it waits for now comes before what is offered to others.
+        let again = shell.acquire(&key, since);
+        place = again.map_err(|refusal| refused(&shell, key.memory(), refusal))?;
     }
     let reason = format!("{} containers ended before they ran it", shell.config.max_reschedules + 1);
     Err(DispatchError::NoRoom { memory: key.memory(), reason })
@@ -98,11 +141,10 @@ async fn run(shell: Arc<Shell>, dispatch: Dispatch) -> Result<Completion, Dispat
 async fn obtain(
     shell: &Arc<Shell>,
     dispatch: &Dispatch,
-    key: &ActionKey,
-    since: Instant,
+    granted: oneshot::Receiver<Grant>,
 ) -> Result<Obtained, DispatchError> {
     let mut span = shell.config.telemetry.tracer.child("container", SpanKind::Internal, dispatch.trace);
-    let obtained = wait::obtain(shell, dispatch, key, since).await;
+    let obtained = wait::obtain(shell, dispatch, granted).await;
     match &obtained {
         Ok(Obtained::Lease(lease, _)) => span.set("openwhisk.container_start", || lease.lease().start.word()),
         Ok(Obtained::Record(_)) => span.fail(|| "no container"),
@@ -168,8 +210,10 @@ async fn resume(shell: &Shell, lease: &LeaseGuard) -> bool {
     false
 }
 
-fn refused(memory: u64, refusal: Refusal) -> DispatchError {
+fn refused(shell: &Shell, memory: u64, refusal: Refusal) -> DispatchError {
+    increment(&shell.metrics.refusals);
     let reason = match refusal {
+        Refusal::NotGiven => "what there is is taken or held for others".to_owned(),
         Refusal::TooLarge { total } => format!("the invoker has {total} MB in all"),
         Refusal::QueueFull { max } => format!("{max} activations wait already"),
         Refusal::NamespaceQueueFull { max } => format!("{max} activations of the namespace wait already"),

@@ -2,15 +2,14 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_invoker_api::{CodeError, Dispatch, DispatchError};
+use tokio::sync::oneshot;
 
 use super::{epoch_ms, refused};
-use crate::metrics::increment;
-use crate::pool::{ActionKey, Release};
+use crate::pool::Release;
 use crate::record::{self, Outcome, Timing};
 use crate::shell::{Grant, LeaseGuard, Shell};
 
@@ -23,21 +22,15 @@ pub(super) enum Obtained {
     Record(Activation),
 }
 
-/// Waits for a container.
+/// Waits in line for a container.
 ///
 /// # Errors
 /// When there is no room.
 pub(super) async fn obtain(
     shell: &Arc<Shell>,
     dispatch: &Dispatch,
-    key: &ActionKey,
-    since: Instant,
+    mut granted: oneshot::Receiver<Grant>,
 ) -> Result<Obtained, DispatchError> {
-    let refused = |memory, refusal| {
-        increment(&shell.metrics.refusals);
-        refused(memory, refusal)
-    };
-    let mut granted = shell.enqueue(key, since).map_err(|refusal| refused(key.memory(), refusal))?;
     let mut fetch = pin!(fetch(shell, dispatch));
     let (grant, fetched) = tokio::select! {
         biased;
@@ -62,7 +55,7 @@ pub(super) async fn obtain(
             let outcome = Outcome { response, timing, timed_out: false, cut_off: false };
             Ok(Obtained::Record(record::activation(dispatch, outcome, Vec::new())))
         }
-        Ok(Grant::Refused { memory, refusal }) => Err(refused(memory, refusal)),
+        Ok(Grant::Refused { memory, refusal }) => Err(refused(shell, memory, refusal)),
         // The pool answers everybody; this is its end.
         Err(_) => Err(DispatchError::Draining),
     }

@@ -5,10 +5,11 @@ mod chores;
 mod lease;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use oxwhisk_container::{ContainerFactory, CreateError};
+use oxwhisk_invoker_api::offers::{Room, RoomSignal};
 use oxwhisk_invoker_api::{CodeSource, RecordSink, StartedObserver};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
@@ -31,6 +32,14 @@ pub(crate) enum Grant {
     Refused { memory: u64, refusal: Refusal },
 }
 
+/// Where an activation is on its way into a container.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Container(LeaseGuard),
+    /// In line, until it is told.
+    Line(oneshot::Receiver<Grant>),
+}
+
 pub(crate) type Waiter = oneshot::Sender<Grant>;
 type ShellEffects = Effects<Arc<Proxy>, Waiter>;
 
@@ -51,6 +60,8 @@ pub(crate) struct Shell {
     pub(crate) runtime: Handle,
     /// The pool's next deadline came nearer.
     rearm: Notify,
+    /// Where it is said that room may have come free.
+    pub(crate) room: OnceLock<Arc<RoomSignal>>,
     /// No new activations.
     pub(crate) draining: AtomicBool,
     alone: Alone,
@@ -82,6 +93,7 @@ impl Shell {
             chores: TaskTracker::new(),
             runtime: Handle::current(),
             rearm: Notify::new(),
+            room: OnceLock::new(),
             draining: AtomicBool::new(false),
             alone: Alone::default(),
             stopping: CancellationToken::new(),
@@ -104,25 +116,47 @@ impl Shell {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// A free slot of a warm container, without waiting.
-    pub(crate) fn try_acquire(self: &Arc<Self>, key: &ActionKey) -> Option<LeaseGuard> {
-        let lease = self.pool().try_acquire(key)?;
-        Some(self.guard(lease))
-    }
-
-    /// Gets in line for a container.
+    /// A free slot of a warm container, or a place in line for one.
     ///
     /// # Errors
     /// When the line is full, or the invoker too small.
-    pub(crate) fn enqueue(
+    pub(crate) fn acquire(self: &Arc<Self>, key: &ActionKey, since: Instant) -> Result<Place, Refusal> {
+        self.acquire_in(self.pool(), key, since)
+    }
+
+    /// As [`Shell::acquire`], if `claim` says so of the room. One and the same lock is held from its look at the room
+    /// until that is taken: the lease is out or the container ordered, or what is evicted for it is promised.
+    ///
+    /// # Errors
+    /// As there, and [`Refusal::NotGiven`].
+    pub(crate) fn acquire_if(
         self: &Arc<Self>,
         key: &ActionKey,
         since: Instant,
-    ) -> Result<oneshot::Receiver<Grant>, Refusal> {
+        claim: &mut dyn FnMut(&dyn Room) -> bool,
+    ) -> Result<Place, Refusal> {
+        let pool = self.pool();
+        if !claim(&*pool) {
+            return Err(Refusal::NotGiven);
+        }
+        self.acquire_in(pool, key, since)
+    }
+
+    fn acquire_in(
+        self: &Arc<Self>,
+        mut pool: MutexGuard<'_, Pool<Arc<Proxy>, Waiter>>,
+        key: &ActionKey,
+        since: Instant,
+    ) -> Result<Place, Refusal> {
+        if let Some(lease) = pool.try_acquire(key) {
+            drop(pool);
+            return Ok(Place::Container(self.guard(lease)));
+        }
         let (sender, receiver) = oneshot::channel();
-        let effects = self.pool().enqueue(key, sender, since, Instant::now())?;
+        let effects = pool.enqueue(key, sender, since, Instant::now())?;
+        drop(pool);
         self.perform(effects);
-        Ok(receiver)
+        Ok(Place::Line(receiver))
     }
 
     pub(crate) fn guard(self: &Arc<Self>, lease: Lease<Arc<Proxy>>) -> LeaseGuard {
@@ -150,6 +184,10 @@ impl Shell {
                 }
                 Effect::Rearm => self.rearm.notify_one(),
             }
+        }
+        // Every change by which room comes free ends here.
+        if let Some(room) = self.room.get() {
+            room.changed();
         }
     }
 

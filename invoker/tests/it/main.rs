@@ -7,6 +7,7 @@ mod lifecycle;
 mod logs;
 mod outcomes;
 mod pooling;
+mod rooms;
 mod runtimes;
 mod server;
 mod telemetry;

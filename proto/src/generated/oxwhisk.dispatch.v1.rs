@@ -2,7 +2,7 @@
 /// From controller to invoker.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConverseRequest {
-    #[prost(oneof = "converse_request::Message", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "converse_request::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<converse_request::Message>,
 }
 /// Nested message and enum types in `ConverseRequest`.
@@ -27,12 +27,18 @@ pub mod converse_request {
         /// An action was changed.
         #[prost(message, tag = "6")]
         Invalidate(super::Invalidate),
+        /// Work waits for room, more or less of it than before.
+        #[prost(message, tag = "7")]
+        Want(super::Want),
+        /// An offer is of no use.
+        #[prost(message, tag = "8")]
+        Decline(super::Decline),
     }
 }
 /// From invoker to controller.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConverseResponse {
-    #[prost(oneof = "converse_response::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "converse_response::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub message: ::core::option::Option<converse_response::Message>,
 }
 /// Nested message and enum types in `ConverseResponse`.
@@ -63,6 +69,9 @@ pub mod converse_response {
         /// Whenever it has changed, at most ten times a second.
         #[prost(message, tag = "8")]
         Capacity(super::Capacity),
+        /// May follow a Want, as often as that counts.
+        #[prost(message, tag = "9")]
+        Offer(super::Offer),
     }
 }
 /// Who speaks. Its certificate says the same.
@@ -229,7 +238,7 @@ pub struct Capacity {
     /// Megabytes for containers.
     #[prost(uint64, tag = "1")]
     pub memory: u64,
-    /// Megabytes of running containers.
+    /// Megabytes that a new container could not get now: of running containers, and what is held for offers.
     #[prost(uint64, tag = "2")]
     pub busy: u64,
     /// Megabytes of warm ones that may be evicted.
@@ -281,6 +290,9 @@ pub struct DispatchActivation {
     /// W3C trace context of the caller, empty for none.
     #[prost(string, tag = "15")]
     pub traceparent: ::prost::alloc::string::String,
+    /// The offer that it takes. Without one, or when that is over, it runs only if there is room that is held for nobody.
+    #[prost(uint64, optional, tag = "16")]
+    pub offer: ::core::option::Option<u64>,
     /// A JSON object or array.
     #[prost(oneof = "dispatch_activation::Arguments", tags = "4, 5")]
     pub arguments: ::core::option::Option<dispatch_activation::Arguments>,
@@ -448,6 +460,9 @@ pub struct Refused {
     /// Megabytes that were asked for, where there is no room.
     #[prost(uint64, tag = "4")]
     pub memory: u64,
+    /// Megabytes that a new container could get now.
+    #[prost(uint64, tag = "5")]
+    pub free: u64,
 }
 /// Nested message and enum types in `Refused`.
 pub mod refused {
@@ -550,6 +565,69 @@ pub struct Acknowledge {
     /// 32 hexadecimal digits.
     #[prost(string, tag = "1")]
     pub activation_id: ::prost::alloc::string::String,
+}
+/// So much work of one kind waits with the controller, what it has offers for and did not answer yet included. A new count
+/// comes before the dispatch or decline that changes it. Wants end with the conversation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Want {
+    /// The controller's number for it, its own for as long as the conversation lives.
+    #[prost(uint64, tag = "1")]
+    pub want: u64,
+    /// What waits.
+    #[prost(message, optional, tag = "2")]
+    pub key: ::core::option::Option<WorkKey>,
+    /// How many; zero ends the want.
+    #[prost(uint32, tag = "3")]
+    pub count: u32,
+}
+/// Work that can run in the same containers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkKey {
+    /// The invoking namespace.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// "namespace/name" or "namespace/package/name".
+    #[prost(string, tag = "2")]
+    pub action: ::prost::alloc::string::String,
+    /// Of the action.
+    #[prost(string, tag = "3")]
+    pub revision: ::prost::alloc::string::String,
+    /// Kind of the runtimes manifest, or "blackbox".
+    #[prost(string, tag = "4")]
+    pub kind: ::prost::alloc::string::String,
+    /// It runs in an image of the user's own.
+    #[prost(bool, tag = "5")]
+    pub blackbox: bool,
+    /// Megabytes of one container.
+    #[prost(uint64, tag = "6")]
+    pub memory: u64,
+    /// Activations that one container may run at once; at least 1.
+    #[prost(uint32, tag = "7")]
+    pub slots: u32,
+}
+/// A slot is held for the controller, until a dispatch names it, it is declined, or half a second has gone by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Offer {
+    /// The invoker's number for it, its own for as long as the invoker lives.
+    #[prost(uint64, tag = "1")]
+    pub offer: u64,
+    /// The want that it answers.
+    #[prost(uint64, tag = "2")]
+    pub want: u64,
+    /// It is a slot in a container that runs this want's action, and only good for that. Otherwise it is memory, which
+    /// anything may take that needs no more than this want.
+    #[prost(bool, tag = "3")]
+    pub warm: bool,
+    /// Megabytes that are held.
+    #[prost(uint64, tag = "4")]
+    pub memory: u64,
+}
+/// Lets the invoker give what it holds to another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Decline {
+    /// Of the offer.
+    #[prost(uint64, tag = "1")]
+    pub offer: u64,
 }
 /// The action was changed or deleted: its warm containers are of no use.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
+    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records, Server,
+    ServerConfig, StoredCode,
 };
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_core::limits::SystemLimits;
@@ -88,6 +89,8 @@ pub(super) async fn build(
         ..ControllerConfig::new(manifest, info)
     };
     let fleet = Arc::new(fleet);
+    let engine =
+        LocalEngine::new(Arc::clone(&fleet), Arc::clone(&bus), Arc::clone(&records), stores.activations());
     let backends = Backends {
         entities: stores.entities(),
         subjects: Arc::clone(&subjects),
@@ -95,7 +98,9 @@ pub(super) async fn build(
         code,
         records,
         bus: Arc::clone(&bus),
-        fleet: Arc::clone(&fleet),
+        engine: Arc::new(engine),
+        throttles: Arc::new(LocalThrottles::default()),
+        elsewhere: None,
     };
     let controller = Controller::start(controller_config, backends)
         .await

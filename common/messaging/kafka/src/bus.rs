@@ -1,6 +1,7 @@
 //! The bus itself.
 
 mod begin;
+mod lanes;
 mod records;
 
 use std::collections::HashMap;
@@ -20,7 +21,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::KafkaConfig;
 use crate::consumer::{self, Running};
 use crate::error::{self, Asked, ConfigError};
-use crate::listener::KafkaListener;
+use crate::lanes::Running as RunningLanes;
+use crate::listener::{KafkaListener, Listened};
 use crate::names::Names;
 use crate::observer::Observer;
 use crate::partitioner::Lengths;
@@ -45,6 +47,7 @@ struct Inner {
     status: Arc<Status>,
     producer: Producer,
     subscriptions: tokio::sync::Mutex<HashMap<Topic, Running>>,
+    lanes: tokio::sync::Mutex<Option<RunningLanes>>,
     observers: Mutex<HashMap<Topic, Arc<Observer>>>,
     routes: Mutex<HashMap<Topic, Lengths>>,
     /// Something was produced with a route since the last look at lengths.
@@ -76,6 +79,7 @@ impl KafkaBus {
             config,
             status,
             subscriptions: tokio::sync::Mutex::default(),
+            lanes: tokio::sync::Mutex::default(),
             observers: Mutex::default(),
             routes: Mutex::default(),
             routed: AtomicBool::new(false),
@@ -106,18 +110,40 @@ impl Inner {
             }
             None => None,
         };
-        let Message { key, attempt, payload, .. } = &message;
-        let payload = Some(payload.clone());
+        self.append(topic, partition, message).await.map(drop)
+    }
+
+    /// Answers the offset.
+    async fn append(&self, topic: Topic, partition: Option<u32>, message: Message) -> Result<u64, BusError> {
+        let name = self.names.topic(topic);
+        let Message { key, attempt, transient, payload, .. } = &message;
         let outgoing = Outgoing {
             name: topic.name(),
             topic: &name,
             partition,
             key,
             attempt: *attempt,
-            payload,
+            transient: *transient,
+            payload: Some(payload.clone()),
             chunked: true,
         };
         self.producer.send(outgoing).await
+    }
+
+    /// Appends a tombstone.
+    async fn withdraw(&self, topic: Topic, partition: Option<u32>, key: &str) -> Result<(), BusError> {
+        let name = self.names.topic(topic);
+        let outgoing = Outgoing {
+            name: topic.name(),
+            topic: &name,
+            partition,
+            key,
+            attempt: 1,
+            transient: false,
+            payload: None,
+            chunked: false,
+        };
+        self.producer.send(outgoing).await.map(drop)
     }
 
     fn choose(&self, topic: Topic, route: &str, count: u32) -> u32 {
@@ -196,10 +222,15 @@ impl Inner {
     async fn close(&self) {
         self.closing.cancel();
         let mut subscriptions = std::mem::take(&mut *self.subscriptions.lock().await);
-        subscriptions.values().for_each(|running| running.shared.close());
+        let mut lanes = self.lanes.lock().await.take();
+        subscriptions.values().for_each(Running::close);
+        lanes.iter().for_each(RunningLanes::close);
         self.tasks.close();
         let all = async {
             for running in subscriptions.values_mut() {
+                running.ended().await;
+            }
+            if let Some(running) = &mut lanes {
                 running.ended().await;
             }
             self.tasks.wait().await;
@@ -235,20 +266,11 @@ impl Bus for KafkaBus {
     async fn withdraw(&self, topic: Topic, key: &str) -> Result<(), BusError> {
         topic.must_hold_notes()?;
         self.0.open()?;
-        let name = self.0.names.topic(topic);
-        let outgoing = Outgoing {
-            name: topic.name(),
-            topic: &name,
-            partition: None,
-            key,
-            attempt: 1,
-            payload: None,
-            chunked: false,
-        };
-        self.0.producer.send(outgoing).await
+        self.0.withdraw(topic, None, key).await
     }
 
     async fn subscribe(&self, topic: Topic) -> Result<Box<dyn Subscription>, BusError> {
+        topic.must_not_have_lanes()?;
         let mut subscriptions = self.0.subscriptions.lock().await;
         self.0.open()?;
         if let Some(running) = subscriptions.get_mut(&topic) {
@@ -277,18 +299,20 @@ impl Bus for KafkaBus {
             partition: None,
             key,
             attempt: 1,
+            transient: false,
             payload: Some(payload),
             chunked: false,
         };
-        self.0.producer.send(outgoing).await
+        self.0.producer.send(outgoing).await.map(drop)
     }
 
-    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError> {
+    async fn listen(&self, channel: Channel, back: Duration) -> Result<Box<dyn Listener>, BusError> {
         self.0.open()?;
         let name = self.0.names.channel(channel);
         let partitions = self.0.producer.partitions(channel.name(), &name).await?;
+        let listened = Listened { channel, partitions, back };
         let closing = self.0.closing.clone();
-        let begun = KafkaListener::begin(&self.0.config, channel, partitions, &self.0.status, closing);
+        let begun = KafkaListener::begin(&self.0.config, listened, &self.0.status, closing);
         Ok(Box::new(begun.await?))
     }
 

@@ -47,7 +47,8 @@ pub struct KafkaConfig {
 /// What topics are created with and checked for.
 #[derive(Clone, Copy, Debug)]
 pub struct TopicSettings {
-    /// Least partitions of `activations`: as many consumers may share it.
+    /// Least number of lanes, the partitions of `activations`, `activations.parked` and `inflight`: as many consumers may
+    /// share them.
     pub activation_partitions: u32,
     /// Least partitions of the other queues.
     pub partitions: u32,
@@ -103,7 +104,7 @@ pub struct Consuming {
     pub session_timeout: Duration,
     /// How often what is done is committed.
     pub commit_interval: Duration,
-    /// Messages that wait to be taken by the program, of one subscription.
+    /// Messages that wait to be taken by the program, of one subscription; with lanes, of each topic.
     pub pending_messages: usize,
     /// Bytes of those.
     pub pending_bytes: usize,
@@ -115,7 +116,7 @@ pub struct Consuming {
     pub chunk_patience: Duration,
     /// Characters of a commit's metadata: the brokers' `offset.metadata.max.bytes`.
     pub metadata: usize,
-    /// KiB that librdkafka reads ahead, of one subscription.
+    /// KiB that librdkafka reads ahead, of one subscription; lanes have two clients.
     pub fetch_kib: u32,
 }
 

@@ -1,54 +1,27 @@
 //! Consuming a queue as a member of its group.
 
+pub(crate) mod group;
+pub(crate) mod offsets;
 mod poll;
-mod state;
+pub(crate) mod state;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use oxwhisk_messaging::{BusError, Completer, DeliveryId, Event, Subscription, Topic};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::config::KafkaConfig;
 use crate::error::ConfigError;
 use crate::status::Status;
-pub(crate) use poll::ends;
+use group::{Member, Shared};
+pub(crate) use poll::start;
 use state::State;
 
-/// What the poll loop and the program share.
-pub(crate) struct Shared {
-    state: Mutex<State>,
-    arrived: Notify,
-    stop: AtomicBool,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Every change of the state is complete before anything in it can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn close(&self) {
-        self.state().close();
-        self.stop();
-        self.arrived.notify_one();
-    }
-
-    fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
-}
-
 /// A poll loop that was begun.
-#[derive(Clone)]
 pub(crate) struct Running {
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared<State>>,
     /// Becomes true when it has written its last commit and left.
     ended: watch::Receiver<bool>,
 }
@@ -56,6 +29,15 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn is_subscribed(&self) -> bool {
         !self.shared.is_stopped()
+    }
+
+    pub(crate) fn close(&self) {
+        self.shared.close();
+    }
+
+    /// Ends without a last commit.
+    pub(crate) fn abandon(&self) {
+        self.shared.abandon();
     }
 
     pub(crate) async fn ended(&mut self) {
@@ -70,19 +52,15 @@ pub(crate) fn begin(
     topic: Topic,
     status: &Arc<Status>,
 ) -> Result<(Running, KafkaSubscription), ConfigError> {
-    let shared = Arc::new(Shared {
-        state: Mutex::new(State::new(config.consuming, topic.holds_notes())),
-        arrived: Notify::new(),
-        stop: AtomicBool::new(false),
-    });
-    let ended = poll::start(config, topic, status, &shared)?;
+    let shared = Arc::new(Shared::new(State::new(config.consuming, topic)));
+    let ended = start(config, Member { topic, follow: &[] }, status, &shared)?;
     let running = Running { shared: Arc::clone(&shared), ended };
     Ok((running, KafkaSubscription { topic, shared }))
 }
 
 pub(crate) struct KafkaSubscription {
     topic: Topic,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<State>>,
 }
 
 impl fmt::Debug for KafkaSubscription {
@@ -98,7 +76,7 @@ impl Subscription for KafkaSubscription {
             if let Some(event) = self.shared.state().next(max)? {
                 return Ok(event);
             }
-            self.shared.arrived.notified().await;
+            self.shared.arrived().await;
         }
     }
 
@@ -115,7 +93,7 @@ impl Drop for KafkaSubscription {
 
 struct KafkaCompleter {
     topic: Topic,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<State>>,
 }
 
 impl fmt::Debug for KafkaCompleter {

@@ -1,7 +1,8 @@
-//! Hearing a channel: all its partitions from now on, without a group and without commits.
+//! Hearing a channel: all its partitions from now on, or from a while ago, without a group and without commits.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,14 +15,24 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::until_led;
+use crate::clock::before_now;
 use crate::config::KafkaConfig;
-use crate::consumer::ends;
+use crate::consumer::offsets::{ends, since};
 use crate::error::{self, Asked, Meaning};
 use crate::names::Names;
-use crate::options;
+use crate::options::{self, Use};
 use crate::status::{Context, Status};
 
 type Consumer = StreamConsumer<Context>;
+
+/// What is to be listened to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listened {
+    pub(crate) channel: Channel,
+    pub(crate) partitions: u32,
+    /// How far back.
+    pub(crate) back: Duration,
+}
 
 pub(crate) struct KafkaListener {
     consumer: Arc<Consumer>,
@@ -40,14 +51,14 @@ impl fmt::Debug for KafkaListener {
 impl KafkaListener {
     pub(crate) async fn begin(
         config: &KafkaConfig,
-        channel: Channel,
-        partitions: u32,
+        listened: Listened,
         status: &Arc<Status>,
         closing: CancellationToken,
     ) -> Result<Self, BusError> {
+        let Listened { channel, partitions, back } = listened;
         let names = Names::of(config);
         let unavailable = |error: &dyn fmt::Display| BusError::Unavailable(error.to_string());
-        let options = options::consumer(config, &names.listener(channel, &config.instance), false)
+        let options = options::consumer(config, &names.listener(channel, &config.instance), Use::Listener)
             .map_err(|error| unavailable(&error))?;
         let consumer = Consumer::from_config_and_context(&options, Context(Arc::clone(status)))
             .map_err(|error| unavailable(&error))?;
@@ -58,18 +69,23 @@ impl KafkaListener {
             partitions,
             closing,
         };
-        listener.go_to_the_end().await.map_err(|error| listener.failed(&error))?;
+        listener.go_to_the_end(back).await.map_err(|error| listener.failed(&error))?;
         Ok(listener)
     }
 
-    /// Reads from where the partitions end now, and not from where they end when reading begins.
-    async fn go_to_the_end(&self) -> KafkaResult<()> {
+    /// Reads from where the partitions end now, and not from where they end when reading begins; or from what was produced
+    /// within the time `back` on.
+    async fn go_to_the_end(&self, back: Duration) -> KafkaResult<()> {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
         let (partitions, limit) = (self.partitions, self.config.request_timeout);
         let assigned = until_led(limit, move || {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, i32::try_from(partitions).unwrap_or(i32::MAX) - 1);
-            let ends = ends(&*consumer, &list, Offset::End, limit)?;
+            let mut ends = ends(&*consumer, &list, Offset::End, limit)?;
+            if !back.is_zero() {
+                let found = since(&*consumer, &list, before_now(back), limit)?;
+                ends.iter_mut().zip(found).for_each(|(end, found)| *end = found.unwrap_or(*end).min(*end));
+            }
             for (partition, end) in (0..).zip(ends) {
                 list.set_partition_offset(
                     &topic,
@@ -108,7 +124,7 @@ impl Listener for KafkaListener {
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
                 // What came next is not kept any more.
                 tracing::warn!(topic = self.topic, "messages on Kafka were missed");
-                self.go_to_the_end().await.map_err(|error| self.failed(&error))?;
+                self.go_to_the_end(Duration::ZERO).await.map_err(|error| self.failed(&error))?;
                 return Ok(Heard::Missed);
             }
             if let Meaning::Forbidden(_) = error::meaning(&error) {

@@ -36,10 +36,17 @@ impl Names {
         format!("{prefix}{}", channel.name())
     }
 
-    /// The consumer group that shares a queue: as OpenWhisk does, it is called like its topic.
+    /// The consumer group that shares a queue: as OpenWhisk does, it is called like its topic. The group of `activations`
+    /// has the lanes, so what is done on the other topics of lanes is committed there, too.
     #[must_use]
     pub fn group(&self, topic: Topic) -> String {
-        self.topic(topic)
+        self.topic(if topic.has_lanes() { Topic::Activations } else { topic })
+    }
+
+    /// The group name of the client that reads lanes. It never joins, but Kafka's clients want one.
+    #[must_use]
+    pub fn reader(&self, instance: &str) -> String {
+        format!("{}lanes.{instance}", self.prefix)
     }
 
     /// The group name of a listener. It never joins, but Kafka's clients want one.

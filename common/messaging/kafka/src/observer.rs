@@ -10,9 +10,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::blocking::until_led;
 use crate::config::KafkaConfig;
-use crate::consumer::ends;
+use crate::consumer::offsets::ends;
 use crate::error::{self, ConfigError, Meaning};
-use crate::options;
+use crate::options::{self, Use};
 use crate::status::{Context, Status};
 use crate::tracker;
 
@@ -29,7 +29,7 @@ impl Observer {
         topic: String,
         status: &Arc<Status>,
     ) -> Result<Self, ConfigError> {
-        let options = options::consumer(config, group, false)?;
+        let options = options::consumer(config, group, Use::Listener)?;
         let consumer = BaseConsumer::from_config_and_context(&options, Context(Arc::clone(status)))
             .map_err(ConfigError::Option)?;
         Ok(Self { consumer, topic, limit: config.request_timeout })

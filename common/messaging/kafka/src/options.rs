@@ -155,11 +155,20 @@ fn default(client: &mut ClientConfig, config: &KafkaConfig, name: &str, value: &
     }
 }
 
-/// A consumer that reads partitions as it is told or assigned. `member` joins the group under the instance's name.
-///
+/// What a consumer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It joins its group under the instance's name.
+    Member,
+    /// It reads the partitions of a queue that it is told to.
+    Reader,
+    /// It reads partitions from where it is told to, and wants to know if that is gone; or none at all.
+    Listener,
+}
+
 /// # Errors
 /// See [`ConfigError`].
-pub(crate) fn consumer(config: &KafkaConfig, group: &str, member: bool) -> Result<ClientConfig, ConfigError> {
+pub(crate) fn consumer(config: &KafkaConfig, group: &str, used: Use) -> Result<ClientConfig, ConfigError> {
     let consuming = &config.consuming;
     let mut client = common(config)?;
     let session = consuming.session_timeout.as_millis();
@@ -174,7 +183,8 @@ pub(crate) fn consumer(config: &KafkaConfig, group: &str, member: bool) -> Resul
         .set("fetch.message.max.bytes", record_limit(config).to_string())
         .set("fetch.error.backoff.ms", "100");
     default(&mut client, config, "fetch.wait.max.ms", "500");
-    if member {
+    client.set("auto.offset.reset", if used == Use::Listener { "error" } else { "earliest" });
+    if used == Use::Member {
         client
             .set("group.protocol", "classic")
             .set("group.instance.id", &config.instance)
@@ -182,10 +192,7 @@ pub(crate) fn consumer(config: &KafkaConfig, group: &str, member: bool) -> Resul
             .set("session.timeout.ms", session.to_string())
             .set("heartbeat.interval.ms", (session / 10).clamp(100, 3000).to_string())
             // The loop polls several times a second, whatever happens; if it hangs, others take over.
-            .set("max.poll.interval.ms", (session * 4).max(60_000).to_string())
-            .set("auto.offset.reset", "earliest");
-    } else {
-        client.set("auto.offset.reset", "error");
+            .set("max.poll.interval.ms", (session * 4).max(60_000).to_string());
     }
     Ok(client)
 }
@@ -234,7 +241,7 @@ mod tests {
         {
             assert_eq!(options.get(name), Some(value));
         }
-        let options = consumer(&config, "g", true).unwrap();
+        let options = consumer(&config, "g", Use::Member).unwrap();
         for (name, value) in [
             ("partition.assignment.strategy", "cooperative-sticky"),
             ("group.instance.id", "controller0"),

@@ -11,7 +11,7 @@ use oxwhisk_messaging::BusError;
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
@@ -34,14 +34,15 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) partition: Option<u32>,
     pub(crate) key: &'a str,
     pub(crate) attempt: u32,
+    pub(crate) transient: bool,
     /// `None` is a tombstone.
     pub(crate) payload: Option<Bytes>,
     /// Whether the other side puts chunks together.
     pub(crate) chunked: bool,
 }
 
-/// Tells when the last record of a message is acknowledged, or the first one is not.
-type Acknowledged = oneshot::Sender<Result<(), KafkaError>>;
+/// Tells the offset of a message's last record when that is acknowledged, or that one is not.
+type Acknowledged = oneshot::Sender<Result<u64, KafkaError>>;
 
 /// What the records of a message share.
 struct Pending {
@@ -54,7 +55,7 @@ struct Waiting {
 }
 
 impl Pending {
-    fn acknowledge(&self, outcome: Result<(), KafkaError>) {
+    fn acknowledge(&self, outcome: Result<u64, KafkaError>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.left -= 1;
         let over = outcome.is_err() || waiting.left == 0;
@@ -82,7 +83,7 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, pending: Arc<Pending>) {
         pending.acknowledge(match result {
-            Ok(_) => Ok(()),
+            Ok(message) => Ok(u64::try_from(message.offset()).unwrap_or(0)),
             Err((error, _)) => Err(error.clone()),
         });
     }
@@ -177,8 +178,8 @@ impl Producer {
         }
     }
 
-    /// Sends a message and waits until it is acknowledged.
-    pub(crate) async fn send(&self, outgoing: Outgoing<'_>) -> Result<(), BusError> {
+    /// Sends a message and waits until it is acknowledged; answers the offset of its last record.
+    pub(crate) async fn send(&self, outgoing: Outgoing<'_>) -> Result<u64, BusError> {
         let size = outgoing.key.len() + outgoing.payload.as_ref().map_or(0, Bytes::len);
         let Producing { max_message, chunk, .. } = self.config.producing;
         let limit = if outgoing.chunked { max_message } else { chunk };
@@ -187,6 +188,10 @@ impl Producer {
         }
         let count = self.partitions(outgoing.name, outgoing.topic).await?;
         let partition = outgoing.partition.unwrap_or_else(|| partitioner::of_key(outgoing.key, count));
+        if partition >= count {
+            let text = format!("the topic '{}' has no partition {partition}", outgoing.topic);
+            return Err(BusError::Unavailable(text));
+        }
         let (told, acknowledged) = oneshot::channel();
         let enqueued = self.enqueue(&outgoing, partition, told);
         let outcome = match enqueued {
@@ -194,9 +199,9 @@ impl Producer {
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(()) => {
+            Ok(offset) => {
                 self.status.available();
-                Ok(())
+                Ok(offset)
             }
             Err(error) => {
                 let principal = self.config.security.principal();
@@ -279,21 +284,25 @@ impl Generation {
             payload,
             key: Some(outgoing.key),
             timestamp: None,
-            headers: Some(headers(message, part, outgoing.attempt)),
+            headers: Some(headers(message, part, outgoing)),
             delivery_opaque: pending,
         };
         self.client.send(record).map_err(|(error, _)| error)
     }
 }
 
-fn headers(message: MessageId, part: Part, attempt: u32) -> OwnedHeaders {
-    let mut headers = OwnedHeaders::new_with_capacity(3)
+fn headers(message: MessageId, part: Part, outgoing: &Outgoing<'_>) -> OwnedHeaders {
+    let Outgoing { attempt, transient, .. } = *outgoing;
+    let mut headers = OwnedHeaders::new_with_capacity(4)
         .insert(Header { key: wire::MESSAGE, value: Some(&message.to_bytes()) });
     if part != Part::WHOLE {
         headers = headers.insert(Header { key: wire::PART, value: Some(&part.to_bytes()) });
     }
     if attempt != 1 {
         headers = headers.insert(Header { key: wire::ATTEMPT, value: Some(attempt.to_string().as_str()) });
+    }
+    if transient {
+        headers = headers.insert(Header { key: wire::TRANSIENT, value: Some("1") });
     }
     headers
 }

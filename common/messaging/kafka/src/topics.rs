@@ -4,6 +4,7 @@
 //! taken back. If it cannot keep what we promise, that is an error that names topic, setting and both values.
 
 mod administer;
+mod lanes;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,8 +16,11 @@ use crate::names::Names;
 use crate::options;
 
 pub(crate) use administer::{Failure, exist, prepare};
+pub use lanes::{as_many, unlike};
 
 const DAY: u64 = 24 * 3600 * 1000;
+const RETENTION: &str = "retention.ms";
+const TIMES: &str = "message.timestamp.type";
 
 /// A setting of a topic with the value it is created with and what others would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,20 +103,25 @@ fn queue(config: &KafkaConfig, names: &Names, topic: Topic, replication: u32) ->
     let kept = if topic == Topic::DeadLetters { retention.saturating_mul(4) } else { retention };
     let record = i64::try_from(options::record_limit(config)).unwrap_or(i64::MAX);
     let in_sync = in_sync(replication);
+    let mut settings = vec![
+        setting("cleanup.policy", "delete", Accepted::Exactly),
+        setting("retention.bytes", -1, Accepted::Exactly),
+        setting(RETENTION, kept, Accepted::AtLeastOrUnlimited(retention)),
+        setting("max.message.bytes", record.max(1 << 20), Accepted::AtLeast(record)),
+        setting("min.insync.replicas", in_sync, Accepted::AtLeast(in_sync)),
+    ];
+    if topic.has_lanes() {
+        // Marks are found again by the time of their messages, so brokers tell the time and not whoever produced.
+        settings.push(setting(TIMES, "LogAppendTime", Accepted::Exactly));
+    }
     Wanted {
         name: names.topic(topic),
         partitions: match topic {
-            Topic::Activations => config.topics.activation_partitions,
+            topic if topic.has_lanes() => config.topics.activation_partitions,
             _ => config.topics.partitions,
         },
         replication,
-        settings: vec![
-            setting("cleanup.policy", "delete", Accepted::Exactly),
-            setting("retention.bytes", -1, Accepted::Exactly),
-            setting("retention.ms", kept, Accepted::AtLeastOrUnlimited(retention)),
-            setting("max.message.bytes", record.max(1 << 20), Accepted::AtLeast(record)),
-            setting("min.insync.replicas", in_sync, Accepted::AtLeast(in_sync)),
-        ],
+        settings,
         shared_name: false,
     }
 }
@@ -126,13 +135,20 @@ fn fan_out(config: &KafkaConfig, names: &Names, channel: Channel, replication: u
         replication,
         settings: vec![
             setting("cleanup.policy", "delete", Accepted::Exactly),
-            setting("retention.ms", retention, Accepted::Anything),
+            setting(RETENTION, retention, Accepted::Anything),
         ],
         shared_name: config.prefix.is_empty() && channel != Channel::Events,
     }
 }
 
 impl Wanted {
+    /// What the topic is like when it was just created.
+    #[must_use]
+    pub fn as_created(&self) -> Found {
+        let settings = self.settings.iter().map(|setting| (setting.name.to_owned(), setting.value.clone()));
+        Found { partitions: self.partitions, replication: self.replication, settings: settings.collect() }
+    }
+
     /// What is wrong with the topic as it is.
     #[must_use]
     pub fn faults(&self, found: &Found) -> Vec<Fault> {
@@ -190,16 +206,11 @@ mod tests {
         KafkaConfig::new("h:1", "controller0", Role::Controller)
     }
 
-    fn as_wanted(wanted: &Wanted) -> Found {
-        let settings = wanted.settings.iter().map(|setting| (setting.name.to_owned(), setting.value.clone()));
-        Found { partitions: wanted.partitions, replication: wanted.replication, settings: settings.collect() }
-    }
-
     #[test]
     fn what_is_created_passes_its_own_check() {
         for brokers in 1..5 {
             for wanted in wanted(&config(), brokers) {
-                assert_eq!(wanted.faults(&as_wanted(&wanted)), [], "{}", wanted.name);
+                assert_eq!(wanted.faults(&wanted.as_created()), [], "{}", wanted.name);
             }
         }
     }
@@ -221,7 +232,7 @@ mod tests {
     #[test]
     fn a_fault_names_topic_setting_and_both_values() {
         let wanted = wanted(&config(), 3).remove(0);
-        let mut found = as_wanted(&wanted);
+        let mut found = wanted.as_created();
         found.partitions = 1;
         found.replication = 2;
         for (name, value) in [
@@ -229,6 +240,7 @@ mod tests {
             ("retention.ms", "172800000"),
             ("cleanup.policy", "compact"),
             ("max.message.bytes", "1000"),
+            ("message.timestamp.type", "CreateTime"),
         ] {
             found.settings.insert(name.to_owned(), value.to_owned());
         }
@@ -242,9 +254,10 @@ mod tests {
                 "the topic 'oxwhisk.activations' has retention.bytes 1073741824, wanted is -1",
                 "the topic 'oxwhisk.activations' has retention.ms 172800000, wanted is 604800000 or more, or -1",
                 "the topic 'oxwhisk.activations' has max.message.bytes 1000, wanted is 1000000 or more",
+                "the topic 'oxwhisk.activations' has message.timestamp.type CreateTime, wanted is LogAppendTime",
             ]
         );
-        found = as_wanted(&wanted);
+        found = wanted.as_created();
         found.partitions = 640;
         found.settings.insert("retention.ms".to_owned(), "-1".to_owned());
         assert_eq!(wanted.faults(&found), []);
@@ -254,7 +267,7 @@ mod tests {
     fn a_name_that_openwhisk_has_too_is_hinted_at() {
         let config = KafkaConfig { prefix: String::new(), ..config() };
         let health = wanted(&config, 1).into_iter().find(|wanted| wanted.name == "health").unwrap();
-        let mut found = as_wanted(&health);
+        let mut found = health.as_created();
         found.settings.insert("cleanup.policy".to_owned(), "compact".to_owned());
         let said = health.faults(&found)[0].to_string();
         assert!(

@@ -1,5 +1,7 @@
 //! Channels.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::DEADLINE;
@@ -19,7 +21,10 @@ async fn hear(listener: &mut dyn Listener) -> String {
 pub(super) async fn everybody_hears_what_is_published_while_listening(bus: &dyn Bus) {
     for channel in Channel::ALL {
         publish(bus, channel, "before").await;
-        let mut listeners = vec![bus.listen(channel).await.unwrap(), bus.listen(channel).await.unwrap()];
+        let mut listeners = vec![
+            bus.listen(channel, Duration::ZERO).await.unwrap(),
+            bus.listen(channel, Duration::ZERO).await.unwrap(),
+        ];
         for key in ["a", "b"] {
             publish(bus, channel, key).await;
         }
@@ -28,7 +33,7 @@ pub(super) async fn everybody_hears_what_is_published_while_listening(bus: &dyn 
         }
         listeners.pop();
         publish(bus, channel, "c").await;
-        let mut late = bus.listen(channel).await.unwrap();
+        let mut late = bus.listen(channel, Duration::ZERO).await.unwrap();
         publish(bus, channel, "d").await;
         assert_eq!([hear(&mut *listeners[0]).await, hear(&mut *listeners[0]).await], ["c", "d"]);
         assert_eq!(hear(&mut *late).await, "d");
@@ -38,7 +43,7 @@ pub(super) async fn everybody_hears_what_is_published_while_listening(bus: &dyn 
 pub(super) async fn channels_are_apart(bus: &dyn Bus) {
     let mut listeners = Vec::new();
     for channel in Channel::ALL {
-        listeners.push(bus.listen(channel).await.unwrap());
+        listeners.push(bus.listen(channel, Duration::ZERO).await.unwrap());
     }
     for channel in Channel::ALL {
         publish(bus, channel, channel.name()).await;
@@ -49,11 +54,11 @@ pub(super) async fn channels_are_apart(bus: &dyn Bus) {
 }
 
 pub(super) async fn a_closed_bus_says_so(bus: &dyn Bus) {
-    let mut listener = bus.listen(Channel::Health).await.unwrap();
+    let mut listener = bus.listen(Channel::Health, Duration::ZERO).await.unwrap();
     let (heard, ()) = tokio::join!(listener.next(), bus.close());
     assert!(matches!(heard, Err(BusError::Closed)), "{heard:?}");
     for channel in Channel::ALL {
         assert!(matches!(bus.publish(channel, "a", Bytes::new()).await, Err(BusError::Closed)));
-        assert!(matches!(bus.listen(channel).await, Err(BusError::Closed)));
+        assert!(matches!(bus.listen(channel, Duration::ZERO).await, Err(BusError::Closed)));
     }
 }

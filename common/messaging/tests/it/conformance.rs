@@ -1,10 +1,13 @@
 //! Every bus passes the same suite.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_messaging::conformance::{Bounds, bus};
+use async_trait::async_trait;
+use oxwhisk_messaging::LaneBus;
+use oxwhisk_messaging::conformance::{Bounds, LaneBounds, LaneCluster, bus, lane, members};
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
-use oxwhisk_messaging::memory::{MemoryBus, MemoryOptions};
+use oxwhisk_messaging::memory::{MemoryBus, MemoryLaneBus, MemoryLanes, MemoryOptions};
 
 const BOUNDS: Bounds = Bounds { max_message: 1000, too_many: Some(1000) };
 
@@ -44,4 +47,32 @@ async fn embedded_in_memory_of_plenty() {
 #[tokio::test]
 async fn embedded_with_next_to_no_memory() {
     embedded(EmbeddedOptions { pending_messages: 3, segment_bytes: 200, ..options() }).await;
+}
+
+struct InMemory {
+    lanes: MemoryLanes,
+    members: Vec<Arc<MemoryLaneBus>>,
+}
+
+#[async_trait]
+impl LaneCluster for InMemory {
+    async fn member(&mut self) -> Arc<dyn LaneBus> {
+        let member = self.lanes.member();
+        self.members.push(Arc::clone(&member));
+        member
+    }
+
+    async fn kill(&mut self, member: Arc<dyn LaneBus>) {
+        let is_it = |one: &&Arc<MemoryLaneBus>| std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(&member));
+        self.members.iter().find(is_it).expect("a member of this cluster").kill();
+    }
+}
+
+#[tokio::test]
+async fn lanes_in_memory() {
+    let bounds = LaneBounds { max_message: BOUNDS.max_message };
+    let options = MemoryOptions { max_message: bounds.max_message, ..MemoryOptions::default() };
+    let make = async |lanes| InMemory { lanes: MemoryLanes::new(lanes, options), members: Vec::new() };
+    lane(bounds, make).await;
+    members(bounds, make).await;
 }

@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Fleet, Records, Server, ServerConfig, StoredCode,
-    Telemetry,
+    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records, Server,
+    ServerConfig, StoredCode, Telemetry,
 };
 use oxwhisk_core::limits::SystemLimits;
 use oxwhisk_core::manifest::Manifest;
@@ -91,6 +91,9 @@ impl Platform {
         let traces = Arc::clone(&factory.traces);
         let invoker = invoker(tracer.clone(), factory, &code, &records).await;
         let invokers = vec![Arc::clone(&invoker) as Arc<dyn InvokerClient>];
+        let fleet = Arc::new(Fleet::new(invokers, Arc::new(HashPlacement)));
+        let engine =
+            LocalEngine::new(fleet, Arc::clone(&bus), Arc::clone(&records), Arc::clone(&activations));
         let backends = Backends {
             entities,
             subjects: subjects().await,
@@ -98,7 +101,9 @@ impl Platform {
             code,
             records,
             bus: Arc::clone(&bus),
-            fleet: Arc::new(Fleet::new(invokers, Arc::new(HashPlacement))),
+            engine: Arc::new(engine),
+            throttles: Arc::new(LocalThrottles::default()),
+            elsewhere: None,
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
         let telemetry = Telemetry { tracer, ..Telemetry::default() };

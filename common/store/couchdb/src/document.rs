@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use oxwhisk_core::id::Revision;
 use oxwhisk_core::json::{Object, raw, string, with_members};
+use oxwhisk_core::record::RecordOrigin;
 use oxwhisk_store::StoreError;
 use serde_json::value::RawValue;
 
@@ -24,6 +25,9 @@ const DELETED: &str = "_deleted";
 /// knowing it leaves it out, and then the document counts; if it stays behind, it no longer fits and does not count.
 const EXACT: &str = "oxwhiskText";
 
+/// Where an activation record comes from; others pass it over.
+const ORIGIN: &str = "oxwhiskOrigin";
+
 /// A document as it came out of the database.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -33,6 +37,8 @@ pub(crate) struct Document {
     pub(crate) body: Box<RawValue>,
     /// By name, what CouchDB says of them.
     pub(crate) attachments: Option<Box<RawValue>>,
+    /// Of a record that was written here.
+    pub(crate) origin: Option<RecordOrigin>,
 }
 
 impl Document {
@@ -43,7 +49,7 @@ impl Document {
     pub(crate) fn read(text: &RawValue) -> Result<Option<Self>, StoreError> {
         let no_document = |what: &str| StoreError::Corrupt(format!("a document of CouchDB {what}"));
         let mut object = Object::read(text).map_err(|_| no_document("is no object"))?;
-        let names = HashSet::from([ID, REVISION, ATTACHMENTS, DELETED, EXACT]);
+        let names = HashSet::from([ID, REVISION, ATTACHMENTS, DELETED, EXACT, ORIGIN]);
         let mut own = object.take(&names);
         let text_of = |value: &RawValue| string(value).map(Cow::into_owned);
         let id = own.get(ID).and_then(|id| text_of(id)).ok_or_else(|| no_document("has no id"))?;
@@ -55,8 +61,9 @@ impl Document {
         let body = object.to_raw().map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let exact = own.get(EXACT).and_then(|exact| text_of(exact)).filter(|exact| fits(exact, &body));
         let body = exact.and_then(|exact| RawValue::from_string(exact).ok()).unwrap_or(body);
+        let origin = own.get(ORIGIN).and_then(|origin| text_of(origin)?.parse().ok());
         let attachments = own.remove(ATTACHMENTS).map(Cow::into_owned);
-        Ok(Some(Self { id, revision: Revision(revision), body, attachments }))
+        Ok(Some(Self { id, revision: Revision(revision), body, attachments, origin }))
     }
 }
 
@@ -72,6 +79,7 @@ pub(crate) struct Own<'a> {
     pub(crate) id: &'a str,
     pub(crate) revision: Option<&'a Revision>,
     pub(crate) attachments: Option<&'a RawValue>,
+    pub(crate) origin: Option<&'a RecordOrigin>,
 }
 
 /// A document on its way into the database.
@@ -85,11 +93,13 @@ pub(crate) fn write(own: Own<'_>, body: &str) -> Result<Box<RawValue>, StoreErro
     let text: &RawValue = serde_json::from_str(&portable.text).map_err(no_object)?;
     let exact = portable.is_lossy.then(|| raw(body));
     let (id, revision) = (raw(own.id), own.revision.map(raw));
+    let origin = own.origin.map(|origin| raw(&origin.to_string()));
     let members = [
         (ID, Some(&*id)),
         (REVISION, revision.as_deref()),
         (ATTACHMENTS, own.attachments),
         (EXACT, exact.as_deref()),
+        (ORIGIN, origin.as_deref()),
     ];
     let members = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
     with_members(text, members).map_err(no_object)
@@ -107,10 +117,7 @@ mod tests {
 
     fn written(body: &str) -> String {
         let revision = Revision("1-a".to_owned());
-        write(Own { id: "ns/a", revision: Some(&revision), attachments: None }, body)
-            .unwrap()
-            .get()
-            .to_owned()
+        write(Own { id: "ns/a", revision: Some(&revision), ..Own::default() }, body).unwrap().get().to_owned()
     }
 
     #[test]
@@ -141,6 +148,20 @@ mod tests {
         let document = written(body);
         assert!(document.contains(r#""a":null,"b":"\ufffd""#), "{document}");
         assert_eq!(read(&document).body.get(), body);
+    }
+
+    #[test]
+    fn a_records_origin_stands_beside_its_body() {
+        let origin: RecordOrigin = "result:00000000000000ff:2".parse().unwrap();
+        let own = Own { id: "ns/a", origin: Some(&origin), ..Own::default() };
+        let document = write(own, r#"{"a":1}"#).unwrap().get().to_owned();
+        assert_eq!(document, r#"{"_id":"ns/a","oxwhiskOrigin":"result:00000000000000ff:2","a":1}"#);
+        let found = read(&document.replace("oxwhiskOrigin", r#"_rev":"1-a","oxwhiskOrigin"#));
+        assert_eq!((found.body.get(), found.origin), (r#"{"a":1}"#, Some(origin)));
+        for none in ["1", r#""here""#] {
+            let found = read(&format!(r#"{{"_id":"a","_rev":"1-a","oxwhiskOrigin":{none},"a":1}}"#));
+            assert_eq!((found.body.get(), found.origin), (r#"{"a":1}"#, None), "{none}");
+        }
     }
 
     #[test]

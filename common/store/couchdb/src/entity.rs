@@ -81,7 +81,7 @@ async fn whole(
     expected: Option<&Revision>,
     code: &Code,
 ) -> Result<Box<RawValue>, StoreError> {
-    let own = Own { id, revision: expected, attachments: None };
+    let own = Own { id, revision: expected, ..Own::default() };
     let (beside, staged) = match code {
         Code::None => return document::write(own, body.get()),
         Code::Kept(kept) => return document::write(Own { attachments: kept.as_deref(), ..own }, body.get()),
@@ -91,7 +91,7 @@ async fn whole(
     let write = move || {
         let attachments = staged.as_member(&beside);
         document::write(
-            Own { id: &id, revision: expected.as_ref(), attachments: Some(&attachments) },
+            Own { id: &id, revision: expected.as_ref(), attachments: Some(&attachments), ..Own::default() },
             body.get(),
         )
     };

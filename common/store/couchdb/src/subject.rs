@@ -59,7 +59,7 @@ impl CouchSubjectStore {
                     !matches!(self.database.delete(id, revision).await?, Deleted::Conflict { .. })
                 }
                 (Change::Write(body), revision) => {
-                    let text = document::write(Own { id, revision, attachments: None }, body.get())?;
+                    let text = document::write(Own { id, revision, ..Own::default() }, body.get())?;
                     match self.database.put(id, text, false).await? {
                         Written::Done(_) => true,
                         Written::Conflict { .. } => false,

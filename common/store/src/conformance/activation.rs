@@ -11,7 +11,7 @@ use super::{fresh_namespace, name};
 use crate::{ActivationQuery, ActivationStore, RecordDocument};
 
 /// When the records of these checks are written, milliseconds since the epoch.
-const WRITTEN: i64 = 1_760_000_000_000;
+pub(super) const WRITTEN: i64 = 1_760_000_000_000;
 
 pub(super) fn activation(namespace: &EntityName, filter_name: &str, start: i64) -> Activation {
     let mut annotations = Parameters::new();
@@ -59,37 +59,6 @@ pub(super) async fn a_record_reads_as_it_was_written(store: &dyn ActivationStore
     let all = query(&namespace, None);
     assert_eq!(store.documents(&all).await.unwrap(), [&*record.document]);
     assert_eq!(parsed(&store.summaries(&all).await.unwrap()), parsed(&[record.summary.to_string()]));
-}
-
-pub(super) async fn a_record_written_twice_is_there_once(store: &dyn ActivationStore) {
-    let namespace = fresh_namespace();
-    let complete = activation(&namespace, "a", 5);
-    let provisional = Activation { logs: Vec::new(), ..complete.clone() };
-    let provisional = RecordDocument::from_activation(&provisional, WRITTEN);
-    let last = RecordDocument::from_activation(&complete, WRITTEN + 1);
-    store.store(&[provisional.clone(), provisional.clone()]).await.unwrap();
-    store.store(std::slice::from_ref(&last)).await.unwrap();
-    for query in [query(&namespace, None), query(&namespace, Some("a"))] {
-        assert_eq!(store.count(&query).await.unwrap(), 1);
-        let from = ActivationQuery { since: Some(5), upto: Some(5), ..query.clone() };
-        assert_eq!(store.count(&from).await.unwrap(), 1);
-        assert_eq!(store.documents(&query).await.unwrap(), [&*last.document]);
-    }
-    let document = store.get(&namespace, last.activation_id).await.unwrap();
-    assert_eq!(document.as_deref(), Some(&*last.document));
-}
-
-pub(super) async fn a_replaced_record_moves_in_its_lists(store: &dyn ActivationStore) {
-    let namespace = fresh_namespace();
-    let before = activation(&namespace, "a", 5);
-    let elsewhere = activation(&namespace, "p/a", 5_000_000);
-    let after = Activation { activation_id: before.activation_id, ..elsewhere };
-    store.store(&[RecordDocument::from_activation(&before, WRITTEN)]).await.unwrap();
-    store.store(&[RecordDocument::from_activation(&after, WRITTEN + 1)]).await.unwrap();
-    let count =
-        async |name, upto| store.count(&ActivationQuery { upto, ..query(&namespace, name) }).await.unwrap();
-    assert_eq!((count(Some("a"), None).await, count(Some("p/a"), None).await), (0, 1));
-    assert_eq!((count(None, Some(6)).await, count(None, None).await), (0, 1));
 }
 
 pub(super) async fn an_id_belongs_to_its_namespace(store: &dyn ActivationStore) {

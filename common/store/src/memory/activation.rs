@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -44,9 +45,14 @@ impl ActivationStore for MemoryActivationStore {
         let mut all = lock(&self.0);
         for record in records {
             all.stored += 1;
-            let key = (record.namespace.clone(), record.activation_id);
-            let place = all.by_id.get(&key).map_or(all.stored, |(place, _)| *place);
-            all.by_id.insert(key, (place, record.clone()));
+            let place = all.stored;
+            match all.by_id.entry((record.namespace.clone(), record.activation_id)) {
+                Entry::Vacant(entry) => drop(entry.insert((place, record.clone()))),
+                Entry::Occupied(mut entry) if record.completes(entry.get().1.origin.as_ref()) => {
+                    entry.get_mut().1 = record.clone();
+                }
+                Entry::Occupied(_) => {}
+            }
         }
         Ok(())
     }

@@ -39,6 +39,7 @@ fn record(n: usize) -> RecordDocument {
         filter_name: "a".to_owned(),
         summary: "{}".into(),
         document: format!(r#"{{"n":{n}}}"#).into(),
+        origin: None,
     }
 }
 

@@ -3,4 +3,5 @@
 mod conformance;
 mod durability;
 mod opening;
+mod origins;
 mod retention;

@@ -15,6 +15,7 @@ fn record(start: i64) -> RecordDocument {
         filter_name: "a".to_owned(),
         summary: format!(r#"{{"start":{start}}}"#).into(),
         document: "{}".into(),
+        origin: None,
     }
 }
 

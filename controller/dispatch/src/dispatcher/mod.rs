@@ -88,6 +88,12 @@ impl Dispatcher {
         self.lanes.values().any(|lane| lane.notes.values().any(|note| note.by == by))
     }
 
+    /// Whether this controller was told that another one has ended.
+    #[must_use]
+    pub fn knows_gone(&self, by: Incarnation) -> bool {
+        self.gone.contains_key(&by)
+    }
+
     /// Whether nothing is owed, asked or awaited.
     #[must_use]
     pub fn is_idle(&self) -> bool {

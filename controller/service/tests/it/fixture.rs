@@ -117,7 +117,7 @@ impl Rig {
     }
 }
 
-fn source(authority: &Authority, directory: &Path, name: &str) -> Arc<TlsSource> {
+pub(crate) fn source(authority: &Authority, directory: &Path, name: &str) -> Arc<TlsSource> {
     let identity: Identity = name.parse().unwrap();
     let path = directory.join(name.replace('/', "-"));
     std::fs::create_dir_all(&path).unwrap();

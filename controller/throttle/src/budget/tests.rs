@@ -74,3 +74,19 @@ fn spare_slots_are_kept_for_a_while_and_then_returned() {
     assert_eq!(budget.surplus(1, idle, now + idle), 101);
     assert!(budget.take() == 1 && budget.used() == 1, "a blocked caller goes on whatever is there");
 }
+
+#[test]
+fn asks_for_slots_alone_do_not_heap_budgets_up() {
+    let now = Instant::now();
+    let mut budget = Budget::new(LIMITS, now);
+    let mut got = 0;
+    for request in 0..100 {
+        budget.admit(LIMITS, waiter(1, now), now);
+        let need = budget.ask(request, 1, now).unwrap();
+        got += need.requests + need.extra_requests;
+        // One slot at a time: each request has to ask for the next.
+        let decision = decision(need.requests + need.extra_requests, 1);
+        assert_eq!(admitted(&budget.decided(request, decision, Duration::ZERO, now)), [1]);
+    }
+    assert!(got <= 100 + 100, "{got} for a hundred requests, where a hundred may be spare");
+}

@@ -46,6 +46,13 @@ pub struct Slot {
     pub(super) paused: bool,
 }
 
+impl Slot {
+    /// One that was taken where there is no cluster to ask.
+    pub const fn new(account: Account, minute: Option<i64>) -> Self {
+        Self { account, minute, paused: false }
+    }
+}
+
 /// What the world has to do. `W` is how its owner reaches one who waits.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect<W> {

@@ -78,7 +78,7 @@ impl<W> Node<W> {
         for served in budget.decided(request, decision, retry, now.steady) {
             effects.push(match served {
                 Served::Admitted { payload, minute } => {
-                    let slot = Slot { account: account.clone(), minute: Some(minute), paused: false };
+                    let slot = Slot::new(account.clone(), Some(minute));
                     Effect::Admit { waiter: payload, slot }
                 }
                 Served::Refused { payload, violation } => Effect::Refuse { waiter: payload, violation },

@@ -88,13 +88,21 @@ pub struct OfferBook<C> {
     /// Controllers with wants, the next to be served first.
     turns: VecDeque<(C, Vec<Want>)>,
     held: BTreeMap<OfferId, Held<C>>,
+    /// The sums of `held`.
+    ledger: Ledger,
     next_offer: u64,
 }
 
 impl<C: Clone + Eq + Hash> OfferBook<C> {
     #[must_use]
     pub fn new(settings: OfferSettings) -> Self {
-        Self { settings, turns: VecDeque::new(), held: BTreeMap::new(), next_offer: 0 }
+        Self {
+            settings,
+            turns: VecDeque::new(),
+            held: BTreeMap::new(),
+            ledger: Ledger::default(),
+            next_offer: 0,
+        }
     }
 
     /// A controller says how much work of one kind waits with it, offers that it has not answered included. Zero ends
@@ -145,6 +153,7 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
 
     /// A dispatch names an offer. What was held is free for it, so it must take it before anything else is decided.
     pub fn accept(&mut self, controller: &C, offer: OfferId, key: &WorkKey) -> Acceptance {
+        self.heard(controller);
         let is_its_own = |held: &Held<C>| held.controller == *controller;
         if !self.held.get(&offer).is_some_and(is_its_own) {
             return Acceptance::Void;
@@ -154,28 +163,52 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         if fits { Acceptance::Held } else { Acceptance::Void }
     }
 
-    /// A controller has no use for an offer.
-    pub fn decline(&mut self, controller: &C, offer: OfferId) {
-        if self.held.get(&offer).is_some_and(|held| held.controller == *controller) {
-            self.release(offer);
-        }
+    /// A controller has no use for an offer. Answers whether anything was held by it, which may now be offered again.
+    pub fn decline(&mut self, controller: &C, offer: OfferId) -> bool {
+        self.heard(controller);
+        let is_its_own = self.held.get(&offer).is_some_and(|held| held.controller == *controller);
+        is_its_own && self.release(offer).is_some()
     }
 
     /// A controller's stream has ended: nothing is left of it.
     pub fn controller_gone(&mut self, controller: &C) {
         self.turns.retain(|(other, _)| other != controller);
-        self.held.retain(|_, held| held.controller != *controller);
+        let ledger = &mut self.ledger;
+        self.held.retain(|_, held| {
+            let stays = held.controller != *controller;
+            if !stays {
+                ledger.release(&held.key, held.warm);
+            }
+            stays
+        });
     }
 
     /// Whether a dispatch without an offer may take room now: what is held, or kept for a want whose turn it is, is not
     /// for it.
     #[must_use]
     pub fn admits(&self, key: &WorkKey, room: &dyn Room) -> bool {
-        let mut ledger = self.ledger();
-        if ledger.take_warm(key, room) {
-            return true;
+        let free = self.ledger.free(room);
+        self.ledger.has_slot(key, room, free) || (key.memory <= free && self.overdue().is_none())
+    }
+
+    /// Whether a dispatch may take room now, by its offer or without. To be asked under the lock under which it then takes
+    /// it: so two never take the same, and what was held for it is not given to another in between.
+    ///
+    /// An offer does not stand in for the room itself: containers fail, actions change, and of two idle containers the
+    /// pool may evict the one that was held.
+    pub fn claim(&mut self, controller: &C, offer: Option<OfferId>, key: &WorkKey, room: &dyn Room) -> bool {
+        let accepted = offer.map(|offer| self.accept(controller, offer, key));
+        if accepted != Some(Acceptance::Held) {
+            return self.admits(key, room);
         }
-        self.overdue().is_none() && ledger.take_memory(key, room)
+        let free = self.ledger.free_for_held(room);
+        self.ledger.has_slot(key, room, free) || key.memory <= free
+    }
+
+    /// Megabytes that a dispatch without an offer could get for a new container.
+    #[must_use]
+    pub fn free(&self, room: &dyn Room) -> u64 {
+        if self.overdue().is_some() { 0 } else { self.ledger.free(room) }
     }
 
     /// Ends offers that were held for long enough. What they held may be offered again.
@@ -202,6 +235,12 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         self.held.len()
     }
 
+    /// Whether any work waits with a controller.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
     /// Work that controllers say waits with them; the same work may be wanted of other invokers too.
     #[must_use]
     pub fn wanted(&self) -> u64 {
@@ -211,49 +250,42 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
     /// Offers all room there is: to be called when some came free, and when a want was registered.
     pub fn offer(&mut self, room: &dyn Room, now: Instant) -> Vec<(C, Offer)> {
         let mut offers = Vec::new();
-        if self.turns.is_empty() {
-            return offers;
-        }
-        let mut ledger = self.ledger();
-        while let Some((place, warm)) = self.choose(&mut ledger, room) {
+        while let Some((place, warm)) = self.whose_turn(room) {
             offers.push(self.make(place, warm, now));
         }
         offers
     }
 
-    /// Whom the next offer goes to, already booked. Warm containers find their action first; then memory goes round.
-    fn choose(&self, ledger: &mut Ledger, room: &dyn Room) -> Option<(Place, bool)> {
-        let overdue = self.overdue();
-        if let Some(place) = overdue {
-            let key = &self.turns[place.0].1[place.1].key;
-            if ledger.take_warm(key, room) {
-                return Some((place, true));
-            }
-            if ledger.take_memory(key, room) {
-                return Some((place, false));
-            }
-        }
-        let open = || {
-            self.turns.iter().enumerate().flat_map(|(turn, (_, wants))| {
-                wants
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, want)| want.is_open())
-                    .map(move |(at, want)| ((turn, at), want))
-            })
-        };
-        // While one waits for memory, only what takes none goes to others.
-        let warm = open().find(|(_, want)| match overdue {
-            Some(_) => ledger.take_busy_slot(&want.key, room),
-            None => ledger.take_warm(&want.key, room),
-        });
-        if let Some((place, _)) = warm {
-            return Some((place, true));
-        }
-        if overdue.is_some() {
+    /// Whom the next offer goes to. Warm containers find their action first; then memory goes round.
+    ///
+    /// Looks at every want, so what is the same for all of them is summed up once.
+    fn whose_turn(&self, room: &dyn Room) -> Option<(Place, bool)> {
+        if self.turns.is_empty() {
             return None;
         }
-        open().find(|(_, want)| ledger.take_memory(&want.key, room)).map(|(place, _)| (place, false))
+        let ledger = &self.ledger;
+        let free = ledger.free(room);
+        if let Some(place) = self.overdue() {
+            let key = &self.turns[place.0].1[place.1].key;
+            if ledger.has_slot(key, room, free) {
+                return Some((place, true));
+            }
+            if key.memory <= free {
+                return Some((place, false));
+            }
+            // While it waits for memory, only what takes none goes to others.
+            return self.first(|want| ledger.has_busy_slot(&want.key, room)).map(|place| (place, true));
+        }
+        let warm = self.first(|want| ledger.has_slot(&want.key, room, free)).map(|place| (place, true));
+        warm.or_else(|| self.first(|want| want.key.memory <= free).map(|place| (place, false)))
+    }
+
+    /// The first in order of those who may get an offer.
+    fn first(&self, fits: impl Fn(&Want) -> bool) -> Option<Place> {
+        self.turns.iter().enumerate().find_map(|(turn, (_, wants))| {
+            let at = wants.iter().position(|want| want.is_open() && fits(want));
+            at.map(|at| (turn, at))
+        })
     }
 
     /// The want that was passed over too often.
@@ -291,12 +323,14 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         let controller = served.0.clone();
         self.turns.push_back(served);
         let until = now + self.settings.held_for;
+        self.ledger.hold(&key, warm);
         self.held.insert(id, Held { controller: controller.clone(), want: offer.want, key, warm, until });
         (controller, offer)
     }
 
     fn release(&mut self, offer: OfferId) -> Option<Held<C>> {
         let held = self.held.remove(&offer)?;
+        self.ledger.release(&held.key, held.warm);
         if let Some(want) = self.want_of(&held) {
             want.offered = want.offered.saturating_sub(1);
         }
@@ -308,16 +342,11 @@ impl<C: Clone + Eq + Hash> OfferBook<C> {
         wants.iter_mut().find(|want| want.id == held.want)
     }
 
-    fn ledger(&self) -> Ledger {
-        let mut ledger = Ledger::default();
-        for held in self.held.values() {
-            if held.warm {
-                *ledger.warm.entry(Arc::clone(&held.key)).or_insert(0) += 1;
-            } else {
-                ledger.cold += held.key.memory;
-            }
+    /// A controller that answers is not silent, however late.
+    fn heard(&mut self, controller: &C) {
+        if let Some((_, wants)) = self.turns.iter_mut().find(|(other, _)| other == controller) {
+            wants.iter_mut().for_each(|want| want.silent = false);
         }
-        ledger
     }
 }
 

@@ -15,14 +15,17 @@
 
 mod book;
 mod ledger;
+mod signal;
 #[cfg(test)]
 mod tests;
 
 use oxwhisk_core::id::Revision;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 
+use crate::ActionDescriptor;
 pub use book::{Acceptance, OfferBook, OfferSettings, WantError};
 pub use ledger::Room;
+pub use signal::RoomSignal;
 
 /// Work that can run in the same containers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +42,23 @@ pub struct WorkKey {
     pub memory: u64,
     /// Activations that one container may run at once; at least 1.
     pub slots: u32,
+}
+
+impl WorkKey {
+    /// The key of an action that `namespace` invokes. Both sides make it of the same descriptor: an offer for a warm
+    /// container is taken by an equal key only.
+    #[must_use]
+    pub fn of(action: &ActionDescriptor, namespace: &EntityName) -> Self {
+        Self {
+            namespace: namespace.clone(),
+            action: action.id.clone(),
+            revision: action.revision.clone(),
+            kind: action.kind.clone(),
+            blackbox: action.user_provided_image,
+            memory: action.limits.memory,
+            slots: u32::try_from(action.limits.concurrency).unwrap_or(u32::MAX).max(1),
+        }
+    }
 }
 
 /// Names one want for as long as a stream lives; the controller numbers them.

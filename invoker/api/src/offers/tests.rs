@@ -9,6 +9,7 @@ use super::*;
 #[derive(Debug, Default)]
 struct Rooms {
     memory: u64,
+    coming: u64,
     busy_slots: HashMap<WorkKey, u32>,
     idle: HashMap<WorkKey, u32>,
 }
@@ -16,6 +17,10 @@ struct Rooms {
 impl Room for Rooms {
     fn memory(&self) -> u64 {
         self.memory
+    }
+
+    fn coming(&self) -> u64 {
+        self.coming
     }
 
     fn busy_slots(&self, key: &WorkKey) -> u32 {
@@ -113,6 +118,7 @@ fn a_slot_in_a_busy_container_costs_no_memory() {
         memory: 512,
         busy_slots: [((*shared).clone(), 2)].into(),
         idle: [((*shared).clone(), 1)].into(),
+        ..Rooms::default()
     };
     let offers = book.offer(&room, now);
     // Two slots of the busy container, three of the idle one, and the memory that is left.
@@ -153,6 +159,105 @@ fn an_offer_expires_and_its_controller_is_left_alone_until_it_speaks() {
     assert_eq!(book.accept(&'a', offer.id, &key), Acceptance::Void);
     book.want(&'a', WantId(1), &key, 1).unwrap();
     assert_eq!(controllers(&book.offer(&memory(1024), deadline)), "a");
+}
+
+#[test]
+fn a_late_answer_shows_that_its_controller_is_there() {
+    for accept in [true, false] {
+        let (mut book, now, key) = (book(), Instant::now(), key("a", 256, 1));
+        book.want(&'a', WantId(1), &key, 2).unwrap();
+        let offer = book.offer(&memory(256), now)[0].1;
+        let deadline = book.next_deadline().unwrap();
+        book.expire(deadline);
+        assert!(book.offer(&memory(256), deadline).is_empty());
+        if accept {
+            assert_eq!(book.accept(&'a', offer.id, &key), Acceptance::Void);
+        } else {
+            assert!(!book.decline(&'a', offer.id), "it holds nothing any more");
+        }
+        assert_eq!(controllers(&book.offer(&memory(256), deadline)), "a");
+    }
+}
+
+#[test]
+fn a_claim_takes_what_was_held_for_it_or_what_is_held_for_nobody() {
+    let (mut book, now, key) = (book(), Instant::now(), key("a", 256, 1));
+    book.want(&'a', WantId(1), &key, 1).unwrap();
+    let room = memory(512);
+    let offer = book.offer(&room, now)[0].1;
+    assert_eq!(book.free(&room), 256);
+    assert!(book.claim(&'b', None, &key, &room), "the other half is held for nobody");
+    let room = memory(256);
+    assert!(!book.claim(&'b', None, &key, &room));
+    assert!(!book.claim(&'b', Some(offer.id), &key, &room), "it is another's");
+    assert_eq!((book.held(), book.free(&room)), (1, 0));
+    assert!(book.claim(&'a', Some(offer.id), &key, &room));
+    assert!(!book.claim(&'a', Some(offer.id), &key, &memory(0)), "once");
+}
+
+#[test]
+fn an_offer_does_not_stand_in_for_room_that_is_gone() {
+    let (mut book, now) = (book(), Instant::now());
+    let (cold, warm) = (key("a", 256, 1), key("b", 256, 1));
+    book.want(&'a', WantId(1), &cold, 1).unwrap();
+    book.want(&'b', WantId(1), &warm, 2).unwrap();
+    let room = Rooms { memory: 768, idle: [((*warm).clone(), 1)].into(), ..Rooms::default() };
+    let offers: HashMap<(char, bool), OfferId> =
+        book.offer(&room, now).iter().map(|(to, offer)| ((*to, offer.warm), offer.id)).collect();
+    assert_eq!(offers.len(), 3);
+    assert!(book.claim(&'b', Some(offers[&('b', true)]), &warm, &memory(768)), "its memory is as good");
+    assert!(!book.claim(&'a', Some(offers[&('a', false)]), &cold, &memory(256)), "what is left is b's");
+    assert!(book.claim(&'b', Some(offers[&('b', false)]), &warm, &memory(256)));
+    assert_eq!(book.held(), 0);
+}
+
+#[test]
+fn memory_that_is_coming_is_only_for_those_it_was_held_for() {
+    let (mut book, now, key) = (book(), Instant::now(), key("a", 256, 1));
+    book.want(&'a', WantId(1), &key, 2).unwrap();
+    let offers = book.offer(&memory(256), now);
+    // The container whose memory was offered is being removed for another reason.
+    let room = Rooms { coming: 256, ..Rooms::default() };
+    assert!(book.offer(&room, now).is_empty() && !book.claim(&'b', None, &key, &room));
+    assert!(book.claim(&'a', Some(offers[0].1.id), &key, &room));
+    assert!(book.offer(&room, now).is_empty());
+}
+
+#[test]
+fn room_that_is_kept_for_an_overdue_want_is_not_free() {
+    let (mut book, now) = (book(), Instant::now());
+    let (large, small) = (key("large", 1024, 1), key("small", 128, 1));
+    book.want(&'a', WantId(1), &large, 1).unwrap();
+    book.want(&'b', WantId(1), &small, 100).unwrap();
+    assert_eq!(book.free(&memory(1000)), 1000);
+    for _ in 0..OfferSettings::new(0).patience {
+        let offers = book.offer(&memory(128), now);
+        book.accept(&'b', offers[0].1.id, &small);
+    }
+    assert_eq!(book.free(&memory(1000)), 0);
+}
+
+#[test]
+fn both_sides_make_the_same_key_of_an_action() {
+    use oxwhisk_core::limits::ActionLimits;
+    use oxwhisk_core::version::Version;
+
+    let expected = key("a", 512, 1);
+    let action = crate::ActionDescriptor {
+        id: expected.action.clone(),
+        version: Version::FIRST,
+        revision: expected.revision.clone(),
+        kind: expected.kind.clone(),
+        image: "openwhisk/action-nodejs-v20:nightly".parse().unwrap(),
+        user_provided_image: false,
+        sentinelled_logs: true,
+        main: None,
+        binary: false,
+        has_code: true,
+        // Without a limit of its own an action has one activation at a time.
+        limits: ActionLimits { timeout: 1, memory: 512, logs: 1, concurrency: 0, instances: None },
+    };
+    assert_eq!(WorkKey::of(&action, &expected.namespace), *expected);
 }
 
 #[test]
@@ -247,7 +352,8 @@ proptest! {
                 }
                 Event::Room { memory, busy, idle } if open.is_empty() => {
                     let shared = (*keys[1]).clone();
-                    room = Rooms { memory, busy_slots: [(shared.clone(), busy)].into(), idle: [(shared, idle)].into() };
+                    let (busy_slots, idle) = ([(shared.clone(), busy)].into(), [(shared, idle)].into());
+                    room = Rooms { memory, busy_slots, idle, ..Rooms::default() };
                 }
                 Event::Room { .. } => {}
                 Event::Pass(milliseconds) => {
@@ -271,5 +377,7 @@ proptest! {
             prop_assert!(idle <= room.idle_containers(&keys[1]));
             prop_assert!(cold + u64::from(idle) * 512 <= room.memory, "{:?} of {:?}", open, room);
         }
+        ['a', 'b', 'c'].iter().for_each(|controller| book.controller_gone(controller));
+        prop_assert_eq!(book.free(&room), room.memory, "nothing is held any more");
     }
 }

@@ -8,6 +8,7 @@ use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_dispatch::{Order, Refusal, Said};
 use oxwhisk_grpc::Channel;
 use oxwhisk_invoker_api::Dispatch;
+use oxwhisk_invoker_api::offers::OfferId;
 use oxwhisk_proto::dispatch::v1 as wire;
 use oxwhisk_proto::dispatch::v1::ConverseRequest;
 use oxwhisk_proto::dispatch::v1::converse_request::Message;
@@ -21,7 +22,7 @@ use tonic::Status;
 use super::stream::Ending;
 use super::{ControllerIdentity, ConversationOptions, Heard, Listener, Outgoing};
 use crate::INLINE_MAX;
-use crate::convert::to_message;
+use crate::convert::{to_message, want_to_message};
 
 /// Ends when it is dropped; what the invoker runs goes on there.
 #[derive(Debug)]
@@ -68,9 +69,18 @@ impl Conversation {
     }
 
     /// Sends; never waits. Without a stream it is lost, like what was in one that broke.
+    ///
+    /// The invoker reads everything in the order of these calls, but for a dispatch whose arguments are put first: it comes
+    /// late. That is harmless. The new count of its want is read before it, which ends no offer. Its own offer may expire
+    /// meanwhile, or end with the stream: then it is a dispatch without an offer, and runs in room that is held for
+    /// nobody or comes back as [`Heard::NotRun`]. So late means at worst once more in line.
     pub fn send(&self, outgoing: Outgoing) {
         match outgoing {
-            Outgoing::Dispatch(dispatch, ticket) => self.shared.dispatch(*dispatch, ticket),
+            Outgoing::Dispatch(dispatch, ticket, offer) => self.shared.dispatch(*dispatch, ticket, offer),
+            Outgoing::Want { want, key, count } => {
+                self.shared.send(Message::Want(want_to_message(want, &key, count)));
+            }
+            Outgoing::Decline(offer) => self.shared.send(Message::Decline(wire::Decline { offer: offer.0 })),
             Outgoing::Order(order) => {
                 if let Some(message) = order_to_message(order) {
                     self.shared.send(message);
@@ -107,26 +117,34 @@ impl Shared {
     /// With too much unsent the stream is given up: the other side does not read.
     fn send(&self, message: Message) {
         let mut unsent = self.unsent();
-        let sent = unsent.as_ref().map(|sender| sender.try_send(ConverseRequest { message: Some(message) }));
-        if let Some(Err(mpsc::error::TrySendError::Full(_))) = sent {
+        let Some(sender) = unsent.as_ref() else { return };
+        let sent = sender.try_send(ConverseRequest { message: Some(message) });
+        if let Err(mpsc::error::TrySendError::Full(_)) = sent {
             tracing::warn!(invoker = %self.invoker, "an invoker does not take its orders");
             *unsent = None;
         }
     }
 
-    fn dispatch(self: &Arc<Self>, dispatch: Dispatch, ticket: Ticket) {
+    fn dispatch(self: &Arc<Self>, dispatch: Dispatch, ticket: Ticket, offer: Option<OfferId>) {
+        let message = move |dispatch: &Dispatch, put| {
+            Message::Dispatch(Box::new(to_message(dispatch, &ticket, offer, put)))
+        };
         if dispatch.arguments.get().len() <= INLINE_MAX {
-            return self.send(Message::Dispatch(Box::new(to_message(&dispatch, &ticket, false))));
+            return self.send(message(&dispatch, false));
         }
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
             let id = dispatch.activation_id;
             let put = this.put_arguments(id, Bytes::copy_from_slice(dispatch.arguments.get().as_bytes()));
             match this.in_time(put).await {
-                Ok(()) => this.send(Message::Dispatch(Box::new(to_message(&dispatch, &ticket, true)))),
+                Ok(()) => this.send(message(&dispatch, true)),
                 Err(error) => {
+                    // What was held for it is not needed.
+                    if let Some(offer) = offer {
+                        this.send(Message::Decline(wire::Decline { offer: offer.0 }));
+                    }
                     let (said, text) = (Said::Refused { id, why: Refusal::NoRoom }, error.to_string());
-                    this.listener.heard(this.invoker, Heard::NotRun { said, text, memory: 0 });
+                    this.listener.heard(this.invoker, Heard::NotRun { said, text, memory: 0, free: 0 });
                 }
             }
         });

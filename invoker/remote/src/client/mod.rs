@@ -11,6 +11,7 @@ use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_dispatch::{Ended, Held, Incarnation, Order, Said};
+use oxwhisk_invoker_api::offers::{Offer, OfferId, WantId, WorkKey};
 use oxwhisk_invoker_api::{Dispatch, InvokerCapacity};
 use oxwhisk_ticket::Ticket;
 
@@ -59,11 +60,17 @@ impl Default for ConversationOptions {
     }
 }
 
-/// What goes to an invoker.
+/// What goes to an invoker, in the order in which it is sent.
 #[derive(Debug)]
 pub enum Outgoing {
-    /// Run it, with its ticket for that invoker.
-    Dispatch(Box<Dispatch>, Ticket),
+    /// Run it, with its ticket for that invoker, in the room of an offer if there is one. With large arguments it arrives
+    /// later than what is sent after it: see [`Conversation::send`].
+    Dispatch(Box<Dispatch>, Ticket, Option<OfferId>),
+    /// So much work of this key waits here. Sent before the dispatch or decline that changes the count, and again on a
+    /// new stream.
+    Want { want: WantId, key: Arc<WorkKey>, count: u32 },
+    /// There is no use for an offer.
+    Decline(OfferId),
     /// Any other order of the protocol; an [`Order::Dispatch`] is passed over.
     Order(Order),
     /// The action was changed or deleted.
@@ -82,11 +89,16 @@ pub enum Heard {
         ended: Ended,
         record: Arc<Activation>,
     },
+    /// A slot is held for this controller.
+    Offer(Offer),
     /// It was not run, and why, for people.
     NotRun {
         said: Said,
         text: String,
+        /// Megabytes that it would have taken, where there was no room.
         memory: u64,
+        /// Megabytes that a new container could get there; none, as far as is known, if it did not get as far as that.
+        free: u64,
     },
     Room(Room),
     /// The conversation has ended. Another attempt follows.

@@ -20,7 +20,9 @@ use tonic::{Status, Streaming};
 use super::conversation::Shared;
 use super::{Heard, Room, Welcome};
 use crate::Malformed;
-use crate::convert::{activation_id, end_from_message, held_from_message, refusal_from_message};
+use crate::convert::{
+    activation_id, end_from_message, held_from_message, offer_from_message, refusal_from_message,
+};
 
 /// How a stream ended.
 pub(super) enum Ending {
@@ -114,7 +116,8 @@ impl Shared {
             Message::Refused(refused) => {
                 let why = refusal_from_message(refused.reason());
                 let said = Said::Refused { id: activation_id(&refused.activation_id)?, why };
-                Heard::NotRun { said, text: refused.text, memory: refused.memory }
+                let wire::Refused { text, memory, free, .. } = refused;
+                Heard::NotRun { said, text, memory, free }
             }
             Message::Unknown(unknown) => Heard::Said(Said::Unknown(activation_id(&unknown.activation_id)?)),
             Message::Started(started) => Heard::Said(Said::Started(activation_id(&started.activation_id)?)),
@@ -123,6 +126,7 @@ impl Shared {
                 Heard::Said(Said::RecordDurable(activation_id(&recorded.activation_id)?))
             }
             Message::Capacity(capacity) => Heard::Room(room(capacity)),
+            Message::Offer(offer) => Heard::Offer(offer_from_message(offer)),
         };
         self.listener.heard(self.invoker, heard);
         Ok(())

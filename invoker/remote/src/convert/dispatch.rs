@@ -9,6 +9,8 @@ use oxwhisk_core::entity::StoreLevel;
 use oxwhisk_core::id::TransactionId;
 use oxwhisk_core::limits::ActionLimits;
 use oxwhisk_core::trace::TraceContext;
+#[cfg(feature = "client")]
+use oxwhisk_invoker_api::offers::OfferId;
 use oxwhisk_invoker_api::{ActionDescriptor, ApiKey, Caller, Dispatch, ResponseLimits, StorePolicy};
 use oxwhisk_proto::dispatch::v1::store_policy::Level;
 use oxwhisk_proto::dispatch::v1::{self as wire, dispatch_activation};
@@ -19,7 +21,12 @@ use super::Malformed;
 
 /// A dispatch for the wire. `put`: its arguments went ahead.
 #[cfg(feature = "client")]
-pub(crate) fn to_message(dispatch: &Dispatch, ticket: &Ticket, put: bool) -> wire::DispatchActivation {
+pub(crate) fn to_message(
+    dispatch: &Dispatch,
+    ticket: &Ticket,
+    offer: Option<OfferId>,
+    put: bool,
+) -> wire::DispatchActivation {
     let arguments = match put {
         true => dispatch_activation::Arguments::Put(true),
         false => {
@@ -43,6 +50,7 @@ pub(crate) fn to_message(dispatch: &Dispatch, ticket: &Ticket, put: bool) -> wir
         truncation: dispatch.response_limits.truncation as u64,
         store: Some(store_to_message(dispatch.store)),
         traceparent: dispatch.trace.map(|trace| trace.to_string()).unwrap_or_default(),
+        offer: offer.map(|offer| offer.0),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Between the contract's messages and the platform's types.
 
 mod dispatch;
+mod offer;
 mod said;
 
 #[cfg(feature = "client")]
 pub(crate) use dispatch::to_message;
 #[cfg(feature = "server")]
 pub(crate) use dispatch::{Arguments, from_message};
+pub(crate) use offer::*;
 pub(crate) use said::*;
 
 /// A peer sent what cannot be understood.

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_dispatch::{self as protocol, Incarnation, KeeperEvent, Lane, Order, Refusal, Round};
 use oxwhisk_grpc::Peer;
+use oxwhisk_invoker_api::offers::OfferId;
 use oxwhisk_proto::dispatch::v1::converse_request::Message;
 use oxwhisk_proto::dispatch::v1::{ControllerHello, ConverseRequest, DispatchActivation};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::reply;
+use super::reply::{self, Explanation};
 use super::shell::Shell;
 use super::state::{Conversation, Outbound};
 use crate::Malformed;
-use crate::convert::{Arguments, action_name, activation_id, from_message};
+use crate::convert::{Arguments, action_name, activation_id, from_message, want_from_message};
 
 /// Reads the hello, and who it is from.
 pub(super) async fn hello(
@@ -61,9 +62,12 @@ pub(super) fn begin(
     let code_address = hello.code_address;
     let conversation = Conversation { outbound, over: over.clone(), controller, code_address };
     state.latest.insert(by, number);
-    if let Some(earlier) = state.conversations.insert(by, conversation) {
+    if let Some(earlier) = state.conversations.remove(&by) {
         earlier.over.cancel();
     }
+    // Wants and offers are a stream's own.
+    shell.hang_up(&mut state, by);
+    state.conversations.insert(by, conversation);
     shell.handle_in(&mut state, KeeperEvent::Connected(by));
     Conversing { by, number, over }
 }
@@ -101,7 +105,7 @@ async fn end(shell: &Arc<Shell>, by: Incarnation, number: u64) {
         if !state.is_latest(by, number) {
             return;
         }
-        state.conversations.remove(&by);
+        shell.hang_up(&mut state, by);
         shell.handle_in(&mut state, KeeperEvent::Disconnected(by));
     }
     let away = tokio::time::sleep(shell.options.session_timeout);
@@ -119,7 +123,19 @@ async fn end(shell: &Arc<Shell>, by: Incarnation, number: u64) {
 fn obey(shell: &Arc<Shell>, from: &Conversing, message: Message) -> Result<(), Malformed> {
     match message {
         Message::Hello(_) => return Err(Malformed::new("conversation", "a second hello")),
-        Message::Dispatch(dispatch) => return take(shell, from, *dispatch),
+        Message::Dispatch(dispatch) => {
+            let offer = dispatch.offer.map(OfferId);
+            let taken = take(shell, from, *dispatch);
+            if let (Err(_), Some(offer)) = (&taken, offer) {
+                shell.decline(from, offer);
+            }
+            return taken;
+        }
+        Message::Want(want) => {
+            let (want, key, count) = want_from_message(want)?;
+            return shell.want(from, want, &key, count);
+        }
+        Message::Decline(decline) => shell.decline(from, OfferId(decline.offer)),
         Message::Attach(attach) => shell.order(from, Order::Attach(activation_id(&attach.activation_id)?)),
         Message::Ask(ask) => shell.order(from, Order::Ask(Round(ask.round))),
         Message::Acknowledge(acknowledge) => {
@@ -132,12 +148,15 @@ fn obey(shell: &Arc<Shell>, from: &Conversing, message: Message) -> Result<(), M
 
 /// Takes a dispatch, or says why not.
 fn take(shell: &Arc<Shell>, from: &Conversing, message: DispatchActivation) -> Result<(), Malformed> {
+    let offer = message.offer.map(OfferId);
     let mut received = from_message(message)?;
     let id = received.claims.activation_id;
     let refuse = |error: Malformed| {
-        let text = Some((error.to_string(), 0));
-        if let Some(conversation) = shell.state().conversations.get(&from.by) {
-            let _ = conversation.outbound.try_send(Ok(reply::refused(id, Refusal::Malformed, text)));
+        let explanation = Explanation { text: error.to_string(), memory: 0 };
+        let state = shell.state();
+        let reply = reply::refused(id, Refusal::Malformed, explanation, shell.free(&state));
+        if let Some(conversation) = state.conversations.get(&from.by) {
+            let _ = conversation.outbound.try_send(Ok(reply));
         }
         Err(error)
     };
@@ -155,7 +174,7 @@ fn take(shell: &Arc<Shell>, from: &Conversing, message: DispatchActivation) -> R
         return refuse(Malformed::new("dispatch", "its arguments were not put"));
     };
     match received.into_dispatch(arguments) {
-        Ok(dispatch) => shell.dispatch(from, order, dispatch),
+        Ok(dispatch) => shell.dispatch(from, order, dispatch, offer),
         Err(error) => return refuse(error),
     }
     Ok(())

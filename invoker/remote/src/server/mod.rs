@@ -3,8 +3,10 @@
 mod arguments;
 mod code;
 mod conversation;
+mod heartbeat;
 mod outbox;
 mod reply;
+mod rooms;
 mod service;
 mod shell;
 mod state;
@@ -15,12 +17,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_dispatch::KeeperEvent;
-use oxwhisk_invoker_api::{CodeSource, InvokerClient, RecordSink, StartedObserver};
+use oxwhisk_invoker_api::{CodeSource, RecordSink, RoomWatch, StartedObserver};
 use oxwhisk_messaging::Bus;
 use oxwhisk_proto::dispatch::v1::dispatch_server::DispatchServer;
 
 use crate::Dialer;
 use code::RemoteCode;
+pub use heartbeat::HeartbeatOptions;
 use outbox::Outbox;
 pub use service::DispatchService;
 use shell::Shell;
@@ -44,6 +47,8 @@ pub struct InvokerServerOptions {
     pub max_code: usize,
     /// Pause before a record that the bus did not take is handed over again.
     pub hand_over_pause: Duration,
+    /// How long an offer is held for a controller that does not answer it.
+    pub offer_timeout: Duration,
 }
 
 impl Default for InvokerServerOptions {
@@ -57,6 +62,7 @@ impl Default for InvokerServerOptions {
             put_timeout: Duration::from_secs(60),
             max_code: 96 << 20,
             hand_over_pause: Duration::from_millis(250),
+            offer_timeout: Duration::from_millis(500),
         }
     }
 }
@@ -109,9 +115,17 @@ impl InvokerServer {
         Arc::new(Announcer(Arc::clone(&self.shell)))
     }
 
-    /// Serves with this invoker from now on; until then dispatches are refused. The first one given stays.
-    pub fn attach(&self, invoker: Arc<dyn InvokerClient>) {
+    /// Serves with this invoker from now on, and gives out its room. To be called before controllers can converse: until
+    /// then dispatches are refused, and what is wanted is passed over. The first one given stays.
+    pub fn attach(&self, invoker: Arc<dyn RoomWatch>) {
         self.shell.attach(invoker);
+    }
+
+    /// Tells everybody on the channel `health` that this invoker is there, until it is closed: regularly, and at once when
+    /// it begins to drain. To be called once, when its address is known.
+    pub fn announce(&self, options: HeartbeatOptions) {
+        let shell = Arc::clone(&self.shell);
+        self.shell.tasks.spawn(heartbeat::announce(shell, options));
     }
 
     #[must_use]

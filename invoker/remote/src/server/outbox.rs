@@ -53,15 +53,7 @@ impl Outbox {
     fn origin(&self, record: &Activation, ticket: &Ticket) -> RecordOrigin {
         let attempt = ticket.unverified().map_or(0, |claims| claims.attempt);
         let run = self.0.identity.incarnation.wrapping_add(u64::from(attempt));
-        let version = match self.0.state().work.get_mut(&record.activation_id) {
-            Some(work) => {
-                work.versions += 1;
-                work.versions
-            }
-            // Its logs came when everybody was content with the record without them.
-            None => u32::MAX,
-        };
-        RecordOrigin { kind: RecordKind::Result, run, version }
+        RecordOrigin::of(RecordKind::Result, run, record)
     }
 
     fn produce(

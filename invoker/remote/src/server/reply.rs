@@ -4,6 +4,7 @@ use bytes::Bytes;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::{Ended, Held, Refusal, Round};
 use oxwhisk_invoker_api::InvokerCapacity;
+use oxwhisk_invoker_api::offers::Offer;
 use oxwhisk_proto::dispatch::v1 as wire;
 use oxwhisk_proto::dispatch::v1::ConverseResponse;
 use oxwhisk_proto::dispatch::v1::converse_response::Message;
@@ -11,7 +12,7 @@ use oxwhisk_proto::dispatch::v1::ended::Record;
 
 use super::InvokerIdentity;
 use crate::INLINE_MAX;
-use crate::convert::{end_to_message, held_to_message, refusal_to_message};
+use crate::convert::{end_to_message, held_to_message, offer_to_message, refusal_to_message};
 
 fn message(message: Message) -> ConverseResponse {
     ConverseResponse { message: Some(message) }
@@ -21,7 +22,7 @@ pub(super) fn hello(
     identity: &InvokerIdentity,
     resumed: bool,
     held: &[Held],
-    capacity: Option<InvokerCapacity>,
+    capacity: InvokerCapacity,
     draining: bool,
 ) -> ConverseResponse {
     message(Message::Hello(wire::InvokerHello {
@@ -29,7 +30,7 @@ pub(super) fn hello(
         incarnation: identity.incarnation,
         resumed,
         held: held.iter().map(held_to_message).collect(),
-        capacity: capacity.map(|capacity| room(capacity, draining)),
+        capacity: Some(room(capacity, draining)),
         kinds: identity.kinds.clone(),
     }))
 }
@@ -41,6 +42,10 @@ fn room(capacity: InvokerCapacity, draining: bool) -> wire::Capacity {
 
 pub(super) fn capacity(capacity: InvokerCapacity, draining: bool) -> ConverseResponse {
     message(Message::Capacity(room(capacity, draining)))
+}
+
+pub(super) fn offer(offer: Offer) -> ConverseResponse {
+    message(Message::Offer(offer_to_message(offer)))
 }
 
 pub(super) fn ended(id: ActivationId, ended: Ended, document: Bytes) -> ConverseResponse {
@@ -56,10 +61,25 @@ pub(super) fn ended(id: ActivationId, ended: Ended, document: Bytes) -> Converse
     }))
 }
 
-pub(super) fn refused(id: ActivationId, why: Refusal, said: Option<(String, u64)>) -> ConverseResponse {
-    let (text, memory) = said.unwrap_or_default();
+/// What is said with a refusal.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Explanation {
+    /// For people.
+    pub(super) text: String,
+    /// Megabytes that it would have taken.
+    pub(super) memory: u64,
+}
+
+/// `free`: megabytes that a new container could get.
+pub(super) fn refused(
+    id: ActivationId,
+    why: Refusal,
+    explanation: Explanation,
+    free: u64,
+) -> ConverseResponse {
+    let Explanation { text, memory } = explanation;
     let reason = refusal_to_message(why).into();
-    message(Message::Refused(wire::Refused { activation_id: id.to_string(), reason, text, memory }))
+    message(Message::Refused(wire::Refused { activation_id: id.to_string(), reason, text, memory, free }))
 }
 
 pub(super) fn holding(round: Round, held: &[Held]) -> ConverseResponse {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::{Ended, Incarnation, KeeperEffect, KeeperEvent, Order, RecordState, Refusal, Said};
-use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, InvokerClient};
+use oxwhisk_invoker_api::offers::{OfferId, RoomSignal};
+use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, RoomWatch, StorePolicy};
 use oxwhisk_messaging::Bus;
+use oxwhisk_ticket::Ticket;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,8 +16,9 @@ use tokio_util::task::TaskTracker;
 use super::arguments::PutArguments;
 use super::conversation::Conversing;
 use super::outbox::Outbox;
-use super::state::{State, Work};
-use super::{InvokerIdentity, InvokerServerOptions, reply};
+use super::reply::Explanation;
+use super::state::{Conversation, Ordered, State, Work};
+use super::{InvokerIdentity, InvokerServerOptions, reply, rooms};
 
 /// Between two messages about room.
 const CAPACITY_PAUSE: Duration = Duration::from_millis(100);
@@ -26,12 +29,18 @@ pub(super) struct Shell {
     pub(super) options: InvokerServerOptions,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) put: PutArguments,
-    invoker: OnceLock<Arc<dyn InvokerClient>>,
+    invoker: OnceLock<Arc<dyn RoomWatch>>,
     state: Mutex<State>,
     /// Told when an activation was forgotten.
     forgotten: Notify,
-    /// Told when its room may have changed.
-    room: Notify,
+    /// Told when controllers should be told of room.
+    report: Notify,
+    /// Told when room may have come free that somebody wants.
+    pub(super) room: Arc<RoomSignal>,
+    /// Told when the first offer is held.
+    pub(super) offers_held: Notify,
+    /// Told when it begins to drain.
+    pub(super) drained: Notify,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
 }
@@ -40,26 +49,39 @@ impl Shell {
     pub(super) fn new(identity: InvokerIdentity, bus: Arc<dyn Bus>, options: InvokerServerOptions) -> Self {
         Self {
             put: PutArguments::new(options.max_put, options.put_timeout),
-            state: Mutex::new(State::new(options.max_held)),
+            state: Mutex::new(State::new(options.max_held, rooms::book(&options, 0))),
             identity,
             options,
             bus,
             invoker: OnceLock::new(),
             forgotten: Notify::new(),
-            room: Notify::new(),
+            report: Notify::new(),
+            room: Arc::default(),
+            offers_held: Notify::new(),
+            drained: Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }
     }
 
-    pub(super) fn attach(self: &Arc<Self>, invoker: Arc<dyn InvokerClient>) {
-        if self.invoker.set(invoker).is_ok() {
-            let this = Arc::clone(self);
-            self.tasks.spawn(async move { this.stop.run_until_cancelled(this.tell_room()).await });
+    pub(super) fn attach(self: &Arc<Self>, invoker: Arc<dyn RoomWatch>) {
+        invoker.watch(Arc::clone(&self.room));
+        {
+            // Under the lock, so that no dispatch finds the invoker before the book knows how large it is.
+            let mut state = self.state();
+            if self.invoker.set(Arc::clone(&invoker)).is_err() {
+                return;
+            }
+            state.book = rooms::book(&self.options, invoker.capacity().memory);
         }
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move { this.stop.run_until_cancelled(this.tell_room()).await });
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move { this.stop.run_until_cancelled(this.give_out_room()).await });
+        self.report.notify_one();
     }
 
-    pub(super) fn invoker(&self) -> Option<&Arc<dyn InvokerClient>> {
+    pub(super) fn invoker(&self) -> Option<&Arc<dyn RoomWatch>> {
         self.invoker.get()
     }
 
@@ -100,11 +122,11 @@ impl Shell {
                 reply::ended(*id, *ended, document)
             }
             Said::Refused { id, why } => {
-                let refusal = state.work.get(id).and_then(|work| work.refusal.clone());
-                reply::refused(*id, *why, refusal)
+                let explanation = state.work.get(id).and_then(|work| work.refusal.clone());
+                reply::refused(*id, *why, explanation.unwrap_or_default(), self.free(state))
             }
             Said::Welcome { resumed, held } => {
-                let capacity = self.invoker().map(|invoker| invoker.capacity());
+                let capacity = self.capacity(state);
                 reply::hello(&self.identity, *resumed, held, capacity, state.keeper.is_draining())
             }
             Said::Holding { round, held } => reply::holding(*round, held),
@@ -112,11 +134,10 @@ impl Shell {
             Said::Started(id) => reply::started(*id),
             Said::RecordDurable(id) => reply::recorded(*id),
         };
-        let unsent =
-            |conversation: &super::state::Conversation| conversation.outbound.try_send(Ok(message)).is_err();
+        let unsent = |conversation: &Conversation| conversation.outbound.try_send(Ok(message)).is_err();
         if state.conversations.get(&to).is_some_and(unsent) {
             tracing::warn!(controller = to.0, "a controller does not take what it is told");
-            state.conversations.remove(&to);
+            self.hang_up(state, to);
         }
     }
 
@@ -128,49 +149,60 @@ impl Shell {
         }
     }
 
-    /// A dispatch. What is held already is not replaced by a second one.
+    /// A dispatch, which may name an offer. What is held already is not replaced by a second one.
     pub(super) fn dispatch(
         self: &Arc<Self>,
         from: &Conversing,
         message: oxwhisk_dispatch::Message,
         dispatch: Dispatch,
+        offer: Option<OfferId>,
     ) {
         let mut state = self.state();
         if !state.is_latest(from.by, from.number) {
             return;
         }
-        let id = message.id;
-        state.work.entry(id).or_insert_with(|| Work::new(dispatch));
+        let (id, by) = (message.id, from.by);
+        state.work.entry(id).or_insert_with(|| Work::new(Ordered { dispatch, by, offer }));
         let order = Order::Dispatch(message);
         self.handle_in(&mut state, KeeperEvent::Ordered { from: from.by, order });
         if state.keeper.phase(id).is_none() {
             state.work.remove(&id);
         }
+        // Where it was attached to what runs already, or refused before it came to that.
+        if let Some(offer) = offer {
+            self.drop_offer(&mut state, by, offer);
+        }
     }
 
     fn run(self: &Arc<Self>, state: &mut State, id: ActivationId) {
-        let Some(dispatch) = state.work.get_mut(&id).and_then(|work| work.dispatch.take()) else { return };
-        let this = Arc::clone(self);
-        self.tasks.spawn(async move { this.run_to_end(dispatch).await });
+        let Some(ordered) = state.work.get_mut(&id).and_then(|work| work.ordered.take()) else { return };
+        let (policy, ticket) = (ordered.dispatch.store, ordered.dispatch.ticket.clone());
+        match self.take_in(state, ordered) {
+            Ok(activating) => {
+                let this = Arc::clone(self);
+                self.tasks.spawn(async move {
+                    match activating.await {
+                        Ok(completion) => this.completed(&completion, policy, ticket.as_ref()).await,
+                        Err(error) => this.not_run(&mut this.state(), id, &error),
+                    }
+                    this.report.notify_one();
+                });
+            }
+            Err(error) => self.not_run(state, id, &error),
+        }
     }
 
-    async fn run_to_end(self: Arc<Self>, dispatch: Dispatch) {
-        let (id, policy, ticket) = (dispatch.activation_id, dispatch.store, dispatch.ticket.clone());
-        let outcome = match self.invoker() {
-            Some(invoker) => invoker.dispatch(dispatch).await,
-            None => Err(DispatchError::Draining),
-        };
-        match outcome {
-            Ok(completion) => {
-                let wanted = policy.stores(completion.activation.response.status);
-                self.ended(&completion, wanted);
-                if completion.record_refused && wanted {
-                    Outbox(Arc::clone(&self)).hand_over(&completion.activation, ticket.as_ref()).await;
-                }
-            }
-            Err(error) => self.not_run(id, &error),
+    async fn completed(
+        self: &Arc<Self>,
+        completion: &Completion,
+        policy: StorePolicy,
+        ticket: Option<&Ticket>,
+    ) {
+        let wanted = policy.stores(completion.activation.response.status);
+        self.ended(completion, wanted);
+        if completion.record_refused && wanted {
+            Outbox(Arc::clone(self)).hand_over(&completion.activation, ticket).await;
         }
-        self.room.notify_one();
     }
 
     fn ended(self: &Arc<Self>, completion: &Completion, wanted: bool) {
@@ -189,17 +221,16 @@ impl Shell {
         self.handle_in(&mut state, KeeperEvent::Ended { id, ended });
     }
 
-    fn not_run(self: &Arc<Self>, id: ActivationId, error: &DispatchError) {
+    fn not_run(self: &Arc<Self>, state: &mut State, id: ActivationId, error: &DispatchError) {
         let (why, memory) = match error {
             DispatchError::NoRoom { memory, .. } => (Refusal::NoRoom, *memory),
             DispatchError::Draining => (Refusal::Draining, 0),
             DispatchError::Unreachable(_) => (Refusal::NoRoom, 0),
         };
-        let mut state = self.state();
         if let Some(work) = state.work.get_mut(&id) {
-            work.refusal = Some((error.to_string(), memory));
+            work.refusal = Some(Explanation { text: error.to_string(), memory });
         }
-        self.handle_in(&mut state, KeeperEvent::NotRun { id, why });
+        self.handle_in(state, KeeperEvent::NotRun { id, why });
     }
 
     /// A record of it is on the bus.
@@ -214,12 +245,10 @@ impl Shell {
     /// Tells controllers about room after it may have changed, at most ten times a second.
     async fn tell_room(&self) {
         loop {
-            self.room.notified().await;
+            self.report.notified().await;
             tokio::time::sleep(CAPACITY_PAUSE).await;
-            let Some(invoker) = self.invoker() else { continue };
-            let capacity = invoker.capacity();
             let state = self.state();
-            let message = reply::capacity(capacity, state.keeper.is_draining());
+            let message = reply::capacity(self.capacity(&state), state.keeper.is_draining());
             for conversation in state.conversations.values() {
                 // Another one follows.
                 let _ = conversation.outbound.try_send(Ok(message.clone()));
@@ -229,7 +258,8 @@ impl Shell {
 
     pub(super) fn drain(self: &Arc<Self>) {
         self.handle(KeeperEvent::Drain);
-        self.room.notify_one();
+        self.report.notify_one();
+        self.drained.notify_one();
     }
 
     pub(super) async fn close(self: &Arc<Self>, grace: Duration) -> bool {

@@ -7,10 +7,13 @@ use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::{Guards, Incarnation, Keeper};
 use oxwhisk_grpc::Identity;
 use oxwhisk_invoker_api::Dispatch;
+use oxwhisk_invoker_api::offers::{OfferBook, OfferId};
 use oxwhisk_proto::dispatch::v1::ConverseResponse;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+
+use super::reply::Explanation;
 
 pub(super) type Outbound = mpsc::Sender<Result<ConverseResponse, Status>>;
 
@@ -20,6 +23,8 @@ pub(super) struct State {
     /// What the keeper holds, with what it does not need to know.
     pub(super) work: HashMap<ActivationId, Work>,
     pub(super) conversations: HashMap<Incarnation, Conversation>,
+    /// Who wants room, and what is held for whom. Only those who converse have anything in it.
+    pub(super) book: OfferBook<Incarnation>,
     /// The latest conversation of each controller that is remembered.
     pub(super) latest: HashMap<Incarnation, u64>,
     /// Numbers conversations.
@@ -27,9 +32,15 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(max_held: usize) -> Self {
-        let keeper = Keeper::new(max_held, Guards::default());
-        Self { keeper, work: HashMap::new(), conversations: HashMap::new(), latest: HashMap::new(), next: 0 }
+    pub(super) fn new(max_held: usize, book: OfferBook<Incarnation>) -> Self {
+        Self {
+            keeper: Keeper::new(max_held, Guards::default()),
+            work: HashMap::new(),
+            conversations: HashMap::new(),
+            book,
+            latest: HashMap::new(),
+            next: 0,
+        }
     }
 
     pub(super) fn is_latest(&self, by: Incarnation, number: u64) -> bool {
@@ -41,21 +52,28 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Work {
     /// Until it is run.
-    pub(super) dispatch: Option<Dispatch>,
-    /// Records handed over so far.
-    pub(super) versions: u32,
+    pub(super) ordered: Option<Ordered>,
     /// One of them is on the bus.
     pub(super) durable: bool,
     /// The stored form of the record, once it has ended.
     pub(super) document: Bytes,
-    /// Why it was refused, for people, and how many megabytes it would have taken.
-    pub(super) refusal: Option<(String, u64)>,
+    /// Why it was refused.
+    pub(super) refusal: Option<Explanation>,
 }
 
 impl Work {
-    pub(super) fn new(dispatch: Dispatch) -> Self {
-        Self { dispatch: Some(dispatch), versions: 0, durable: false, document: Bytes::new(), refusal: None }
+    pub(super) fn new(ordered: Ordered) -> Self {
+        Self { ordered: Some(ordered), durable: false, document: Bytes::new(), refusal: None }
     }
+}
+
+/// A dispatch as it was ordered.
+#[derive(Debug)]
+pub(super) struct Ordered {
+    pub(super) dispatch: Dispatch,
+    pub(super) by: Incarnation,
+    /// The offer that it names.
+    pub(super) offer: Option<OfferId>,
 }
 
 /// A controller that converses.

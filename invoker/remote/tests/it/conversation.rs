@@ -140,7 +140,7 @@ async fn refusals_say_why() {
     let (mut controller, _) = rig.controller(1).await;
     rig.invoker.refuses.store(1, Ordering::SeqCst);
     let refusal = |heard| match heard {
-        Heard::NotRun { said: Said::Refused { why, .. }, text, memory } => (why, text, memory),
+        Heard::NotRun { said: Said::Refused { why, .. }, text, memory, .. } => (why, text, memory),
         other => panic!("{other:?}"),
     };
     let (sent, ticket) = dispatch("{}");

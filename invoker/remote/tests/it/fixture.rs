@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,14 +14,15 @@ use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_core::parameters::Parameters;
 use oxwhisk_core::trace::TraceContext;
 use oxwhisk_core::version::Version;
-use oxwhisk_dispatch::{Incarnation, Order};
+use oxwhisk_dispatch::{Incarnation, Order, Round, Said};
 use oxwhisk_grpc::{
     Access, Address, Channel, ChannelOptions, Expected, Listener as Socket, Role, Security, Server,
     ServerOptions,
 };
+use oxwhisk_invoker_api::offers::{Offer, OfferId, Room, RoomSignal, WantId, WorkKey};
 use oxwhisk_invoker_api::{
-    ActionDescriptor, Caller, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, Kept,
-    RecordSink, ResponseLimits, StartedObserver, StorePolicy,
+    ActionDescriptor, Activating, Caller, Completion, Dispatch, DispatchError, InvokerCapacity,
+    InvokerClient, Kept, RecordSink, ResponseLimits, RoomWatch, StartedObserver, StorePolicy,
 };
 use oxwhisk_invoker_remote::Dialer;
 use oxwhisk_invoker_remote::client::{
@@ -37,12 +38,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) const INVOKER: InvokerId = InvokerId(3);
+pub(crate) const WANT: WantId = WantId(5);
 /// Longer than anything here takes on a loaded machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// Runs when the test lets it, and answers with what it was given.
+/// Megabytes of a [`FakeInvoker`].
+pub(crate) const MEMORY: u64 = 1024;
+
+/// Runs when the test lets it, and answers with what it was given. Its containers are gone when they have run.
 #[derive(Debug)]
 pub(crate) struct FakeInvoker {
+    this: Weak<Self>,
+    free: Mutex<u64>,
+    signal: OnceLock<Arc<RoomSignal>>,
     pub(crate) may_run: Semaphore,
     pub(crate) runs: AtomicUsize,
     /// Refuses so many first.
@@ -59,6 +67,83 @@ impl InvokerClient for FakeInvoker {
     }
 
     async fn dispatch(&self, dispatch: Dispatch) -> Result<Completion, DispatchError> {
+        self.dispatch_if(dispatch, &mut |_| true)?.await
+    }
+
+    fn capacity(&self) -> InvokerCapacity {
+        InvokerCapacity { memory: MEMORY, busy: MEMORY - *self.free.lock().unwrap(), idle: 0 }
+    }
+
+    async fn invalidate(&self, action: &FullyQualifiedName) {
+        self.invalidated.lock().unwrap().push(action.to_string());
+    }
+}
+
+struct Free(u64);
+
+impl Room for Free {
+    fn memory(&self) -> u64 {
+        self.0
+    }
+
+    fn busy_slots(&self, _: &WorkKey) -> u32 {
+        0
+    }
+
+    fn idle_containers(&self, _: &WorkKey) -> u32 {
+        0
+    }
+}
+
+impl RoomWatch for FakeInvoker {
+    fn look(&self, look: &mut dyn FnMut(&dyn Room)) {
+        look(&Free(*self.free.lock().unwrap()));
+    }
+
+    fn dispatch_if(
+        &self,
+        dispatch: Dispatch,
+        claim: &mut dyn FnMut(&dyn Room) -> bool,
+    ) -> Result<Activating, DispatchError> {
+        let memory = dispatch.action.limits.memory;
+        let mut free = self.free.lock().unwrap();
+        if !claim(&Free(*free)) {
+            return Err(DispatchError::NoRoom { memory, reason: "it is taken".to_owned() });
+        }
+        *free = free.checked_sub(memory).expect("nobody is let in where there is no room");
+        let this = self.this.upgrade().unwrap();
+        Ok(Box::pin(async move {
+            let outcome = this.run(dispatch).await;
+            *this.free.lock().unwrap() += memory;
+            this.signal.get().unwrap().changed();
+            outcome
+        }))
+    }
+
+    fn watch(&self, signal: Arc<RoomSignal>) {
+        self.signal.set(signal).unwrap();
+    }
+}
+
+impl FakeInvoker {
+    /// An invoker that `server` serves.
+    pub(crate) fn attached_to(server: &InvokerServer) -> Arc<Self> {
+        let invoker = Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            free: Mutex::new(MEMORY),
+            signal: OnceLock::new(),
+            may_run: Semaphore::new(0),
+            runs: AtomicUsize::new(0),
+            refuses: AtomicUsize::new(0),
+            observer: server.observer(),
+            records: server.records(),
+            invalidated: Mutex::default(),
+        });
+        server.attach(Arc::clone(&invoker) as Arc<dyn RoomWatch>);
+        invoker
+    }
+
+    async fn run(&self, dispatch: Dispatch) -> Result<Completion, DispatchError> {
         let less = |left: usize| left.checked_sub(1);
         if self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
             return Err(DispatchError::NoRoom { memory: 256, reason: "the test says so".to_owned() });
@@ -69,14 +154,6 @@ impl InvokerClient for FakeInvoker {
         let activation = Arc::new(record(&dispatch));
         let kept = dispatch.store.keep(&*self.records, &activation, dispatch.ticket.as_ref());
         Ok(Completion { activation, record_refused: matches!(kept, Kept::Refused(_)), cut_off: false })
-    }
-
-    fn capacity(&self) -> InvokerCapacity {
-        InvokerCapacity { memory: 1024, busy: 256, idle: 128 }
-    }
-
-    async fn invalidate(&self, action: &FullyQualifiedName) {
-        self.invalidated.lock().unwrap().push(action.to_string());
     }
 }
 
@@ -128,16 +205,56 @@ impl Controller {
     }
 
     pub(crate) fn dispatch(&self, dispatch: &Dispatch, ticket: &Ticket) {
-        self.conversation.send(Outgoing::Dispatch(Box::new(dispatch.clone()), ticket.clone()));
+        self.conversation.send(Outgoing::Dispatch(Box::new(dispatch.clone()), ticket.clone(), None));
+    }
+
+    /// Dispatches, naming an offer.
+    pub(crate) fn dispatch_by(&self, dispatch: &Dispatch, ticket: &Ticket, offer: OfferId) {
+        self.conversation.send(Outgoing::Dispatch(Box::new(dispatch.clone()), ticket.clone(), Some(offer)));
+    }
+
+    /// Wants so much of what `dispatch` makes; returns when the invoker has read that, and what it said before it did.
+    pub(crate) async fn want(&mut self, count: u32) -> Vec<Heard> {
+        let (wanted, _) = dispatch("{}");
+        let key = Arc::new(WorkKey::of(&wanted.action, &wanted.caller.namespace));
+        self.conversation.send(Outgoing::Want { want: WANT, key, count });
+        self.read().await
+    }
+
+    /// Returns when the invoker has read everything that was sent, with what it said before it did.
+    pub(crate) async fn read(&mut self) -> Vec<Heard> {
+        self.send(Order::Ask(Round(77)));
+        let mut before = Vec::new();
+        loop {
+            match self.next().await {
+                Heard::Said(Said::Holding { round: Round(77), .. }) => return before,
+                other => before.push(other),
+            }
+        }
+    }
+
+    /// The next offer; what is heard of activations meanwhile is passed over.
+    pub(crate) async fn offer(&mut self) -> Offer {
+        loop {
+            match self.next().await {
+                Heard::Offer(offer) => return offer,
+                Heard::Said(Said::Started(_) | Said::RecordDurable(_)) | Heard::Ended { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub(crate) async fn any(&mut self) -> Heard {
+        match self.put_back.pop_front() {
+            Some(heard) => heard,
+            None => tokio::time::timeout(LIMIT, self.heard.recv()).await.expect("in time").unwrap(),
+        }
     }
 
     /// The next thing that is no news of room.
     pub(crate) async fn next(&mut self) -> Heard {
         loop {
-            let heard = match self.put_back.pop_front() {
-                Some(heard) => heard,
-                None => tokio::time::timeout(LIMIT, self.heard.recv()).await.expect("in time").unwrap(),
-            };
+            let heard = self.any().await;
             if !matches!(heard, Heard::Room(_)) {
                 return heard;
             }
@@ -168,6 +285,10 @@ pub(crate) fn plain() -> Dialer {
     Dialer::plaintext(false, ChannelOptions::default())
 }
 
+pub(crate) fn identity() -> InvokerIdentity {
+    InvokerIdentity { id: INVOKER, incarnation: rand::random(), kinds: vec!["nodejs:20".to_owned()] }
+}
+
 impl Rig {
     pub(crate) async fn start(options: InvokerServerOptions) -> Self {
         let bus = Arc::new(MemoryBus::default());
@@ -181,18 +302,8 @@ impl Rig {
         security: Security,
         address: Address,
     ) -> Self {
-        let identity =
-            InvokerIdentity { id: INVOKER, incarnation: rand::random(), kinds: vec!["nodejs:20".to_owned()] };
-        let server = InvokerServer::new(identity, Arc::clone(&bus) as Arc<dyn Bus>, plain(), options);
-        let invoker = Arc::new(FakeInvoker {
-            may_run: Semaphore::new(0),
-            runs: AtomicUsize::new(0),
-            refuses: AtomicUsize::new(0),
-            observer: server.observer(),
-            records: server.records(),
-            invalidated: Mutex::default(),
-        });
-        server.attach(Arc::clone(&invoker) as Arc<dyn InvokerClient>);
+        let server = InvokerServer::new(identity(), Arc::clone(&bus) as Arc<dyn Bus>, plain(), options);
+        let invoker = FakeInvoker::attached_to(&server);
         let grpc =
             Server::builder(ServerOptions { grace: Duration::from_millis(50), ..ServerOptions::default() })
                 .service(Access::roles(&[Role::Controller]), server.service())

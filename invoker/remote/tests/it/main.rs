@@ -2,6 +2,8 @@
 
 mod conversation;
 mod fixture;
+mod heartbeats;
 mod large;
+mod offers;
 mod records;
 mod security;

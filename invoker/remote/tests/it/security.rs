@@ -48,6 +48,12 @@ async fn only_controllers_converse_under_their_own_name_with_the_invoker_they_me
     .await;
     let controller0 = dialer(at("controller/controller0"));
     assert!(matches!(first(&controller0, &rig, "invoker/invoker3").await, Heard::Welcome(_)));
+    // And gets what it wants.
+    let expected = Expected::Peer("invoker/invoker3".parse().unwrap());
+    let mut wanting = controller(controller0.dial(&rig.address.to_string(), expected).unwrap(), 2);
+    wanting.welcome().await;
+    assert!(matches!(wanting.want(1).await[..], [Heard::Offer(_)]));
+    drop(wanting);
     // Meant for another invoker: the certificate says no.
     assert!(!matches!(first(&controller0, &rig, "invoker/invoker4").await, Heard::Welcome(_)));
     // An invoker is no controller; and controller1 is not controller0, whose name the hello says.

@@ -1,5 +1,6 @@
 //! The pool in a world that does at once, or as a property test pleases, what the pool wants.
 
+mod claims;
 mod properties;
 mod room;
 mod selection;

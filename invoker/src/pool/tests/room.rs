@@ -2,7 +2,7 @@ use oxwhisk_invoker_api::offers::{OfferBook, OfferSettings, Room, WantId, WorkKe
 
 use super::*;
 
-fn work(key: &ActionKey) -> Arc<WorkKey> {
+pub(super) fn work(key: &ActionKey) -> Arc<WorkKey> {
     Arc::new(WorkKey {
         namespace: key.namespace.clone(),
         action: key.action.id.clone(),
@@ -66,4 +66,25 @@ fn an_offer_that_is_taken_finds_its_room() {
     let warm = world.arrive(&a);
     assert!(world.has(warm), "its container was not evicted for the other");
     assert!(book.offer(&world.pool, world.now).is_empty());
+}
+
+#[test]
+fn a_busy_container_is_filled_before_an_idle_one_is_used() {
+    let (mut world, shared) = (world(512), key("one", "a:256:2"));
+    let mut fill_one = || {
+        let pair = [world.arrive(&shared), world.arrive(&shared)];
+        world.create();
+        world.initialise(pair[0]);
+        pair
+    };
+    let (first, second) = (fill_one(), fill_one());
+    let busy = world.leases[&first[0]].container;
+    for number in [first[1], second[1], second[0]] {
+        world.finish(number, Release::Keep);
+    }
+    assert_eq!(room(&world, &shared), (256, 1, 1), "the idle one was used last");
+    let next = world.arrive(&shared);
+    assert_eq!(world.leases[&next].container, busy);
+    assert_eq!(room(&world, &shared), (256, 0, 1));
+    world.check();
 }

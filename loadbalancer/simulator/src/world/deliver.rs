@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oxwhisk_core::id::InvokerId;
-use oxwhisk_invoker_api::offers::{Acceptance, OfferId, Room};
+use oxwhisk_invoker_api::offers::OfferId;
 use oxwhisk_loadbalancer::balancer::Work;
 use oxwhisk_loadbalancer::fleet::Outcome;
 use rand::Rng;
@@ -19,7 +19,9 @@ impl World {
                 // One that is refused only waits elsewhere.
                 let _ = self.invokers[to].book.want(&from, want, &key, count);
             }
-            ToInvoker::Decline { offer } => self.invokers[to].book.decline(&from, offer),
+            ToInvoker::Decline { offer } => {
+                self.invokers[to].book.decline(&from, offer);
+            }
             ToInvoker::Dispatch { job, offer, work } => self.dispatched(from, to, job, offer, work),
         }
         self.offer(to);
@@ -35,9 +37,8 @@ impl World {
     ) {
         let key = Arc::clone(&self.jobs[job].key);
         let invoker = &mut self.invokers[to];
-        let accepted = offer.map(|offer| invoker.book.accept(&from, offer, &key));
-        if accepted != Some(Acceptance::Held) && !invoker.book.admits(&key, &invoker.pool) {
-            let free = invoker.pool.memory();
+        if !invoker.book.claim(&from, offer, &key, &invoker.pool) {
+            let free = invoker.book.free(&invoker.pool);
             return self.send_to_controller(to, from, ToController::Refused { job, free, work });
         }
         let warm = invoker.pool.start(&key, self.now);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oxwhisk_messaging::{BusError, Topic};
+use oxwhisk_messaging::BusError;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -12,12 +12,14 @@ use rdkafka::message::Message as _;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::watch;
 
-use super::Shared;
+use super::group::{Group, Member, Shared};
+use super::offsets::{ends, list, number, numbers, raw};
 use super::state::{Commit, Start};
+use crate::clock::{SKEW, before_now};
 use crate::config::KafkaConfig;
 use crate::error::{self, Asked, ConfigError, Meaning};
 use crate::names::Names;
-use crate::options;
+use crate::options::{self, Use};
 use crate::status::{Context, Status};
 use crate::wire::Record;
 
@@ -28,13 +30,14 @@ const HELD_UP: Duration = Duration::from_millis(20);
 /// Pause after the state of partitions could not be asked for.
 const RETRY: Duration = Duration::from_millis(200);
 
-struct GroupContext {
+struct GroupContext<S> {
     client: Context,
-    topic: String,
-    shared: Arc<Shared>,
+    names: Names,
+    member: Member,
+    shared: Arc<Shared<S>>,
 }
 
-impl ClientContext for GroupContext {
+impl<S: Group> ClientContext for GroupContext<S> {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.client.log(level, facility, message);
     }
@@ -44,14 +47,14 @@ impl ClientContext for GroupContext {
     }
 }
 
-type Consumer = BaseConsumer<GroupContext>;
+type Consumer<S> = BaseConsumer<GroupContext<S>>;
 
-impl ConsumerContext for GroupContext {
+impl<S: Group> ConsumerContext for GroupContext<S> {
     /// What is done of partitions that go away is committed while they are still ours.
-    fn pre_rebalance(&self, consumer: &Consumer, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, consumer: &Consumer<S>, rebalance: &Rebalance<'_>) {
         let Rebalance::Revoke(partitions) = rebalance else { return };
         if consumer.assignment_lost() {
-            tracing::warn!(topic = self.topic, "partitions were lost: they are others' already");
+            tracing::warn!(topic = self.topic(), "partitions were lost: they are others' already");
         } else {
             self.commit(consumer);
         }
@@ -60,14 +63,14 @@ impl ConsumerContext for GroupContext {
             state.revoke(partition);
         }
         drop(state);
-        self.shared.arrived.notify_one();
+        self.shared.tell();
     }
 
     /// Nothing is read of new partitions until it is known what was done of them.
-    fn post_rebalance(&self, consumer: &Consumer, rebalance: &Rebalance<'_>) {
+    fn post_rebalance(&self, consumer: &Consumer<S>, rebalance: &Rebalance<'_>) {
         let Rebalance::Assign(partitions) = rebalance else { return };
         if let Err(error) = consumer.pause(partitions) {
-            tracing::error!(topic = self.topic, %error, "cannot pause partitions");
+            tracing::error!(topic = self.topic(), %error, "cannot pause partitions");
         }
         let mut state = self.shared.state();
         for partition in numbers(partitions) {
@@ -76,26 +79,17 @@ impl ConsumerContext for GroupContext {
     }
 }
 
-fn number(partition: i32) -> u32 {
-    u32::try_from(partition).unwrap_or(0)
-}
-
-fn numbers(partitions: &TopicPartitionList) -> Vec<u32> {
-    partitions.elements().iter().map(|element| number(element.partition())).collect()
-}
-
-fn list(topic: &str, partitions: &[u32]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
-        list.add_partition(topic, i32::try_from(*partition).unwrap_or(i32::MAX));
+impl<S: Group> GroupContext<S> {
+    fn topic(&self) -> &'static str {
+        self.member.topic.name()
     }
-    list
-}
 
-impl GroupContext {
     /// Waits for the answer: of commits that are not waited for, this client's library tells no failure, and during a rebalance
     /// they do fail.
-    fn commit(&self, consumer: &Consumer) {
+    fn commit(&self, consumer: &Consumer<S>) {
+        if self.shared.is_abandoned() {
+            return;
+        }
         let commits = self.shared.state().commits();
         if commits.is_empty() {
             return;
@@ -103,17 +97,17 @@ impl GroupContext {
         let offsets = self.offsets(&commits);
         let outcome = offsets.and_then(|offsets| consumer.commit(&offsets, CommitMode::Sync));
         if let Err(error) = outcome {
-            tracing::warn!(topic = self.topic, %error, "cannot commit on Kafka");
+            tracing::warn!(topic = self.topic(), %error, "cannot commit on Kafka");
             let mut state = self.shared.state();
-            commits.iter().for_each(|commit| state.not_committed(commit.partition));
+            commits.iter().for_each(|commit| state.not_committed(commit));
         }
     }
 
     fn offsets(&self, commits: &[Commit]) -> KafkaResult<TopicPartitionList> {
         let mut offsets = TopicPartitionList::with_capacity(commits.len());
-        for Commit { partition, offset, metadata } in commits {
-            let mut element =
-                offsets.add_partition(&self.topic, i32::try_from(*partition).unwrap_or(i32::MAX));
+        for Commit { topic, partition, offset, metadata } in commits {
+            let name = self.names.topic(*topic);
+            let mut element = offsets.add_partition(&name, raw(*partition));
             element.set_offset(Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX)))?;
             element.set_metadata(metadata);
         }
@@ -122,24 +116,24 @@ impl GroupContext {
 }
 
 /// Starts the thread. What is returned becomes true when it has ended.
-pub(super) fn start(
+pub(crate) fn start<S: Group>(
     config: &KafkaConfig,
-    topic: Topic,
+    member: Member,
     status: &Arc<Status>,
-    shared: &Arc<Shared>,
+    shared: &Arc<Shared<S>>,
 ) -> Result<watch::Receiver<bool>, ConfigError> {
     let names = Names::of(config);
-    let options = options::consumer(config, &names.group(topic), true)?;
-    let context = GroupContext {
-        client: Context(Arc::clone(status)),
-        topic: names.topic(topic),
-        shared: Arc::clone(shared),
-    };
+    let (name, options) =
+        (names.topic(member.topic), options::consumer(config, &names.group(member.topic), Use::Member)?);
+    let context =
+        GroupContext { client: Context(Arc::clone(status)), names, member, shared: Arc::clone(shared) };
     let consumer = Consumer::from_config_and_context(&options, context).map_err(ConfigError::Option)?;
-    consumer.subscribe(&[&names.topic(topic)]).map_err(ConfigError::Option)?;
+    consumer.subscribe(&[&name]).map_err(ConfigError::Option)?;
     let (ended, end) = watch::channel(false);
-    let poll = Poll { consumer, config: config.clone(), status: Arc::clone(status), began: Instant::now() };
-    let thread = std::thread::Builder::new().name(format!("kafka-{}", topic.name())).spawn(move || {
+    let poll =
+        Poll { consumer, name, config: config.clone(), status: Arc::clone(status), began: Instant::now() };
+    let thread = std::thread::Builder::new().name(format!("kafka-{}", member.topic.name()));
+    let thread = thread.spawn(move || {
         poll.run();
         ended.send_replace(true);
     });
@@ -147,20 +141,22 @@ pub(super) fn start(
     Ok(end)
 }
 
-struct Poll {
-    consumer: Consumer,
+struct Poll<S: Group> {
+    consumer: Consumer<S>,
+    /// The topic's name on Kafka.
+    name: String,
     config: KafkaConfig,
     status: Arc<Status>,
     began: Instant,
 }
 
-impl Poll {
-    fn shared(&self) -> &Shared {
+impl<S: Group> Poll<S> {
+    fn shared(&self) -> &Shared<S> {
         &self.consumer.context().shared
     }
 
     fn topic(&self) -> &str {
-        &self.consumer.context().topic
+        &self.name
     }
 
     fn now(&self) -> Duration {
@@ -201,7 +197,7 @@ impl Poll {
                     let record = Record::read(&message);
                     let partition = number(message.partition());
                     self.shared().state().read(partition, record, self.now());
-                    self.shared().arrived.notify_one();
+                    self.shared().tell();
                 }
                 Some(Err(error)) => self.failed(&error),
             }
@@ -229,7 +225,7 @@ impl Poll {
         match told {
             Some((error, lasting)) => {
                 self.shared().state().fail(error, lasting);
-                self.shared().arrived.notify_one();
+                self.shared().tell();
             }
             None => tracing::debug!(topic = self.topic(), %error, "reading from Kafka"),
         }
@@ -244,11 +240,11 @@ impl Poll {
         match self.starts(&unknown) {
             Ok(starts) => {
                 let mut state = self.shared().state();
-                for (partition, start) in unknown.iter().zip(&starts) {
-                    state.take_up(*partition, start, self.now());
+                for (partition, starts) in unknown.iter().zip(&starts) {
+                    state.take_up(*partition, starts, self.now());
                 }
                 drop(state);
-                self.shared().arrived.notify_one();
+                self.shared().tell();
                 true
             }
             Err(error) => {
@@ -259,12 +255,27 @@ impl Poll {
         }
     }
 
-    fn starts(&self, partitions: &[u32]) -> KafkaResult<Vec<Start>> {
-        let list = list(self.topic(), partitions);
-        let lows = self.ends(&list, Offset::Beginning)?;
-        let highs = self.ends(&list, Offset::End)?;
-        let committed = self.consumer.committed_offsets(list, self.config.request_timeout)?;
-        let mut starts = Vec::with_capacity(partitions.len());
+    /// Of each partition, the topic's own and those that follow it.
+    fn starts(&self, partitions: &[u32]) -> KafkaResult<Vec<Vec<Start>>> {
+        let GroupContext { names, member, .. } = &**self.consumer.context();
+        let topics = [member.topic].into_iter().chain(member.follow.iter().copied());
+        let topics: Vec<String> = topics.map(|topic| names.topic(topic)).collect();
+        let mut all = TopicPartitionList::with_capacity(topics.len() * partitions.len());
+        for partition in partitions {
+            for topic in &topics {
+                all.add_partition(topic, raw(*partition));
+            }
+        }
+        let starts = self.starts_of(&all)?;
+        Ok(starts.chunks(topics.len()).map(<[Start]>::to_vec).collect())
+    }
+
+    fn starts_of(&self, partitions: &TopicPartitionList) -> KafkaResult<Vec<Start>> {
+        let at = before_now(Duration::ZERO) - SKEW;
+        let lows = self.ends(partitions, Offset::Beginning)?;
+        let highs = self.ends(partitions, Offset::End)?;
+        let committed = self.consumer.committed_offsets(partitions.clone(), self.config.request_timeout)?;
+        let mut starts = Vec::with_capacity(partitions.count());
         for ((element, low), high) in committed.elements().iter().zip(lows).zip(highs) {
             element.error()?;
             let committed = match element.offset() {
@@ -273,12 +284,11 @@ impl Poll {
                 }
                 _ => None,
             };
-            starts.push(Start { committed, low, high });
+            starts.push(Start { committed, low, high, at });
         }
         Ok(starts)
     }
 
-    /// The first or the next offset of partitions.
     fn ends(&self, partitions: &TopicPartitionList, which: Offset) -> KafkaResult<Vec<u64>> {
         ends(&self.consumer, partitions, which, self.config.request_timeout)
     }
@@ -310,22 +320,4 @@ impl Poll {
             tracing::error!(topic = self.topic(), %error, "cannot pause or resume partitions");
         }
     }
-}
-
-/// The first or the next offset of partitions.
-pub(crate) fn ends<C: ConsumerContext, K: rdkafka::consumer::Consumer<C>>(
-    consumer: &K,
-    partitions: &TopicPartitionList,
-    which: Offset,
-    limit: Duration,
-) -> KafkaResult<Vec<u64>> {
-    let mut asked = partitions.clone();
-    asked.set_all_offsets(which)?;
-    let found = consumer.offsets_for_times(asked, limit)?;
-    let mut ends = Vec::with_capacity(found.count());
-    for element in found.elements() {
-        element.error()?;
-        ends.push(element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0));
-    }
-    Ok(ends)
 }

@@ -1,15 +1,16 @@
 //! What a subscription knows of its partitions, and what it has to hand out. No I/O: the poll loop feeds it records and
 //! assignments, the program takes events and gives completions, and it says what to commit and which partitions to pause.
 
-mod assignment;
+pub(crate) mod assignment;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use oxwhisk_messaging::{BusError, Delivery, DeliveryId, Event, Partition};
+use oxwhisk_messaging::{BusError, Delivery, DeliveryId, Event, Partition, Topic};
 
+use super::group::Group;
 use crate::config::Consuming;
 use crate::wire::Record;
 use assignment::{Assignment, Outcome};
@@ -22,11 +23,14 @@ pub(crate) struct Start {
     /// The first record that is still there, and the one after the last.
     pub(crate) low: u64,
     pub(crate) high: u64,
+    /// A time before that was asked for, in milliseconds since the epoch, whatever clocks differ by.
+    pub(crate) at: i64,
 }
 
 /// What is to be committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
+    pub(crate) topic: Topic,
     pub(crate) partition: u32,
     pub(crate) offset: u64,
     pub(crate) metadata: String,
@@ -48,7 +52,7 @@ enum Entry {
 #[derive(Debug)]
 pub(crate) struct State {
     bounds: Consuming,
-    holds_notes: bool,
+    topic: Topic,
     partitions: BTreeMap<u32, Assignment>,
     assignments: u32,
     queue: VecDeque<Entry>,
@@ -67,10 +71,10 @@ fn size(delivery: &Delivery) -> usize {
 }
 
 impl State {
-    pub(crate) fn new(bounds: Consuming, holds_notes: bool) -> Self {
+    pub(crate) fn new(bounds: Consuming, topic: Topic) -> Self {
         Self {
             bounds,
-            holds_notes,
+            topic,
             partitions: BTreeMap::new(),
             assignments: 0,
             queue: VecDeque::new(),
@@ -83,57 +87,10 @@ impl State {
         }
     }
 
-    /// A partition came to us. Nothing of it is handed out until it is known what was done of it.
-    pub(crate) fn assign(&mut self, partition: u32) {
-        self.assignments += 1;
-        self.partitions.insert(partition, Assignment::new(self.assignments, self.bounds));
-    }
-
-    /// Partitions of which it is not known yet what was done.
-    pub(crate) fn unknown(&self) -> Vec<u32> {
-        self.partitions
-            .iter()
-            .filter(|(_, assignment)| !assignment.is_ready())
-            .map(|(number, _)| *number)
-            .collect()
-    }
-
-    pub(crate) fn take_up(&mut self, partition: u32, start: &Start, now: Duration) {
-        let Some(assignment) = self.partitions.get_mut(&partition) else { return };
-        let (early, fault) = assignment.take_up(start);
-        if let Some(fault) = fault {
-            tracing::error!(
-                partition,
-                fault,
-                "a commit on Kafka cannot be read: what was done beyond it is done again"
-            );
-        }
-        self.queue.push_back(Entry::Said(Event::Assigned(Partition(partition))));
-        self.caught_up(partition);
-        for record in early {
-            self.read(partition, record, now);
-        }
-    }
-
     fn caught_up(&mut self, partition: u32) {
         if self.partitions.get_mut(&partition).is_some_and(Assignment::catches_up) {
             self.queue.push_back(Entry::Said(Event::CaughtUp(Partition(partition))));
         }
-    }
-
-    /// A record was read, in the order of its partition.
-    pub(crate) fn read(&mut self, partition: u32, record: Record, now: Duration) {
-        let Some(assignment) = self.partitions.get_mut(&partition) else { return };
-        match assignment.read(Partition(partition), record, self.holds_notes, now) {
-            Outcome::Nothing => {}
-            Outcome::Message(delivery) => {
-                self.messages += 1;
-                self.bytes += size(&delivery);
-                self.queue.push_back(Entry::Message(delivery));
-            }
-            Outcome::Withdrawn(ids) => self.withdraw(ids),
-        }
-        self.caught_up(partition);
     }
 
     /// Those that wait to be taken are taken out, of the others the holder is told.
@@ -160,18 +117,6 @@ impl State {
         });
         self.messages -= messages;
         self.bytes -= bytes;
-    }
-
-    /// A partition goes to somebody else: what waits of it is dropped, what was handed out counts no more.
-    pub(crate) fn revoke(&mut self, partition: u32) {
-        let Some(assignment) = self.partitions.remove(&partition) else { return };
-        let of_it = Partition(partition);
-        self.drop_messages(|delivery| delivery.id.partition == of_it);
-        self.queue
-            .retain(|entry| !matches!(entry, Entry::Said(Event::CaughtUp(partition)) if *partition == of_it));
-        if assignment.is_ready() {
-            self.queue.push_back(Entry::Said(Event::Revoked(of_it)));
-        }
     }
 
     pub(crate) fn complete(&mut self, ids: &[DeliveryId]) {
@@ -213,34 +158,79 @@ impl State {
             None => Ok(None),
         }
     }
+}
 
-    /// Something is wrong that the program should know. `lasting`: nothing more will come.
-    pub(crate) fn fail(&mut self, error: BusError, lasting: bool) {
-        if !self.broken {
-            self.error = Some(error);
-            self.broken = lasting;
+impl Group for State {
+    fn assign(&mut self, partition: u32) {
+        self.assignments += 1;
+        self.partitions.insert(partition, Assignment::new(self.assignments, self.bounds));
+    }
+
+    fn revoke(&mut self, partition: u32) {
+        let Some(assignment) = self.partitions.remove(&partition) else { return };
+        let of_it = Partition(partition);
+        self.drop_messages(|delivery| delivery.id.partition == of_it);
+        self.queue
+            .retain(|entry| !matches!(entry, Entry::Said(Event::CaughtUp(partition)) if *partition == of_it));
+        if assignment.is_ready() {
+            self.queue.push_back(Entry::Said(Event::Revoked(of_it)));
         }
     }
 
-    pub(crate) fn close(&mut self) {
-        self.closed = true;
+    fn unknown(&self) -> Vec<u32> {
+        self.partitions
+            .iter()
+            .filter(|(_, assignment)| !assignment.is_ready())
+            .map(|(number, _)| *number)
+            .collect()
     }
 
-    /// What is to be committed now; it counts as committed until [`State::not_committed`].
-    pub(crate) fn commits(&mut self) -> Vec<Commit> {
-        let changed =
-            self.partitions.iter_mut().filter_map(|(number, assignment)| assignment.commit(*number));
+    fn take_up(&mut self, partition: u32, starts: &[Start], now: Duration) {
+        let (Some(assignment), [start]) = (self.partitions.get_mut(&partition), starts) else { return };
+        let (early, fault) = assignment.take_up(start);
+        if let Some(fault) = fault {
+            tracing::error!(
+                partition,
+                fault,
+                "a commit on Kafka cannot be read: what was done beyond it is done again"
+            );
+        }
+        self.queue.push_back(Entry::Said(Event::Assigned(Partition(partition))));
+        self.caught_up(partition);
+        for record in early {
+            self.read(partition, record, now);
+        }
+    }
+
+    fn read(&mut self, partition: u32, record: Record, now: Duration) {
+        let Some(assignment) = self.partitions.get_mut(&partition) else { return };
+        match assignment.read(Partition(partition), record, self.topic.holds_notes(), now) {
+            Outcome::Nothing => {}
+            Outcome::Message(delivery) => {
+                self.messages += 1;
+                self.bytes += size(&delivery);
+                self.queue.push_back(Entry::Message(delivery));
+            }
+            Outcome::Withdrawn(ids) => self.withdraw(ids),
+        }
+        self.caught_up(partition);
+    }
+
+    fn commits(&mut self) -> Vec<Commit> {
+        let changed = self
+            .partitions
+            .iter_mut()
+            .filter_map(|(number, assignment)| assignment.commit(self.topic, *number));
         changed.collect()
     }
 
-    pub(crate) fn not_committed(&mut self, partition: u32) {
-        if let Some(assignment) = self.partitions.get_mut(&partition) {
+    fn not_committed(&mut self, commit: &Commit) {
+        if let Some(assignment) = self.partitions.get_mut(&commit.partition) {
             assignment.not_committed();
         }
     }
 
-    /// What has to change so that what waits keeps to its bounds.
-    pub(crate) fn flow(&mut self) -> Flow {
+    fn flow(&mut self) -> Flow {
         let Consuming { pending_messages, pending_bytes, partial_bytes, .. } = self.bounds;
         self.full = if self.full {
             self.messages > pending_messages / 2 || self.bytes > pending_bytes / 2
@@ -265,28 +255,35 @@ impl State {
         flow
     }
 
-    /// Whether some partitions are not read now.
-    pub(crate) fn is_held_up(&self) -> bool {
+    fn is_held_up(&self) -> bool {
         self.partitions.values().any(Assignment::is_paused)
     }
 
-    /// Partitions with halves of messages of which nothing was heard for long.
-    pub(crate) fn silent(&self, now: Duration) -> Vec<u32> {
+    fn silent(&self, now: Duration) -> Vec<u32> {
         let silent = self.partitions.iter().filter(|(_, assignment)| assignment.is_silent(now));
         silent.map(|(number, _)| *number).collect()
     }
 
-    /// A silent partition's log ends here now.
-    pub(crate) fn log_ends(&mut self, partition: u32, end: u64, now: Duration) {
+    fn log_ends(&mut self, partition: u32, end: u64, now: Duration) {
         if let Some(assignment) = self.partitions.get_mut(&partition) {
             assignment.log_ends(end, now);
         }
     }
 
-    /// Gives up halves of messages whose other halves are not where they should be.
-    pub(crate) fn expire(&mut self) {
+    fn expire(&mut self) {
         for (number, assignment) in &mut self.partitions {
             assignment.expire(Partition(*number));
         }
+    }
+
+    fn fail(&mut self, error: BusError, lasting: bool) {
+        if !self.broken {
+            self.error = Some(error);
+            self.broken = lasting;
+        }
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
     }
 }

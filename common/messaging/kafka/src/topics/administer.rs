@@ -11,7 +11,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::{Found, Wanted, wanted};
+use super::{Fault, Found, Wanted, as_many, unlike, wanted};
 use crate::blocking::blocking;
 use crate::config::KafkaConfig;
 use crate::error::{self, ConfigError, Meaning, StartError};
@@ -58,13 +58,20 @@ type Admin = Arc<AdminClient<Context>>;
 pub(crate) async fn prepare(config: &KafkaConfig, status: &Arc<Status>) -> Result<Vec<String>, Failure> {
     let admin = admin(config, status)?;
     let cluster = cluster(config, status, &admin).await?;
-    let wanted = wanted(config, cluster.brokers);
+    let names = Names::of(config);
+    let mut wanted = wanted(config, cluster.brokers);
+    let counts = cluster.topics.iter().map(|(name, (partitions, _))| (name.clone(), *partitions)).collect();
+    as_many(&names, &mut wanted, &counts);
     let missing: Vec<&Wanted> =
         wanted.iter().filter(|topic| !cluster.topics.contains_key(&topic.name)).collect();
     create(config, status, &admin, &missing).await?;
     let existing: Vec<&Wanted> =
         wanted.iter().filter(|topic| cluster.topics.contains_key(&topic.name)).collect();
-    let faults = check(config, status, &admin, &cluster, &existing).await?;
+    let mut topics = found(config, status, &admin, &cluster, &existing).await?;
+    let faults = existing.iter().filter_map(|wanted| Some(wanted.faults(topics.get(&wanted.name)?)));
+    let mut faults: Vec<Fault> = faults.flatten().collect();
+    topics.extend(missing.iter().map(|wanted| (wanted.name.clone(), wanted.as_created())));
+    faults.extend(unlike(&names, &topics));
     if !faults.is_empty() {
         return Err(Failure::Lasting(StartError::Topics(faults)));
     }
@@ -158,15 +165,16 @@ fn new_topic(wanted: &Wanted) -> NewTopic<'_> {
     wanted.settings.iter().fold(topic, |topic, setting| topic.set(setting.name, &setting.value))
 }
 
-async fn check(
+/// What the topics are like that exist.
+async fn found(
     config: &KafkaConfig,
     status: &Status,
     admin: &Admin,
     cluster: &Cluster,
     existing: &[&Wanted],
-) -> Result<Vec<super::Fault>, Failure> {
+) -> Result<HashMap<String, Found>, Failure> {
     if existing.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     }
     let asked: Vec<_> = existing.iter().map(|wanted| ResourceSpecifier::Topic(&wanted.name)).collect();
     let described = admin.describe_configs(&asked, &timeouts(config.request_timeout)).await;
@@ -182,11 +190,10 @@ async fn check(
             settings.insert(topic, entries.collect());
         }
     }
-    let mut faults = Vec::new();
-    for wanted in existing {
+    let found = existing.iter().map(|wanted| {
         let (partitions, replication) = cluster.topics.get(&wanted.name).copied().unwrap_or_default();
         let settings = settings.remove(&wanted.name).unwrap_or_default();
-        faults.extend(wanted.faults(&Found { partitions, replication, settings }));
-    }
-    Ok(faults)
+        (wanted.name.clone(), Found { partitions, replication, settings })
+    });
+    Ok(found.collect())
 }

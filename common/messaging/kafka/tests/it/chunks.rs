@@ -20,11 +20,11 @@ async fn large_messages_of_many_producers_come_whole() {
     let produce = async |bus: &dyn Bus, name: &str| {
         for (n, length) in lengths.into_iter().enumerate() {
             let message = Message::new(format!("{name}-{n}"), payload(n, length)).with_attempt(3);
-            bus.produce(Topic::InFlight, message).await.unwrap();
+            bus.produce(Topic::DeadLetters, message).await.unwrap();
         }
     };
     tokio::join!(produce(&one, "one"), produce(&two, "two"));
-    let mut subscription = one.subscribe(Topic::InFlight).await.unwrap();
+    let mut subscription = one.subscribe(Topic::DeadLetters).await.unwrap();
     let taken = take(&mut *subscription, 2 * lengths.len()).await;
     for delivery in &taken {
         let n: usize = delivery.key.split_once('-').unwrap().1.parse().unwrap();
@@ -36,7 +36,7 @@ async fn large_messages_of_many_producers_come_whole() {
         taken.iter().filter(|delivery| delivery.key.starts_with("two")).map(|delivery| delivery.id).collect();
     subscription.completer().complete(&done).await.unwrap();
     drop(subscription);
-    let mut subscription = one.subscribe(Topic::InFlight).await.unwrap();
+    let mut subscription = one.subscribe(Topic::DeadLetters).await.unwrap();
     for delivery in take(&mut *subscription, lengths.len()).await {
         let n: usize = delivery.key.strip_prefix("one-").expect("one that is not done").parse().unwrap();
         assert!(delivery.payload == payload(n, lengths[n]), "{} came damaged", delivery.key);

@@ -16,7 +16,7 @@ const PARTITIONS: u32 = 4;
 
 fn fragile(hosts: &str) -> KafkaConfig {
     let mut config = config(hosts);
-    config.topics.activation_partitions = PARTITIONS;
+    config.topics.partitions = PARTITIONS;
     config.producing.timeout = Duration::from_millis(1500);
     config.request_timeout = Duration::from_millis(1500);
     config
@@ -42,7 +42,7 @@ impl Produced {
             }
             let key = format!("{producer}-{n}");
             match bus
-                .produce(Topic::Activations, Message::new(key.clone(), "x").with_route(format!("{n}")))
+                .produce(Topic::DeadLetters, Message::new(key.clone(), "x").with_route(format!("{n}")))
                 .await
             {
                 Ok(()) => drop(self.acknowledged.lock().unwrap().insert(key)),
@@ -93,7 +93,7 @@ async fn nothing_acknowledged_is_lost_when_kafka_is_killed() {
         let (bus, produced) = (Arc::clone(&bus), Arc::clone(&produced));
         tasks.spawn(async move { produced.run(&*bus, producer).await });
     }
-    let subscription = bus.subscribe(Topic::Activations).await.unwrap();
+    let subscription = bus.subscribe(Topic::DeadLetters).await.unwrap();
     let consuming = tokio::spawn({
         let seen = Arc::clone(&seen);
         async move { consume(subscription, &seen).await }
@@ -125,7 +125,7 @@ async fn nothing_acknowledged_is_lost_when_kafka_is_killed() {
     })
     .await;
     until("everything is committed", async || {
-        bus.depth(Topic::Activations).await.is_ok_and(|depth| depth == 0)
+        bus.depth(Topic::DeadLetters).await.is_ok_and(|depth| depth == 0)
     })
     .await;
     bus.close().await;
@@ -133,7 +133,7 @@ async fn nothing_acknowledged_is_lost_when_kafka_is_killed() {
 
     // After a clean end nothing comes again.
     let bus = crate::fixture::bus(&config).await;
-    let mut subscription = bus.subscribe(Topic::Activations).await.unwrap();
+    let mut subscription = bus.subscribe(Topic::DeadLetters).await.unwrap();
     let mut caught_up = 0;
     while caught_up < PARTITIONS {
         match next(&mut *subscription, 10).await {
@@ -156,7 +156,7 @@ async fn while_kafka_is_away_records_are_kept_within_their_bound() {
     config.producing.queue_kib = 16;
     let bus = bus(&config).await;
     bus.produce(Topic::Completed, Message::new("first", "x")).await.unwrap();
-    bus.produce(Topic::Activations, Message::new("first", "x")).await.unwrap();
+    bus.produce(Topic::DeadLetters, Message::new("first", "x")).await.unwrap();
     tokio::task::block_in_place(|| broker.kill());
 
     // Records are taken until the bound is reached, and refused then.
@@ -171,7 +171,7 @@ async fn while_kafka_is_away_records_are_kept_within_their_bound() {
     assert_eq!(receipts.len(), 10);
     assert!(receipts.iter().all(|receipt| !receipt.is_durable()));
     // Messages that somebody waits for fill the queue, or their time runs out; either is said.
-    let produce = || bus.produce(Topic::Activations, Message::new("a", vec![b'x'; 4000]));
+    let produce = || bus.produce(Topic::DeadLetters, Message::new("a", vec![b'x'; 4000]));
     let outcomes = tokio::join!(produce(), produce(), produce(), produce(), produce(), produce());
     let outcomes: [_; 6] = outcomes.into();
     let full = outcomes.iter().filter(|outcome| matches!(outcome, Err(BusError::Full { .. }))).count();

@@ -17,7 +17,7 @@ const CHILD: &str = "OXWHISK_KAFKA_TEST_CHILD";
 
 fn shared(hosts: &str, instance: &str, prefix: &str) -> KafkaConfig {
     let mut config = config(hosts);
-    config.topics.activation_partitions = PARTITIONS;
+    config.topics.partitions = PARTITIONS;
     config.instance = instance.to_owned();
     config.events_prefix = prefix.to_owned();
     config.prefix = prefix.to_owned();
@@ -26,7 +26,7 @@ fn shared(hosts: &str, instance: &str, prefix: &str) -> KafkaConfig {
 
 async fn produce(bus: &dyn Bus, count: usize) {
     for n in 0..count {
-        bus.produce(Topic::Activations, Message::new(n.to_string(), "x")).await.unwrap();
+        bus.produce(Topic::DeadLetters, Message::new(n.to_string(), "x")).await.unwrap();
     }
 }
 
@@ -48,12 +48,12 @@ async fn backlog(subscription: &mut dyn Subscription) -> BTreeSet<usize> {
 /// The child: does what has an even number, says so when that is committed, and waits to be killed.
 async fn consume_the_even_ones(hosts: &str, prefix: &str) {
     let bus = bus(&shared(hosts, "controller0", prefix)).await;
-    let mut subscription = bus.subscribe(Topic::Activations).await.unwrap();
+    let mut subscription = bus.subscribe(Topic::DeadLetters).await.unwrap();
     let taken = take(&mut *subscription, MESSAGES).await;
     let even = taken.iter().filter(|delivery| delivery.key.parse::<usize>().unwrap() % 2 == 0);
     let ids: Vec<_> = even.map(|delivery| delivery.id).collect();
     subscription.completer().complete(&ids).await.unwrap();
-    while bus.depth(Topic::Activations).await.unwrap() > (MESSAGES / 2) as u64 {
+    while bus.depth(Topic::DeadLetters).await.unwrap() > (MESSAGES / 2) as u64 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // Past the capture of the test harness.
@@ -85,7 +85,7 @@ async fn what_a_killed_consumer_did_not_do_goes_to_another_one() {
     child.wait().unwrap();
     assert!(committed, "the child ended early");
 
-    let mut subscription = bus.subscribe(Topic::Activations).await.unwrap();
+    let mut subscription = bus.subscribe(Topic::DeadLetters).await.unwrap();
     let odd: BTreeSet<usize> = (0..MESSAGES).filter(|n| n % 2 == 1).collect();
     assert_eq!(backlog(&mut *subscription).await, odd);
 }
@@ -97,9 +97,9 @@ async fn a_second_consumer_gets_its_share_and_no_completion_from_the_first_one()
     let one = bus(&shared(&hosts, "controller0", &prefix)).await;
     let two = bus(&shared(&hosts, "controller1", &prefix)).await;
     produce(&one, MESSAGES).await;
-    let mut first = one.subscribe(Topic::Activations).await.unwrap();
+    let mut first = one.subscribe(Topic::DeadLetters).await.unwrap();
     let taken = take(&mut *first, MESSAGES).await;
-    let mut second = two.subscribe(Topic::Activations).await.unwrap();
+    let mut second = two.subscribe(Topic::DeadLetters).await.unwrap();
     // The first one goes on polling; half of its partitions go.
     let mut revoked = BTreeSet::new();
     while revoked.len() < PARTITIONS as usize / 2 {
@@ -122,7 +122,7 @@ async fn a_second_consumer_gets_its_share_and_no_completion_from_the_first_one()
     assert!(again.iter().all(|delivery| delivery.again && revoked.contains(&delivery.id.partition)));
     second.completer().complete(&again.iter().map(|delivery| delivery.id).collect::<Vec<_>>()).await.unwrap();
     let done = async {
-        while two.depth(Topic::Activations).await.unwrap() > 0 {
+        while two.depth(Topic::DeadLetters).await.unwrap() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -139,7 +139,7 @@ async fn a_slow_program_keeps_its_partitions() {
     config.consuming.outstanding = 40;
     let bus = bus(&config).await;
     produce(&bus, 200).await;
-    let mut subscription = bus.subscribe(Topic::Activations).await.unwrap();
+    let mut subscription = bus.subscribe(Topic::DeadLetters).await.unwrap();
     let mut taken = take(&mut *subscription, 1).await;
     tokio::time::sleep(2 * config.consuming.session_timeout).await;
     let completer = subscription.completer();
@@ -166,9 +166,9 @@ async fn two_processes_of_one_name_are_told_apart() {
     };
     let config = config(&hosts);
     let (one, two) = (bus(&config).await, bus(&config).await);
-    let mut first = one.subscribe(Topic::Activations).await.unwrap();
+    let mut first = one.subscribe(Topic::DeadLetters).await.unwrap();
     assert!(matches!(next(&mut *first, 1).await, Event::Assigned(_)));
-    let _second = two.subscribe(Topic::Activations).await.unwrap();
+    let _second = two.subscribe(Topic::DeadLetters).await.unwrap();
     let error = loop {
         match tokio::time::timeout(DEADLINE, first.next(1)).await.expect("an answer in time") {
             Ok(_) => {}

@@ -6,5 +6,7 @@ mod conformance;
 mod faults;
 mod fixture;
 mod groups;
+mod lane_death;
+mod lanes;
 mod security;
 mod start;

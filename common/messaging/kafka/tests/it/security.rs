@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use oxwhisk_kafka::config::{ClientCertificate, Mechanism, Sasl, Security, Tls};
 use oxwhisk_kafka::{KafkaBus, KafkaConfig, Names, Role, StartError, acl};
-use oxwhisk_messaging::{Bus, BusError, BusStatus, Channel, Heard, Message, Topic};
+use oxwhisk_messaging::{Bus, BusError, BusStatus, Channel, Heard, LaneBus, Message, Topic, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::script;
@@ -82,7 +82,7 @@ async fn an_invoker_produces_to_its_topics_and_consumes_nothing() {
 
     // The controller may do what controllers do.
     let controller_bus = bus(&controller).await;
-    let mut heartbeats = controller_bus.listen(Channel::Health).await.unwrap();
+    let mut heartbeats = controller_bus.listen(Channel::Health, Duration::ZERO).await.unwrap();
     let mut records = controller_bus.subscribe(Topic::Completed).await.unwrap();
     controller_bus.produce(Topic::Activations, Message::new("a", "x").with_route("guest")).await.unwrap();
     controller_bus.withdraw(Topic::InFlight, "a").await.unwrap();
@@ -108,18 +108,24 @@ async fn an_invoker_produces_to_its_topics_and_consumes_nothing() {
     }
     forbidden(bus.publish(Channel::CacheInvalidation, "a", "x".into()).await, "may not write to the topic");
     forbidden(bus.withdraw(Topic::InFlight, "a").await, "may not write to the topic");
-    for topic in Topic::ALL {
+    for topic in [Topic::Completed, Topic::DeadLetters] {
         let mut subscription = bus.subscribe(topic).await.unwrap();
         let next = tokio::time::timeout(DEADLINE, subscription.next(1)).await.expect("an answer in time");
         forbidden(next, "the user 'invoker' may not");
+    }
+    let mut lanes = bus.subscribe_lanes().await.unwrap();
+    let next = lanes.next(Wanted { activations: true, parked: true }, 1);
+    let next = tokio::time::timeout(DEADLINE, next).await.expect("an answer in time");
+    forbidden(next, "the user 'invoker' may not");
+    for topic in Topic::ALL {
         forbidden(bus.depth(topic).await, "the user 'invoker' may not");
     }
     // It may see this one, since it writes to it, but a listener would have to read it.
-    let mut listener = bus.listen(Channel::Health).await.unwrap();
+    let mut listener = bus.listen(Channel::Health, Duration::ZERO).await.unwrap();
     bus.publish(Channel::Health, "invoker0", "y".into()).await.unwrap();
     let heard = tokio::time::timeout(DEADLINE, listener.next()).await.expect("an answer in time");
     forbidden(heard, "the user 'invoker' may not read the topic");
-    forbidden(bus.listen(Channel::CacheInvalidation).await, "may not");
+    forbidden(bus.listen(Channel::CacheInvalidation, Duration::ZERO).await, "may not");
 }
 
 async fn refused(config: KafkaConfig) -> String {
@@ -166,8 +172,8 @@ async fn a_client_certificate_is_an_identity() {
         Security { tls: Some(Tls { ca: Some(secured.ca.clone()), client: Some(client) }), sasl: None };
     secured.grant("User:tls-client", Role::Controller, &config);
     let with = bus(&config).await;
-    with.produce(Topic::Activations, Message::new("a", "x")).await.unwrap();
-    let mut subscription = with.subscribe(Topic::Activations).await.unwrap();
+    with.produce(Topic::Completed, Message::new("a", "x")).await.unwrap();
+    let mut subscription = with.subscribe(Topic::Completed).await.unwrap();
     assert_eq!(take(&mut *subscription, 1).await[0].key, "a");
     let without = KafkaConfig {
         security: Security { tls: Some(Tls { ca: Some(secured.ca.clone()), client: None }), sasl: None },

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use oxwhisk_kafka::{KafkaBus, KafkaConfig, Role, StartError};
 use oxwhisk_messaging::{Bus, BusError, BusStatus, Message, Topic};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{DEADLINE, bus, config, variable};
@@ -41,6 +44,29 @@ async fn a_topic_that_cannot_keep_what_is_promised_is_named() {
     ] {
         assert!(error.contains(&said), "{error}");
     }
+}
+
+#[tokio::test]
+async fn topics_of_lanes_must_have_as_many_partitions_as_each_other() {
+    let Some(hosts) = variable("OXWHISK_TEST_KAFKA", "topics_of_lanes_must_have_as_many_partitions") else {
+        return;
+    };
+    let config = config(&hosts);
+    let prefix = &config.prefix;
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &hosts).create().unwrap();
+    for (name, partitions) in [("activations", 2), ("inflight", 3)] {
+        let name = format!("{prefix}{name}");
+        let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        let made = admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+    let error = ready(&config).await.unwrap_err().to_string();
+    let expected = format!(
+        "the topic '{prefix}inflight' has partitions 3, wanted is 2, as many as '{prefix}activations' has"
+    );
+    assert!(error.contains(&expected), "{error}");
+    assert!(!error.contains("activations.parked"), "it was created with two: {error}");
 }
 
 #[tokio::test]
@@ -82,7 +108,7 @@ async fn a_kafka_that_is_away_is_waited_for_and_nothing_hangs() {
     let produced = bus.produce(Topic::Activations, Message::new("a", "x")).await;
     assert!(matches!(produced, Err(BusError::Unavailable(_) | BusError::TimedOut { .. })), "{produced:?}");
     assert!(bus.depth(Topic::Activations).await.is_err());
-    let mut subscription = bus.subscribe(Topic::Activations).await.unwrap();
+    let mut subscription = bus.subscribe(Topic::Completed).await.unwrap();
     let (next, ()) = tokio::join!(subscription.next(1), bus.close());
     assert!(matches!(next, Err(BusError::Closed)), "{next:?}");
 }

@@ -1,60 +1,60 @@
-//! Which records are written, in which requests, and which of two records of the same activation stays.
+//! Which records are written, in which requests, and which of several records of the same activation stays.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use oxwhisk_core::json::Members;
+use oxwhisk_core::record::{RecordKind, RecordOrigin};
 use oxwhisk_store::RecordDocument;
-use serde_json::value::RawValue;
 
 use super::id_of;
 
-/// One record for each activation, in the order in which the activations first came.
-pub(super) fn latest(records: &[RecordDocument]) -> Vec<(String, &RecordDocument)> {
+/// What one batch has of one activation: a record of each run that may matter, the most complete one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Versions<'a> {
+    /// Of the document.
+    pub(super) id: String,
+    /// The record that is written if there is none: that of the run whose record came first.
+    pub(super) first: &'a RecordDocument,
+    /// Records of other runs, for the case that one of them completes the record that is there.
+    others: Vec<&'a RecordDocument>,
+}
+
+impl<'a> Versions<'a> {
+    fn add(&mut self, record: &'a RecordDocument) {
+        let Some(origin) = record.origin.filter(|origin| origin.kind == RecordKind::Result) else { return };
+        let same_run = |known: &RecordDocument| {
+            known.origin.is_some_and(|known| known.kind == RecordKind::Result && known.run == origin.run)
+        };
+        let mut all = std::iter::once(&mut self.first).chain(&mut self.others);
+        match all.find(|known| same_run(known)) {
+            Some(known) if record.completes(known.origin.as_ref()) => *known = record,
+            Some(_) => {}
+            None => self.others.push(record),
+        }
+    }
+
+    /// The record that takes the place of the one that is there.
+    pub(super) fn completing(&self, stored: Option<&RecordOrigin>) -> Option<&'a RecordDocument> {
+        let mut all = std::iter::once(&self.first).chain(&self.others);
+        all.find(|record| record.completes(stored)).copied()
+    }
+}
+
+/// What a batch has of each activation, in the order in which the activations first came.
+pub(super) fn by_activation(records: &[RecordDocument]) -> Vec<Versions<'_>> {
     let mut places: HashMap<String, usize> = HashMap::with_capacity(records.len());
-    let mut latest: Vec<(String, &RecordDocument)> = Vec::with_capacity(records.len());
+    let mut activations: Vec<Versions<'_>> = Vec::with_capacity(records.len());
     for record in records {
         let id = id_of(&record.namespace, record.activation_id);
         match places.get(&id) {
+            Some(place) => activations[*place].add(record),
             None => {
-                places.insert(id.clone(), latest.len());
-                latest.push((id, record));
+                places.insert(id.clone(), activations.len());
+                activations.push(Versions { id, first: record, others: Vec::new() });
             }
-            Some(place) if supersedes(&record.document, &latest[*place].1.document) => {
-                latest[*place].1 = record
-            }
-            Some(_) => {}
         }
     }
-    latest
-}
-
-/// Whether a record takes the place of another of the same activation: unless that was written later, or has logs where
-/// this one has none. A record with its logs often follows one without; one without that follows one with them is a
-/// substitute, made by somebody who did not know.
-pub(super) fn supersedes(ours: &str, theirs: &str) -> bool {
-    let (ours, theirs) = (Facts::of(ours), Facts::of(theirs));
-    let is_later = match (ours.updated, theirs.updated) {
-        (Some(ours), Some(theirs)) => ours >= theirs,
-        _ => true,
-    };
-    is_later && (ours.has_logs || !theirs.has_logs)
-}
-
-struct Facts {
-    /// Milliseconds since the epoch.
-    updated: Option<i64>,
-    has_logs: bool,
-}
-
-impl Facts {
-    fn of(document: &str) -> Self {
-        let members: Option<&RawValue> = serde_json::from_str(document).ok();
-        let members = members.and_then(|text| Members::read(text).ok()).unwrap_or_default();
-        let logs = members.get("logs").map(RawValue::get).unwrap_or_default();
-        let has_logs = logs.starts_with('[') && logs.trim_start_matches(['[', ' ', '\n', '\r', '\t']) != "]";
-        Self { updated: members.number("updated"), has_logs }
-    }
+    activations
 }
 
 /// Cuts a list into requests of at most `most` entries and `bytes` bytes; an entry that is larger goes alone.
@@ -82,42 +82,47 @@ mod tests {
 
     use super::*;
 
-    fn record(id: u8, document: &str) -> RecordDocument {
+    fn record(id: u8, origin: Option<&str>) -> RecordDocument {
         RecordDocument {
             namespace: EntityName::new("ns").unwrap(),
             activation_id: format!("{id:032x}").parse().unwrap(),
             start: 0,
             filter_name: "a".to_owned(),
             summary: "{}".into(),
-            document: document.into(),
+            document: "{}".into(),
+            origin: origin.map(|origin| origin.parse().unwrap()),
         }
     }
 
     #[test]
-    fn the_later_record_stays() {
-        for (ours, theirs, wins) in [
-            (r#"{"updated":2,"logs":["x"]}"#, r#"{"updated":1,"logs":[]}"#, true),
-            (r#"{"updated":2,"logs":["x"]}"#, r#"{"updated":2,"logs":["x"]}"#, true),
-            (r#"{"updated":1,"logs":["x"]}"#, r#"{"updated":2,"logs":[]}"#, false),
-            (r#"{"updated":2,"logs":[]}"#, r#"{"updated":1,"logs":["x"]}"#, false),
-            (r#"{"updated":2,"logs":[ ]}"#, r#"{"updated":1,"logs":[]}"#, true),
-            (r#"{"logs":[]}"#, r#"{"updated":1}"#, true),
-            ("{}", "no JSON", true),
-        ] {
-            assert_eq!(supersedes(ours, theirs), wins, "{ours} {theirs}");
-        }
-    }
-
-    #[test]
-    fn of_each_activation_one_record_is_written() {
+    fn of_each_run_the_most_complete_record_counts() {
         let records = [
-            record(1, r#"{"updated":1,"logs":[]}"#),
-            record(2, r#"{"updated":5,"logs":[]}"#),
-            record(1, r#"{"updated":2,"logs":["x"]}"#),
-            record(2, r#"{"updated":4,"logs":[]}"#),
+            record(1, Some("result:a:1")),
+            record(2, None),
+            record(1, Some("result:b:1")),
+            record(1, Some("result:a:2")),
+            record(1, Some("result:a:1")),
+            record(2, Some("result:b:1")),
+            record(1, Some("lost:c:1")),
+            record(2, None),
+            record(1, Some("result:b:2")),
         ];
-        let latest: Vec<&RecordDocument> = latest(&records).into_iter().map(|(_, record)| record).collect();
-        assert_eq!(latest, [&records[2], &records[1]]);
+        let versions = |id: usize, first: usize, other: usize| Versions {
+            id: format!("ns/{id:032x}"),
+            first: &records[first],
+            others: vec![&records[other]],
+        };
+        let found = by_activation(&records);
+        assert_eq!(found, [versions(1, 3, 8), versions(2, 1, 5)]);
+
+        let completing =
+            |stored: Option<&str>| found[0].completing(stored.map(|stored| stored.parse().unwrap()).as_ref());
+        assert_eq!(completing(Some("result:a:1")), Some(&records[3]));
+        assert_eq!(completing(Some("result:b:1")), Some(&records[8]));
+        for stays in ["result:a:2", "result:b:2", "result:c:1", "lost:a:1"] {
+            assert_eq!(completing(Some(stays)), None, "{stays}");
+        }
+        assert_eq!(completing(None), None);
     }
 
     #[test]

@@ -6,18 +6,17 @@ use oxwhisk_core::id::Revision;
 use oxwhisk_store::{RecordDocument, Refusal, StoreError};
 use serde_json::value::RawValue;
 
-use super::plan;
+use super::plan::{self, Versions};
 use crate::client::Backoff;
 use crate::config::{CouchConfig, Retries};
 use crate::database::{BulkOutcome, BulkWritten, Database, Row};
 use crate::document::{self, Own};
-use crate::json::same_value;
 
 /// Bulk requests of one call under way at the same time.
 const CONCURRENT: usize = 4;
 
-/// Times that a record is written over another that came in between. Each is of the same activation, so that there
-/// are two writers or three.
+/// Times that a record is tried again after another came in between. Each is of the same activation, so that there are
+/// two writers or three.
 const ROUNDS: u32 = 10;
 
 #[derive(Debug)]
@@ -32,23 +31,16 @@ pub(super) struct Writer {
 /// A record on its way.
 #[derive(Debug)]
 struct Entry<'a> {
-    id: String,
+    versions: Versions<'a>,
+    /// The one of them that is written.
     record: &'a RecordDocument,
     /// The whole document.
     text: Box<RawValue>,
 }
 
-impl Entry<'_> {
-    fn refusal(&self, reason: String) -> Refusal {
-        Refusal { namespace: self.record.namespace.clone(), activation_id: self.record.activation_id, reason }
-    }
-
-    /// Puts it in the place of the document of this revision.
-    fn over(self, revision: Option<Revision>) -> Result<Self, StoreError> {
-        let own = Own { id: &self.id, revision: revision.as_ref(), attachments: None };
-        let text = document::write(own, &self.record.document)?;
-        Ok(Self { text, ..self })
-    }
+fn refusal(record: &RecordDocument, reason: String) -> Refusal {
+    let RecordDocument { namespace, activation_id, origin, .. } = record;
+    Refusal { namespace: namespace.clone(), activation_id: *activation_id, origin: *origin, reason }
 }
 
 /// What became of an entry in one request.
@@ -90,8 +82,9 @@ impl Writer {
 
     pub(super) async fn store(&self, records: &[RecordDocument]) -> Result<(), StoreError> {
         let (mut entries, mut refusals) = (Vec::with_capacity(records.len()), Vec::new());
-        for (id, record) in plan::latest(records) {
-            match self.entry(id, record) {
+        for versions in plan::by_activation(records) {
+            let record = versions.first;
+            match self.entry(versions, record, None) {
                 Ok(entry) => entries.push(entry),
                 Err(refusal) => refusals.push(refusal),
             }
@@ -109,20 +102,22 @@ impl Writer {
         if refusals.is_empty() { Ok(()) } else { Err(StoreError::Refused(refusals)) }
     }
 
-    fn entry<'a>(&self, id: String, record: &'a RecordDocument) -> Result<Entry<'a>, Refusal> {
-        let refusal = |reason| Refusal {
-            namespace: record.namespace.clone(),
-            activation_id: record.activation_id,
-            reason,
-        };
-        let own = Own { id: &id, ..Own::default() };
-        let text = document::write(own, &record.document).map_err(|error| refusal(error.to_string()))?;
-        let size = text.get().len();
-        if size > self.max_document_bytes {
-            let limit = self.max_document_bytes;
-            return Err(refusal(format!("its document has {size} bytes, and the limit is {limit} bytes")));
+    /// A new document, or one that takes the place of the revision.
+    fn entry<'a>(
+        &self,
+        versions: Versions<'a>,
+        record: &'a RecordDocument,
+        revision: Option<&Revision>,
+    ) -> Result<Entry<'a>, Refusal> {
+        let own = Own { id: &versions.id, revision, origin: record.origin.as_ref(), ..Own::default() };
+        let text =
+            document::write(own, &record.document).map_err(|error| refusal(record, error.to_string()))?;
+        let (size, limit) = (text.get().len(), self.max_document_bytes);
+        if size > limit {
+            let reason = format!("its document has {size} bytes, and the limit is {limit} bytes");
+            return Err(refusal(record, reason));
         }
-        Ok(Entry { id, record, text })
+        Ok(Entry { versions, record, text })
     }
 
     /// Writes what fits into one request, until nothing of it is left open. Answers what cannot be stored.
@@ -135,7 +130,7 @@ impl Writer {
                 match verdict {
                     Verdict::Stored => {}
                     Verdict::Conflict => conflicts.push(entry),
-                    Verdict::Refused(reason) => refusals.push(entry.refusal(reason)),
+                    Verdict::Refused(reason) => refusals.push(refusal(entry.record, reason)),
                     Verdict::Failed(why) => {
                         reason = why;
                         failed.push(entry);
@@ -146,7 +141,7 @@ impl Writer {
                 let pause = backoff.next(rand::random()).ok_or_else(|| self.unavailable(&failed, &reason))?;
                 tokio::time::sleep(pause).await;
             }
-            open = self.resolve(conflicts).await?;
+            open = self.resolve(conflicts, &mut refusals).await?;
             open.append(&mut failed);
             if open.is_empty() {
                 return Ok(refusals);
@@ -187,30 +182,43 @@ impl Writer {
         Ok(verdicts)
     }
 
-    /// Those that are still to be written, over the records that are there.
-    async fn resolve<'a>(&self, conflicts: Vec<Entry<'a>>) -> Result<Vec<Entry<'a>>, StoreError> {
+    /// Those that are still to be written: they complete the records that are there.
+    async fn resolve<'a>(
+        &self,
+        conflicts: Vec<Entry<'a>>,
+        refusals: &mut Vec<Refusal>,
+    ) -> Result<Vec<Entry<'a>>, StoreError> {
         if conflicts.is_empty() {
             return Ok(conflicts);
         }
-        let ids: Vec<&str> = conflicts.iter().map(|entry| entry.id.as_str()).collect();
+        let ids: Vec<&str> = conflicts.iter().map(|entry| entry.versions.id.as_str()).collect();
         let rows = self.database.rows_of(&ids, true).await?;
         let mut open = Vec::new();
         for (entry, row) in conflicts.into_iter().zip(rows) {
-            open.extend(against(entry, &row)?);
+            match self.against(entry, &row)? {
+                Some(Ok(entry)) => open.push(entry),
+                Some(Err(refusal)) => refusals.push(refusal),
+                None => {}
+            }
         }
         Ok(open)
     }
-}
 
-/// The entry as it is to be written now, or `None` when what is there stays.
-fn against<'a>(entry: Entry<'a>, row: &Row) -> Result<Option<Entry<'a>>, StoreError> {
-    // It may have been deleted in the meantime.
-    let Some(found) = row.document()? else { return entry.over(None).map(Some) };
-    let (ours, theirs) = (&entry.record.document, found.body.get());
-    if same_value(ours, theirs) || !plan::supersedes(ours, theirs) {
-        return Ok(None);
+    /// The entry as it is to be written now, or `None` when what is there stays.
+    fn against<'a>(
+        &self,
+        entry: Entry<'a>,
+        row: &Row,
+    ) -> Result<Option<Result<Entry<'a>, Refusal>>, StoreError> {
+        let versions = entry.versions;
+        let Some(found) = row.document()? else {
+            // It was deleted in the meantime.
+            let first = versions.first;
+            return Ok(Some(self.entry(versions, first, None)));
+        };
+        let completing = versions.completing(found.origin.as_ref());
+        Ok(completing.map(|record| self.entry(versions, record, Some(&found.revision))))
     }
-    entry.over(Some(found.revision)).map(Some)
 }
 
 #[cfg(test)]

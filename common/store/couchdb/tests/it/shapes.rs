@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::limits::UserLimits;
+use oxwhisk_core::record::{RecordKind, RecordOrigin};
 use oxwhisk_core::subject::{AuthKey, Subject, SubjectNamespace};
 use oxwhisk_couchdb::CouchConfig;
 use oxwhisk_store::{RecordDocument, StoreError, Superseded};
@@ -92,28 +93,74 @@ async fn a_record_is_a_document_of_openwhisk() {
     assert!(filters["filters"]["withoutDeletedAndDesignDocuments"].is_string());
 }
 
+/// What is known of a record's run survives the process, and does not show.
 #[tokio::test]
-async fn of_two_records_the_one_with_more_to_say_stays() {
-    let Some(url) = server::url("shapes: records over records") else { return };
-    let stores = server::stores(&server::config(&url)).await;
-    let store = stores.activations();
+async fn another_process_completes_a_record_of_the_same_run() {
+    let Some(url) = server::url("shapes: origins") else { return };
+    let config = server::config(&url);
+    let (one, raw) = (server::stores(&config).await, Raw::new(&config, &config.databases.activations));
     let complete = activation(5);
-    let form = |logs: bool, updated| {
+    let form = |run: u64, logs: bool| {
         let logs = if logs { complete.logs.clone() } else { Vec::new() };
-        RecordDocument::from_activation(&Activation { logs, ..complete.clone() }, updated)
+        let record = Activation { logs, ..complete.clone() };
+        let origin = RecordOrigin::of(RecordKind::Result, run, &record);
+        RecordDocument::from_activation(&record, UPDATED).with_origin(origin)
     };
-    for (record, stays) in [
-        (form(false, 2), form(false, 2)),
-        (form(false, 1), form(false, 2)),
-        (form(true, 3), form(true, 3)),
-        (form(false, 4), form(true, 3)),
-        (form(true, 5), form(true, 5)),
-    ] {
+    one.activations().store(&[form(1, false)]).await.unwrap();
+    let path = format!("me%2F{}", complete.activation_id);
+    assert_eq!(raw.get(&path).await.unwrap()["oxwhiskOrigin"], "result:0000000000000001:1");
+    let other = server::stores(&config).await;
+    let store = other.activations();
+    for (record, stays) in
+        [(form(2, true), form(1, false)), (form(1, true), form(1, true)), (form(1, false), form(1, true))]
+    {
         store.store(&[record]).await.unwrap();
         let found = store.get(&me(), complete.activation_id).await.unwrap();
         assert_eq!(found.as_deref(), Some(&*stays.document));
+        assert_eq!(store.documents(&all_records()).await.unwrap(), [&*stays.document]);
     }
-    assert_eq!(store.count(&all_records()).await.unwrap(), 1);
+    assert_eq!(raw.get(&path).await.unwrap()["oxwhiskOrigin"], "result:0000000000000001:2");
+}
+
+#[tokio::test]
+async fn a_record_of_openwhisk_is_not_written_over() {
+    let Some(url) = server::url("shapes: records of others") else { return };
+    let config = server::config(&url);
+    let (stores, raw) = (server::stores(&config).await, Raw::new(&config, &config.databases.activations));
+    let ours = activation(5);
+    let theirs = Activation { logs: Vec::new(), ..ours.clone() }.to_document(UPDATED);
+    let path = format!("me%2F{}", ours.activation_id);
+    let revision = raw.put(&path, &serde_json::from_str(&theirs).unwrap()).await;
+    let record = RecordDocument::from_activation(&ours, UPDATED);
+    let origin = RecordOrigin::of(RecordKind::Result, 1, &ours);
+    stores.activations().store(&[record.with_origin(origin)]).await.unwrap();
+    assert_eq!(raw.get(&path).await.unwrap()["_rev"], revision);
+}
+
+/// A record whose logs are too many for the server leaves the record without them.
+#[tokio::test]
+async fn a_completing_record_that_is_too_large_is_refused_alone() {
+    let Some(url) = server::url("shapes: large completions") else { return };
+    let config = CouchConfig { max_document_bytes: 50_000, ..server::config(&url) };
+    let stores = server::stores(&config).await;
+    let store = stores.activations();
+    let complete = Activation { logs: vec!["x".repeat(60_000)], ..activation(5) };
+    let provisional = Activation { logs: Vec::new(), ..complete.clone() };
+    let form = |record: &Activation| {
+        let origin = RecordOrigin::of(RecordKind::Result, 1, record);
+        RecordDocument::from_activation(record, UPDATED).with_origin(origin)
+    };
+    store.store(&[form(&provisional)]).await.unwrap();
+    // Behind a record of another run, so that it is looked at only when that meets what is there.
+    let other = form(&provisional).with_origin(RecordOrigin { run: 2, ..form(&provisional).origin.unwrap() });
+    let Err(StoreError::Refused(refusals)) = store.store(&[other, form(&complete)]).await else {
+        panic!("it must be refused")
+    };
+    assert_eq!((refusals.len(), refusals[0].origin), (1, form(&complete).origin));
+    let shorter = form(&complete).shortened(&refusals[0].reason).unwrap();
+    store.store(std::slice::from_ref(&shorter)).await.unwrap();
+    let found = store.get(&me(), complete.activation_id).await.unwrap();
+    assert_eq!(found.as_deref(), Some(&*shorter.document));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use oxwhisk_core::record::{RecordKind, RecordOrigin};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::error::Outcome;
@@ -9,28 +10,31 @@ use super::counters::Changes;
 use super::id_bytes;
 use crate::RecordDocument;
 
-/// Writes records, each once: one that is there already is replaced.
+/// Writes records, each once: of one that is there already only a more complete version of the same run takes the place.
 pub(super) fn store(connection: &Connection, records: &[RecordDocument]) -> Outcome<()> {
     let mut keys = Keys { connection, known: HashMap::new() };
     let mut changes = Changes::default();
     let mut insert = connection.prepare_cached(
-        "INSERT OR IGNORE INTO records (namespace_key, filter_key, start, id, summary, document)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR IGNORE INTO records (namespace_key, filter_key, start, id, summary, document, run, version)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for record in records {
         let namespace = keys.number(record.namespace.as_str(), "")?;
         let filter = keys.number(record.namespace.as_str(), &record.filter_name)?;
         let id = id_bytes(record.activation_id)?;
+        let (run, version) = run_and_version(record);
         let inserted = insert.execute(params![
             namespace,
             filter,
             record.start,
             id,
             &*record.summary,
-            &*record.document
+            &*record.document,
+            run,
+            version
         ])?;
         if inserted == 0 {
-            let old = replace(connection, record, (namespace, filter), id)?;
+            let Some(old) = complete(connection, record, (namespace, filter), id)? else { continue };
             changes.add([namespace, old.filter], old.start, -1);
         }
         changes.add([namespace, filter], record.start, 1);
@@ -38,29 +42,47 @@ pub(super) fn store(connection: &Connection, records: &[RecordDocument]) -> Outc
     changes.apply(connection)
 }
 
-/// Where a record was listed before it was replaced.
+/// What is kept of where a record comes from: nothing of those that stay whatever comes. SQLite's integers have a sign.
+fn run_and_version(record: &RecordDocument) -> (Option<i64>, Option<u32>) {
+    let result = record.origin.filter(|origin| origin.kind == RecordKind::Result);
+    result.map_or((None, None), |origin| (Some(origin.run.cast_signed()), Some(origin.version)))
+}
+
+/// Where a record was listed before its place was taken.
 struct Place {
     filter: i64,
     start: i64,
 }
 
-fn replace(
+/// `None`: what is there stays.
+fn complete(
     connection: &Connection,
     record: &RecordDocument,
     (namespace, filter): (i64, i64),
     id: [u8; 16],
-) -> Outcome<Place> {
-    let (seq, old): (i64, Place) = connection
-        .prepare_cached("SELECT seq, filter_key, start FROM records WHERE id = ?1 AND namespace_key = ?2")?
-        .query_row(params![id, namespace], |row| {
-            Ok((row.get(0)?, Place { filter: row.get(1)?, start: row.get(2)? }))
-        })?;
+) -> Outcome<Option<Place>> {
+    let mut find = connection.prepare_cached(
+        "SELECT seq, filter_key, start, run, version FROM records WHERE id = ?1 AND namespace_key = ?2",
+    )?;
+    let (seq, old, origin) = find.query_row(params![id, namespace], |row| {
+        let (run, version): (Option<i64>, Option<u32>) = (row.get(3)?, row.get(4)?);
+        let origin = run.zip(version).map(|(run, version)| RecordOrigin {
+            kind: RecordKind::Result,
+            run: run.cast_unsigned(),
+            version,
+        });
+        Ok((row.get::<_, i64>(0)?, Place { filter: row.get(1)?, start: row.get(2)? }, origin))
+    })?;
+    if !record.completes(origin.as_ref()) {
+        return Ok(None);
+    }
+    let (_, version) = run_and_version(record);
     connection
         .prepare_cached(
-            "UPDATE records SET filter_key = ?2, start = ?3, summary = ?4, document = ?5 WHERE seq = ?1",
+            "UPDATE records SET filter_key = ?2, start = ?3, summary = ?4, document = ?5, version = ?6 WHERE seq = ?1",
         )?
-        .execute(params![seq, filter, record.start, &*record.summary, &*record.document])?;
-    Ok(old)
+        .execute(params![seq, filter, record.start, &*record.summary, &*record.document, version])?;
+    Ok(Some(old))
 }
 
 /// The numbers of the namespaces and names of one batch. Not kept any longer: if the transaction is undone, so are they.

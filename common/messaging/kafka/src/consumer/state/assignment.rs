@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use oxwhisk_messaging::{Delivery, DeliveryId, Partition};
+use oxwhisk_messaging::{Delivery, DeliveryId, Partition, Topic};
 
 use super::{Commit, Start};
 use crate::chunk::{Assembler, Whole};
 use crate::config::Consuming;
+use crate::times::Times;
 use crate::tracker::{Admission, Bounds, Tracker};
 use crate::wire::{Content, Record};
 
 #[derive(Debug)]
-pub(super) struct Assignment {
+pub(crate) struct Assignment {
     /// Tells the assignments of a partition apart.
     number: u32,
     bounds: Consuming,
@@ -26,7 +27,9 @@ pub(super) struct Assignment {
     /// Offsets of the notes that are not completed, by key, and the keys by offset.
     notes: HashMap<String, Vec<u64>>,
     keys: HashMap<u64, String>,
-    /// The end of the partition when it was taken up.
+    times: Times,
+    /// The first record to be read and the end of the partition, when it was taken up.
+    first: u64,
     high: u64,
     caught_up: bool,
     changed: bool,
@@ -37,14 +40,14 @@ pub(super) struct Assignment {
 
 /// What came of a record.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Nothing,
     Message(Delivery),
     Withdrawn(Vec<DeliveryId>),
 }
 
 impl Assignment {
-    pub(super) fn new(number: u32, bounds: Consuming) -> Self {
+    pub(crate) fn new(number: u32, bounds: Consuming) -> Self {
         Self {
             number,
             bounds,
@@ -54,6 +57,8 @@ impl Assignment {
             chunks: HashMap::new(),
             notes: HashMap::new(),
             keys: HashMap::new(),
+            times: Times::default(),
+            first: 0,
             high: 0,
             caught_up: false,
             changed: false,
@@ -63,34 +68,56 @@ impl Assignment {
         }
     }
 
-    pub(super) fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.tracker.is_some()
     }
 
     /// Returns what was read too early, and what is wrong with the commit.
-    pub(super) fn take_up(&mut self, start: &Start) -> (Vec<Record>, Option<String>) {
+    pub(crate) fn take_up(&mut self, start: &Start) -> (Vec<Record>, Option<String>) {
         let (committed, metadata) = start.committed.clone().unwrap_or((start.low, String::new()));
         let bounds = Bounds { metadata: self.bounds.metadata, outstanding: self.bounds.outstanding };
         let (mut tracker, fault) = Tracker::resume(committed, &metadata, bounds);
         tracker.cut(start.low);
-        self.high = start.high;
+        (self.first, self.high) = (tracker.position(), start.high);
         self.tracker = Some(tracker);
+        if !self.is_behind() {
+            self.times.begin_at(start.at);
+        }
         (std::mem::take(&mut self.early), fault)
     }
 
+    /// Whether something that was there when the partition was taken up is still to be read.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.tracker.as_ref().is_none_or(|tracker| tracker.position() < self.high)
+    }
+
+    /// The next record to be read.
+    pub(crate) fn position(&self) -> u64 {
+        self.tracker.as_ref().map_or(0, Tracker::position)
+    }
+
+    /// Whether it is known from when on there is something to be done here: see [`Times::first`].
+    pub(crate) fn knows_its_time(&self) -> bool {
+        self.tracker.is_some() && (self.first >= self.high || self.times.first.is_some())
+    }
+
+    pub(crate) fn times(&self) -> &Times {
+        &self.times
+    }
+
     /// Whether everything that was there has now been read; true once.
-    pub(super) fn catches_up(&mut self) -> bool {
+    pub(crate) fn catches_up(&mut self) -> bool {
         let position = self.tracker.as_ref().map_or(0, Tracker::position);
         let now = self.tracker.is_some() && !self.caught_up && position >= self.high;
         self.caught_up |= now;
         now
     }
 
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         partition: Partition,
         record: Record,
@@ -101,10 +128,12 @@ impl Assignment {
             self.early.push(record);
             return Outcome::Nothing;
         };
-        if tracker.admit(record.offset) == Admission::Done {
+        let fresh = tracker.admit(record.offset) == Admission::Fresh;
+        self.times.read(record.offset, record.at, fresh);
+        if !fresh {
             return Outcome::Nothing;
         }
-        let Record { offset, key, attempt, content } = record;
+        let Record { offset, key, attempt, content, .. } = record;
         let chunk = match content {
             Content::Chunk(chunk) => chunk,
             Content::Tombstone => {
@@ -147,15 +176,11 @@ impl Assignment {
     }
 
     /// The records of a delivery are done.
-    pub(super) fn complete(&mut self, offset: u64) {
+    pub(crate) fn complete(&mut self, offset: u64) {
         let Some(tracker) = &mut self.tracker else { return };
-        match self.chunks.remove(&offset) {
-            None => self.changed |= tracker.complete(offset),
-            Some(offsets) => {
-                for offset in offsets {
-                    self.changed |= tracker.complete(offset);
-                }
-            }
+        for offset in self.chunks.remove(&offset).unwrap_or_else(|| vec![offset]) {
+            self.changed |= tracker.complete(offset);
+            self.times.done(offset);
         }
         if let Some(key) = self.keys.remove(&offset)
             && let Some(notes) = self.notes.get_mut(&key)
@@ -167,42 +192,42 @@ impl Assignment {
         }
     }
 
-    pub(super) fn commit(&mut self, partition: u32) -> Option<Commit> {
+    pub(crate) fn commit(&mut self, topic: Topic, partition: u32) -> Option<Commit> {
         let tracker = self.tracker.as_ref().filter(|_| self.changed)?;
         self.changed = false;
-        Some(Commit { partition, offset: tracker.committed(), metadata: tracker.metadata() })
+        Some(Commit { topic, partition, offset: tracker.committed(), metadata: tracker.metadata() })
     }
 
-    pub(super) fn not_committed(&mut self) {
+    pub(crate) fn not_committed(&mut self) {
         self.changed = true;
     }
 
-    pub(super) fn partial_bytes(&self) -> usize {
+    pub(crate) fn partial_bytes(&self) -> usize {
         self.assembler.bytes()
     }
 
-    pub(super) fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.paused
     }
 
     /// Whether to pause (`true`) or to read again (`false`).
-    pub(super) fn regulate(&mut self, held_up: bool) -> Option<bool> {
+    pub(crate) fn regulate(&mut self, held_up: bool) -> Option<bool> {
         let tracker = self.tracker.as_ref()?;
         self.crowded = if self.crowded { !tracker.is_relaxed() } else { tracker.room() == 0 };
         let pause = held_up || self.crowded;
         (pause != std::mem::replace(&mut self.paused, pause)).then_some(pause)
     }
 
-    pub(super) fn is_silent(&self, now: Duration) -> bool {
+    pub(crate) fn is_silent(&self, now: Duration) -> bool {
         self.assembler.silent(now, self.bounds.chunk_patience)
     }
 
-    pub(super) fn log_ends(&mut self, end: u64, now: Duration) {
+    pub(crate) fn log_ends(&mut self, end: u64, now: Duration) {
         self.assembler.log_ends(end, now, self.bounds.chunk_patience);
     }
 
     /// Gives up what should have been complete by now.
-    pub(super) fn expire(&mut self, partition: Partition) {
+    pub(crate) fn expire(&mut self, partition: Partition) {
         let position = self.tracker.as_ref().map_or(0, Tracker::position);
         let offsets = self.assembler.give_up(position);
         self.give_up(partition, &offsets);

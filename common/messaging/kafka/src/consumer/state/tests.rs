@@ -11,7 +11,7 @@ fn bounds() -> Consuming {
 }
 
 fn record(offset: u64, key: &str, content: Content) -> Record {
-    Record { offset, key: key.to_owned(), attempt: 1, content }
+    Record { offset, key: key.to_owned(), attempt: 1, transient: false, at: 0, content }
 }
 
 fn part(offset: u64, index: u32, count: u32) -> Content {
@@ -31,14 +31,19 @@ fn feed(state: &mut State, partition: u32, offsets: std::ops::Range<u64>) {
 }
 
 fn start(committed: Option<(u64, &str)>, high: u64) -> Start {
-    Start { committed: committed.map(|(offset, metadata)| (offset, metadata.to_owned())), low: 0, high }
+    Start {
+        committed: committed.map(|(offset, metadata)| (offset, metadata.to_owned())),
+        low: 0,
+        high,
+        at: 0,
+    }
 }
 
 /// A state with partition 0 taken up.
 fn state(start: &Start) -> State {
-    let mut state = State::new(bounds(), true);
+    let mut state = State::new(bounds(), Topic::InFlight);
     state.assign(0);
-    state.take_up(0, start, NOW);
+    state.take_up(0, std::slice::from_ref(start), NOW);
     assert!(matches!(state.next(9), Ok(Some(Event::Assigned(Partition(0))))));
     state
 }
@@ -52,7 +57,7 @@ fn taken(state: &mut State) -> Vec<Delivery> {
 
 #[test]
 fn nothing_is_handed_out_before_it_is_known_what_was_done() {
-    let mut state = State::new(bounds(), false);
+    let mut state = State::new(bounds(), Topic::Activations);
     state.assign(0);
     assert_eq!(state.unknown(), [0]);
     feed(&mut state, 0, 5..8);
@@ -63,7 +68,7 @@ fn nothing_is_handed_out_before_it_is_known_what_was_done() {
     done.complete(&ids[1..2]);
     let commit = done.commits().remove(0);
     assert_eq!(commit.offset, 5);
-    state.take_up(0, &start(Some((5, &commit.metadata)), 8), NOW);
+    state.take_up(0, &[start(Some((5, &commit.metadata)), 8)], NOW);
     assert!(matches!(state.next(9), Ok(Some(Event::Assigned(_)))));
     let keys: Vec<_> = taken(&mut state).into_iter().map(|delivery| (delivery.key, delivery.again)).collect();
     assert_eq!(keys, [("5".to_owned(), true), ("7".to_owned(), true)]);
@@ -83,7 +88,7 @@ fn completions_of_an_earlier_assignment_have_no_effect() {
     state.complete(&ids);
     assert_eq!(state.commits(), []);
     state.assign(0);
-    state.take_up(0, &start(None, 4), NOW);
+    state.take_up(0, &[start(None, 4)], NOW);
     state.complete(&ids);
     assert_eq!(state.commits(), []);
     feed(&mut state, 0, 0..4);
@@ -143,10 +148,10 @@ fn too_much_waiting_pauses_everything_until_half_is_taken() {
 
 #[test]
 fn one_partition_with_too_much_outstanding_is_paused_alone() {
-    let mut state = State::new(Consuming { outstanding: 8, ..Consuming::default() }, false);
+    let mut state = State::new(Consuming { outstanding: 8, ..Consuming::default() }, Topic::Activations);
     for partition in [0, 1] {
         state.assign(partition);
-        state.take_up(partition, &start(None, 0), NOW);
+        state.take_up(partition, &[start(None, 0)], NOW);
     }
     state.flow();
     feed(&mut state, 0, 0..8);
@@ -175,7 +180,7 @@ fn a_commit_that_failed_is_made_again() {
     let commits = state.commits();
     assert_eq!(commits[0].offset, 1);
     assert_eq!(state.commits(), []);
-    state.not_committed(0);
+    state.not_committed(&commits[0]);
     assert_eq!(state.commits(), commits);
 }
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use oxwhisk_grpc::address::AddressError;
-use oxwhisk_grpc::channel::{self, ChannelError};
-use oxwhisk_grpc::{Address, Channel, ChannelOptions, Expected, TlsSource, Trust};
+use crate::address::AddressError;
+use crate::channel::{self, ChannelError};
+use crate::{Address, Channel, ChannelOptions, Expected, TlsSource, Trust};
 
 /// Most connections that are kept.
 const MAX_KEPT: usize = 256;

@@ -8,11 +8,9 @@ use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_invoker_api::{Delivery as Guarantee, Kept};
 use oxwhisk_messaging::{BusError, Event, Topic};
-use oxwhisk_store::ActivationStore;
 
-use crate::auth::Authenticator;
-use crate::invoke::dispatch::delivery;
-use crate::invoke::service::{Invocations, fallback_record};
+use super::Runs;
+use crate::invoke::{Readmission, record_instead};
 
 /// Notes looked at together.
 const BATCH: usize = 256;
@@ -23,13 +21,9 @@ const BATCH: usize = 256;
 ///
 /// # Errors
 /// When the bus cannot be read: nothing was lost, and the caller may try again.
-pub(crate) async fn recover(
-    invocations: &Arc<Invocations>,
-    authenticator: &Authenticator,
-    activations: &Arc<dyn ActivationStore>,
-) -> Result<HashSet<ActivationId>, BusError> {
+pub(super) async fn recover(runs: &Arc<Runs>) -> Result<HashSet<ActivationId>, BusError> {
     let mut given_up = HashSet::new();
-    let mut subscription = invocations.bus.subscribe(Topic::InFlight).await?;
+    let mut subscription = runs.parts.bus.subscribe(Topic::InFlight).await?;
     let completer = subscription.completer();
     loop {
         let batch = match subscription.next(BATCH).await? {
@@ -39,9 +33,7 @@ pub(crate) async fn recover(
         };
         for delivered in batch {
             let seen_to = match serde_json::from_slice::<ActivationMessage>(&delivered.payload) {
-                Ok(message) => {
-                    recover_one(invocations, authenticator, activations, message, &mut given_up).await?
-                }
+                Ok(message) => recover_one(runs, message, &mut given_up).await?,
                 Err(error) => {
                     tracing::error!(key = delivered.key, %error, "unreadable note of a running activation");
                     true
@@ -56,44 +48,48 @@ pub(crate) async fn recover(
 
 /// Says whether the note of the activation has served: else it is looked at again at the next start.
 async fn recover_one(
-    invocations: &Arc<Invocations>,
-    authenticator: &Authenticator,
-    activations: &Arc<dyn ActivationStore>,
+    runs: &Arc<Runs>,
     message: ActivationMessage,
     given_up: &mut HashSet<ActivationId>,
 ) -> Result<bool, BusError> {
     let id = message.activation_id;
-    let recorded = activations.existing(&[(message.namespace.clone(), id)]).await;
+    let recorded = runs.parts.activations.existing(&[(message.namespace.clone(), id)]).await;
     if matches!(recorded.as_deref(), Ok([true])) {
         return Ok(true);
     }
-    let guarantee = match invocations.actions.find(&message.action).await {
-        Ok(Some(known)) => delivery(&known),
+    let readmission = runs.admissions.readmit(&message).await;
+    let (guarantee, store) = match &readmission {
+        Readmission::Admitted(admitted) => (admitted.delivery(), Some(admitted.store())),
         // The dispatcher finds out what is wrong with it, and records that.
-        _ => Guarantee::AtLeastOnce,
+        Readmission::Instead { .. } => (Guarantee::AtLeastOnce, None),
+        // The message knows what was promised.
+        Readmission::Forgotten | Readmission::Later => (message.delivery, None),
     };
     if guarantee == Guarantee::AtLeastOnce {
         // Behind what is queued already, and before the dispatcher begins: to it, this has been handed out before, which
         // makes it the next attempt.
-        invocations.produce(Topic::Activations, &message).await?;
+        runs.produce(Topic::Activations, &message).await?;
         return Ok(true);
     }
     given_up.insert(id);
-    let caller = match (recorded, authenticator.of_namespace(&message.namespace).await) {
-        (Ok(_), Ok(Some(caller))) => caller,
+    let store = match (recorded, store, readmission) {
+        (Ok(_), Some(store), _) => store,
         // The namespace may no longer invoke, and nobody asks for its records.
-        (Ok(_), Ok(None)) => return Ok(true),
-        (Err(error), _) | (_, Err(error)) => {
+        (Ok(_), None, Readmission::Forgotten) => return Ok(true),
+        (Err(error), ..) => {
             tracing::error!(activation_id = %id, %error, "cannot record that an activation was interrupted");
+            return Ok(false);
+        }
+        (Ok(_), None, _) => {
+            tracing::error!(activation_id = %id, "cannot record that an activation was interrupted");
             return Ok(false);
         }
     };
     let text = "The activation was interrupted and is not run again.";
-    let response = Response::error(Status::WhiskError, text);
-    let record = fallback_record(&caller, &message.action, id, message.received, response);
-    let kept = invocations.keep(&Arc::new(record), invocations.store_policy(&caller, &message));
+    let record = record_instead(&message, Response::error(Status::WhiskError, text));
+    let kept = runs.keep(&record, store);
     if matches!(kept, Kept::Yes) {
-        invocations.records.settled(id).await;
+        runs.parts.records.settled(id).await;
     }
     Ok(!matches!(kept, Kept::Refused(_)))
 }

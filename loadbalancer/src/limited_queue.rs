@@ -1,38 +1,47 @@
-//! The dispatcher's queue: in turn by namespace, with a bound on what one namespace has at invokers.
+//! A dispatcher's queue: in turn by namespace, with a bound on what one namespace has at invokers.
 
 use std::collections::HashMap;
 
 use oxwhisk_core::name::EntityName;
-use oxwhisk_loadbalancer::FairQueue;
+
+use crate::FairQueue;
 
 /// A [`FairQueue`] that passes over a namespace with `per_namespace` entries outside (popped and not yet done).
 #[derive(Debug)]
-pub(crate) struct LimitedQueue<T> {
+pub struct LimitedQueue<T> {
     waiting: FairQueue<EntityName, T>,
     outside: HashMap<EntityName, usize>,
     per_namespace: usize,
 }
 
 impl<T> LimitedQueue<T> {
-    pub(crate) fn new(per_namespace: usize) -> Self {
+    #[must_use]
+    pub fn new(per_namespace: usize) -> Self {
         Self { waiting: FairQueue::default(), outside: HashMap::new(), per_namespace }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.len() == 0
+    }
+
     /// What the waiting entries take, as their pushers said.
-    pub(crate) fn bytes(&self) -> usize {
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         self.waiting.bytes()
     }
 
-    pub(crate) fn push(&mut self, namespace: EntityName, entry: T, bytes: usize) {
+    pub fn push(&mut self, namespace: EntityName, entry: T, bytes: usize) {
         self.waiting.push(namespace, entry, bytes);
     }
 
     /// The next entry whose namespace may have one more outside.
-    pub(crate) fn pop(&mut self) -> Option<(EntityName, T)> {
+    pub fn pop(&mut self) -> Option<(EntityName, T)> {
         let outside = |namespace: &EntityName| self.outside.get(namespace).copied().unwrap_or(0);
         let (namespace, entry) = self.waiting.pop(|namespace| outside(namespace) < self.per_namespace)?;
         *self.outside.entry(namespace.clone()).or_insert(0) += 1;
@@ -40,7 +49,7 @@ impl<T> LimitedQueue<T> {
     }
 
     /// An entry that was popped is done.
-    pub(crate) fn done(&mut self, namespace: &EntityName) {
+    pub fn done(&mut self, namespace: &EntityName) {
         if let Some(outside) = self.outside.get_mut(namespace) {
             *outside -= 1;
             if *outside == 0 {

@@ -14,21 +14,14 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
-use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::{Completion, Delivery as Guarantee, DispatchError, Kept, StorePolicy};
+use oxwhisk_loadbalancer::LimitedQueue;
 use oxwhisk_messaging::{BusError, Completer, Delivery, DeliveryId, Event, Message, Subscription, Topic};
-use oxwhisk_store::ActivationStore;
-use oxwhisk_trace::SpanKind;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Authenticator, Caller};
-use crate::entities::KnownAction;
-use crate::http::fault::Fault;
-use crate::invoke::arguments::Arguments;
-use crate::invoke::dispatch::{Origin, delivery, dispatch};
-use crate::invoke::limited_queue::LimitedQueue;
-use crate::invoke::service::{Invocations, fallback_record};
+use super::Runs;
+use crate::invoke::{Admitted, Readmission};
 
 /// Messages taken off the bus at once.
 const BATCH: usize = 256;
@@ -45,13 +38,11 @@ const RETRY_LONGEST: Duration = Duration::from_secs(5);
 
 /// Consumes one topic of invocations.
 #[derive(Debug)]
-pub(crate) struct Dispatcher {
-    pub(crate) invocations: Arc<Invocations>,
-    pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) activations: Arc<dyn ActivationStore>,
-    pub(crate) topic: Topic,
+pub(super) struct Dispatcher {
+    pub(super) runs: Arc<Runs>,
+    pub(super) topic: Topic,
     /// Those that an earlier process began and that must not run twice.
-    pub(crate) given_up: HashSet<ActivationId>,
+    pub(super) given_up: HashSet<ActivationId>,
 }
 
 struct Waiting {
@@ -63,7 +54,7 @@ struct Waiting {
 
 impl Dispatcher {
     /// Runs until `closing`; then waits for what is at invokers.
-    pub(crate) async fn run(
+    pub(super) async fn run(
         self: Arc<Self>,
         mut subscription: Box<dyn Subscription>,
         closing: CancellationToken,
@@ -144,7 +135,7 @@ impl Dispatcher {
         if asked.is_empty() {
             return HashSet::new();
         }
-        match self.activations.existing(&asked).await {
+        match self.runs.parts.activations.existing(&asked).await {
             Ok(found) => {
                 asked.iter().zip(found).filter(|(_, found)| *found).map(|((_, id), _)| *id).collect()
             }
@@ -163,142 +154,83 @@ impl Dispatcher {
         completer: Arc<dyn Completer>,
         closing: CancellationToken,
     ) {
-        let Waiting { delivery, mut message, again } = waiting;
+        let Waiting { delivery, message, again } = waiting;
         let id = message.activation_id;
-        let sent = message.traceparent.as_deref().and_then(TraceContext::parse);
-        let tracer = &self.invocations.watch.tracer;
-        let mut span = tracer.remote_child("activations process", SpanKind::Consumer, sent);
-        span.set("openwhisk.activation_id", || id.to_string());
-        message.traceparent = span.context().map(|trace| trace.to_string());
-        let slot = self.invocations.take_slot(id);
-        let Some(caller) = self.caller(&message, &closing).await else { return };
-        let slot = match (slot, &caller) {
-            (None, Some(caller)) => Some(self.invocations.throttles.readmit(caller)),
-            (slot, _) => slot,
-        };
-        let ended = match caller {
-            Some(caller) => self.run_to_end(&caller, message, again, &closing).await,
-            None => {
-                tracing::warn!(activation_id = %id, namespace = %message.namespace, "the namespace may no longer invoke");
-                Ended::Unrecorded
+        let span = self.runs.admissions.taken_up(&message);
+        let slot = self.runs.take_slot(id);
+        let ended = match self.readmit(&message, &closing).await {
+            Some(Readmission::Admitted(mut admitted)) => {
+                admitted.set_trace(span.context());
+                let slot = slot.unwrap_or_else(|| self.runs.admissions.slot(&admitted));
+                let ended = self.run_to_end(&admitted, message, again, &closing).await;
+                drop(slot);
+                ended
             }
+            Some(Readmission::Instead { record, store }) => self.keep(&record, store, &closing).await,
+            Some(Readmission::Forgotten) => Ended::Unrecorded,
+            Some(Readmission::Later) | None => return,
         };
-        drop(slot);
         match ended {
-            Ended::Recorded => self.invocations.records.settled(id).await,
+            Ended::Recorded => self.runs.parts.records.settled(id).await,
             Ended::Unrecorded => {}
             Ended::Left => return,
         }
         complete(&completer, delivery).await;
     }
 
-    /// The identity of the message's namespace, waited for while the store is away. The outer `None`: shutting down.
-    async fn caller(
-        &self,
-        message: &ActivationMessage,
-        closing: &CancellationToken,
-    ) -> Option<Option<Arc<Caller>>> {
+    /// What becomes of the message, waited for while the store is away. `None`: shutting down.
+    async fn readmit(&self, message: &ActivationMessage, closing: &CancellationToken) -> Option<Readmission> {
         let mut pause = RETRY_FIRST;
         loop {
-            match self.authenticator.of_namespace(&message.namespace).await {
-                Ok(caller) => return Some(caller),
-                Err(error) => tracing::error!(%error, "cannot look an identity up"),
+            match self.runs.admissions.readmit(message).await {
+                Readmission::Later => wait(&mut pause, closing).await?,
+                readmission => return Some(readmission),
             }
-            wait(&mut pause, closing).await?;
         }
     }
 
     async fn run_to_end(
         &self,
-        caller: &Arc<Caller>,
+        admitted: &Admitted,
         message: ActivationMessage,
         again: bool,
         closing: &CancellationToken,
     ) -> Ended {
+        let id = admitted.id();
         let mut pause = RETRY_FIRST;
-        let known = loop {
-            match self.invocations.actions.find(&message.action).await {
-                Ok(Some(known)) => break known,
-                Ok(None) => {
-                    let text = "Action could not be found or may have been deleted.";
-                    let response = Response::error(Status::ApplicationError, text);
-                    return self.record_instead(caller, &message, response, closing).await;
-                }
-                // The store is away. A document that is there and cannot be read will not get better by waiting.
-                Err(fault)
-                    if fault.status == http::StatusCode::INTERNAL_SERVER_ERROR
-                        && fault != Fault::corrupted() =>
-                {
-                    tracing::error!(action = %message.action, error = fault.message, "cannot read an action");
-                }
-                Err(_) => {
-                    let text = "Action version is not compatible and cannot be invoked.";
-                    let response = Response::error(Status::WhiskError, text);
-                    return self.record_instead(caller, &message, response, closing).await;
-                }
-            }
-            if wait(&mut pause, closing).await.is_none() {
-                return Ended::Left;
-            }
-        };
-        if let Err(violation) = known.action.limits.check(&caller.limits) {
-            let response = Response::error(Status::ApplicationError, &violation.to_string());
-            return self.record_instead(caller, &message, response, closing).await;
-        }
-        let marked = delivery(&known) == Guarantee::AtMostOnce;
-        while marked && let Err(error) = self.invocations.produce(Topic::InFlight, &message).await {
-            tracing::error!(activation_id = %message.activation_id, %error, "cannot mark an activation as started");
+        let marked = admitted.delivery() == Guarantee::AtMostOnce;
+        while marked && let Err(error) = self.runs.produce(Topic::InFlight, &message).await {
+            tracing::error!(activation_id = %id, %error, "cannot mark an activation as started");
             if wait(&mut pause, closing).await.is_none() {
                 return Ended::Left;
             }
         }
-        let id = message.activation_id;
-        let ended = self.offer(caller, &known, message, again, closing).await;
+        let ended = self.offer(admitted, message.attempt + u32::from(again), closing).await;
         if marked {
             if matches!(ended, Ended::Recorded) {
-                self.invocations.records.settled(id).await;
+                self.runs.parts.records.settled(id).await;
             }
-            self.invocations.complete_note(id).await;
+            self.runs.complete_note(id).await;
         }
         ended
     }
 
     /// Offers it to the invokers until one takes it.
-    async fn offer(
-        &self,
-        caller: &Arc<Caller>,
-        known: &KnownAction,
-        message: ActivationMessage,
-        again: bool,
-        closing: &CancellationToken,
-    ) -> Ended {
-        let arguments = Arguments {
-            merged: Arc::from(message.arguments.clone()),
-            init: message.init_arguments.clone(),
-            locked: message.locked_arguments.clone(),
-        };
-        let ciphers = &self.invocations.ciphers;
-        let store = self.invocations.store_policy(caller, &message);
+    async fn offer(&self, admitted: &Admitted, attempt: u32, closing: &CancellationToken) -> Ended {
+        let (id, store) = (admitted.id(), admitted.store());
         let mut pause = RETRY_FIRST;
         loop {
-            let origin = Origin {
-                transaction: message.transaction.clone(),
-                received: message.received,
-                attempt: message.attempt + u32::from(again),
-                store,
-                trace: message.traceparent.as_deref().and_then(TraceContext::parse),
-            };
-            let dispatch = match dispatch(caller, known, &arguments, ciphers, message.activation_id, origin) {
+            let dispatch = match self.runs.admissions.dispatch(admitted, attempt) {
                 Ok(dispatch) => dispatch,
                 Err(error) => {
-                    tracing::error!(activation_id = %message.activation_id, %error, "cannot dispatch an activation");
-                    let response = Response::error(Status::WhiskError, &error.to_string());
-                    return self.record_instead(caller, &message, response, closing).await;
+                    tracing::error!(activation_id = %id, %error, "cannot dispatch an activation");
+                    let record = admitted.record(Response::error(Status::WhiskError, &error.to_string()));
+                    return self.keep(&record, store, closing).await;
                 }
             };
-            match self.invocations.run(dispatch).await {
+            match self.runs.run(dispatch).await {
                 // Its queue survives the shutdown, so it runs again at the next start. One that must not keeps its record.
-                Ok(Completion { cut_off: true, .. }) if delivery(known) == Guarantee::AtLeastOnce => {
+                Ok(Completion { cut_off: true, .. }) if admitted.delivery() == Guarantee::AtLeastOnce => {
                     return Ended::Left;
                 }
                 Ok(Completion { activation, cut_off: true, .. }) => {
@@ -312,26 +244,12 @@ impl Dispatcher {
                     };
                 }
                 Err(DispatchError::Draining) => return Ended::Left,
-                Err(error) => {
-                    tracing::info!(activation_id = %message.activation_id, %error, "an activation waits")
-                }
+                Err(error) => tracing::info!(activation_id = %id, %error, "an activation waits"),
             }
             if wait(&mut pause, closing).await.is_none() {
                 return Ended::Left;
             }
         }
-    }
-
-    async fn record_instead(
-        &self,
-        caller: &Caller,
-        message: &ActivationMessage,
-        response: Response,
-        closing: &CancellationToken,
-    ) -> Ended {
-        let record =
-            fallback_record(caller, &message.action, message.activation_id, message.received, response);
-        self.keep(&Arc::new(record), self.invocations.store_policy(caller, message), closing).await
     }
 
     async fn keep(
@@ -340,7 +258,7 @@ impl Dispatcher {
         policy: StorePolicy,
         closing: &CancellationToken,
     ) -> Ended {
-        match self.invocations.keep(record, policy) {
+        match self.runs.keep(record, policy) {
             Kept::Yes => Ended::Recorded,
             Kept::Unwanted => Ended::Unrecorded,
             Kept::Refused(_) => self.hand_over(record, closing).await,
@@ -350,7 +268,7 @@ impl Dispatcher {
     /// A record that was not taken is owed all the same: without it the message stays on the bus.
     async fn hand_over(&self, record: &Arc<Activation>, closing: &CancellationToken) -> Ended {
         tokio::select! {
-            () = self.invocations.hand_over(record) => Ended::Recorded,
+            () = self.runs.hand_over(record) => Ended::Recorded,
             () = closing.cancelled() => Ended::Left,
         }
     }
@@ -365,7 +283,7 @@ impl Dispatcher {
         );
         let letter =
             Message::new(delivered.key.clone(), delivered.payload.clone()).with_attempt(delivered.attempt);
-        match self.invocations.bus.produce(Topic::DeadLetters, letter).await {
+        match self.runs.parts.bus.produce(Topic::DeadLetters, letter).await {
             Ok(()) => complete(completer, delivered.id).await,
             Err(error) => tracing::error!(key = delivered.key, %error, "cannot keep a dead letter"),
         }

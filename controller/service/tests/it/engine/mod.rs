@@ -1,0 +1,7 @@
+//! The engine of a cluster: several controllers, lanes in memory, invokers behind real gRPC.
+
+mod blocking;
+mod cluster;
+mod invoker;
+mod queue;
+mod telemetry;
