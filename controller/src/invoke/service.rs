@@ -23,16 +23,22 @@ impl Invocations {
     /// activation ends.
     pub(crate) async fn invoke(&self, invocation: Invocation, slot: InFlight) -> Result<Reply, Fault> {
         let (wait, result_only) = (invocation.wait, invocation.result_only);
+        let transaction = invocation.transaction.clone();
         let mut admitted = self.admissions.admit(invocation).await?;
         let id = admitted.id();
         let Some(wait) = wait else {
             let mut span = self.admissions.watch.sending(&admitted);
             admitted.set_trace(span.context());
-            let queued = self.engine.submit(admitted, slot).await;
-            return queued.map(|()| outcome::accepted(id)).map_err(|error| {
-                span.fail(|| error.to_string());
-                bus_fault(&error)
-            });
+            let Err(error) = self.engine.submit(admitted, slot).await else {
+                return Ok(outcome::accepted(id));
+            };
+            span.fail(|| error.to_string());
+            let fault = bus_fault(&error);
+            return match error {
+                // It may be there, and run: whoever looks for it needs its id.
+                BusError::TimedOut { .. } => Ok(Reply::fault(&fault, &transaction).with_activation(id)),
+                _ => Err(fault),
+            };
         };
         if let Some(response) = self.admissions.violation(&admitted) {
             let record = admitted.record(response);

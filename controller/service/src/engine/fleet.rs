@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use oxwhisk_core::heartbeat::{Heartbeat, InvokerHeartbeat};
 use oxwhisk_core::id::InvokerId;
-use oxwhisk_dispatch::{Event, Said};
+use oxwhisk_dispatch::{Event, Refusal, Said};
 use oxwhisk_grpc::{Expected, Identity, Role};
 use oxwhisk_invoker_remote::client::{Conversation, Heard, Listener, Room, Welcome};
-use oxwhisk_loadbalancer::fleet::{self, FleetEffect, Kinds, Report};
+use oxwhisk_loadbalancer::fleet::{self, FleetEffect, Kinds, Outcome, Report};
 use oxwhisk_messaging::{BusError, Channel, Heard as Published};
 
 use super::Core;
@@ -138,10 +138,18 @@ impl Core {
             }
             Heard::NotRun { said, text, memory, free } => {
                 tracing::debug!(%invoker, text, memory, free, "an invoker did not run an activation");
-                if let Said::Refused { id, .. } = said
-                    && let Some(live) = state.live.get_mut(&id)
-                {
-                    live.returned = Some(Returned { invoker, free });
+                if let Said::Refused { id, why } = said {
+                    if let Some(live) = state.live.get_mut(&id) {
+                        live.returned = Some(Returned { invoker, free });
+                    } else if let Some(of) = state.tests.remove(&id) {
+                        // Full is well: it runs others' work. Its room is known by its reports.
+                        let outcome = match why {
+                            Refusal::NoRoom | Refusal::Full => Outcome::Success,
+                            Refusal::Malformed | Refusal::Draining => Outcome::SystemError,
+                        };
+                        let effects = state.balancer.tested(of, outcome, now);
+                        self.balance(&mut state, effects, &mut due);
+                    }
                 }
                 due.push_back(Event::Said { invoker, said });
             }

@@ -88,8 +88,15 @@ impl Core {
         }
     }
 
+    /// What there is room for; whoever makes some more tells.
     fn wanted_now(&self) -> Wanted {
-        let state = self.state();
+        let mut state = self.state();
+        let wanted = self.wanted_in(&state);
+        state.told = wanted;
+        wanted
+    }
+
+    pub(super) fn wanted_in(&self, state: &State) -> Wanted {
         let (most, bytes) = (self.config.read_ahead, self.config.read_ahead_bytes);
         Wanted {
             activations: !state.draining && state.read < most && state.read_bytes < bytes,

@@ -14,7 +14,7 @@ use oxwhisk_invoker_remote::client::{Conversation, Outgoing};
 use oxwhisk_loadbalancer::balancer::Balancer;
 use oxwhisk_loadbalancer::fleet::Kinds;
 use oxwhisk_loadbalancer::{LimitedQueue, Placement};
-use oxwhisk_messaging::Barrier;
+use oxwhisk_messaging::{Barrier, Wanted};
 
 use super::EngineConfig;
 use super::live::Live;
@@ -69,6 +69,8 @@ pub(super) struct State {
     /// Test actions that run, and where.
     pub(super) tests: HashMap<ActivationId, InvokerId>,
     pub(super) draining: bool,
+    /// What the consumer of lanes was told last that there is room for.
+    pub(super) told: Wanted,
     /// What the balancer said in passing, to be done when the step is.
     pub(super) after_balance: Vec<oxwhisk_loadbalancer::balancer::Effect<ActivationId>>,
     /// What the timekeeper waits for.
@@ -97,6 +99,7 @@ impl State {
             owned: Vec::new(),
             tests: HashMap::new(),
             draining: false,
+            told: Wanted::default(),
             after_balance: Vec::new(),
             armed: None,
         }
