@@ -307,7 +307,7 @@ pub(super) mod tests {
     pub(crate) fn message(namespace: &str) -> ActivationMessage {
         let id = ActivationId::generate();
         let json = format!(
-            r#"{{"transaction":"t","activationId":"{id}","action":"{namespace}/a","subject":"s",
+            r#"{{"transaction":"t","activationId":"{id}","action":{{"path":"{namespace}","name":"a"}},"subject":"s",
             "namespace":"{namespace}","namespaceUuid":"u","arguments":{{"n": 1.50}},"received":1,"attempt":1}}"#
         );
         serde_json::from_str(&json).unwrap()
