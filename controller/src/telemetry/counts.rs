@@ -26,7 +26,7 @@ pub(crate) struct Counts {
     pub(crate) outlived: Counter,
     concurrent: Counter,
     timed: Counter,
-    /// Activations at invokers.
+    /// Activations at invokers, or waiting for one.
     pub(crate) dispatched: Gauge,
     /// Dispatches that no invoker took.
     pub(crate) refused: Counter,
@@ -109,7 +109,7 @@ impl Source for Counts {
             (&[("limit", "timed")][..], self.timed.get()),
         ];
         page.counters("oxwhisk_controller_throttled", "Invocations refused by a limit.", limits)?;
-        let help = "Activations at invokers.";
+        let help = "Activations at invokers, or waiting for one.";
         page.gauge("oxwhisk_controller_activations_dispatched", help, self.dispatched.get())?;
         let help = "Dispatches that no invoker took.";
         page.counter("oxwhisk_controller_dispatches_refused", help, self.refused.get())

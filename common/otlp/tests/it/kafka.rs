@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use oxwhisk_kafka::config::TopicSettings;
 use oxwhisk_kafka::{KafkaBus, KafkaConfig, Role};
-use oxwhisk_messaging::Bus;
+use oxwhisk_messaging::LaneBus;
 use tokio_util::sync::CancellationToken;
 
 use crate::platform::DEADLINE;
 
 /// `None`, and said so, where the environment names none.
 #[expect(clippy::print_stdout, reason = "shown with the test that is skipped")]
-pub(crate) async fn bus(test: &str) -> Option<Arc<dyn Bus>> {
+pub(crate) async fn bus(test: &str) -> Option<Arc<dyn LaneBus>> {
     let Ok(hosts) = std::env::var("OXWHISK_TEST_KAFKA") else {
         let why = std::env::var("OXWHISK_NO_KAFKA")
             .unwrap_or_else(|_| "run through scripts/with-services.sh kafka -- ...".to_owned());

@@ -1,5 +1,6 @@
 //! One trace from the HTTP request to `/run` and back, as a collector sees it.
 
+mod cluster;
 mod container;
 mod kafka;
 mod platform;
@@ -10,7 +11,7 @@ use oxwhisk_trace::{SampleRate, SpanKind};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use platform::Platform;
+use platform::{Platform, Way};
 use receiver::{Receiver, Seen};
 
 /// A client's own span.
@@ -38,7 +39,7 @@ fn assert_chain(seen: &Seen, names: &[&str]) {
 #[tokio::test]
 async fn a_blocking_call_is_one_trace() {
     let receiver = Receiver::start().await;
-    let platform = Platform::start(&receiver, platform::memory_bus()).await;
+    let platform = Platform::start(&receiver, Way::one_process()).await;
     let (status, _) = platform.invoke("hello?blocking=true", Some(&traceparent())).await;
     assert_eq!(status, 200);
     let seen = receiver.until(|seen| seen.has(REQUEST)).await;
@@ -72,7 +73,14 @@ async fn a_non_blocking_call(receiver: &Receiver, platform: Platform) {
 #[tokio::test]
 async fn a_non_blocking_call_is_one_trace() {
     let receiver = Receiver::start().await;
-    let platform = Platform::start(&receiver, platform::memory_bus()).await;
+    let platform = Platform::start(&receiver, Way::one_process()).await;
+    a_non_blocking_call(&receiver, platform).await;
+}
+
+#[tokio::test]
+async fn a_trace_goes_through_a_cluster() {
+    let receiver = Receiver::start().await;
+    let platform = Platform::start(&receiver, Way::cluster()).await;
     a_non_blocking_call(&receiver, platform).await;
 }
 
@@ -80,14 +88,14 @@ async fn a_non_blocking_call_is_one_trace() {
 async fn a_trace_goes_through_kafka() {
     let Some(bus) = kafka::bus("a_trace_goes_through_kafka").await else { return };
     let receiver = Receiver::start().await;
-    let platform = Platform::start(&receiver, bus).await;
+    let platform = Platform::start(&receiver, Way::Cluster(bus)).await;
     a_non_blocking_call(&receiver, platform).await;
 }
 
 #[tokio::test]
 async fn a_failure_is_told_in_its_spans() {
     let receiver = Receiver::start().await;
-    let platform = Platform::start(&receiver, platform::memory_bus()).await;
+    let platform = Platform::start(&receiver, Way::one_process()).await;
     let (status, _) = platform.invoke("dies?blocking=true", Some(&traceparent())).await;
     assert_eq!(status, 502);
     let seen = receiver.until(|seen| seen.has(REQUEST)).await;
@@ -100,7 +108,7 @@ async fn a_failure_is_told_in_its_spans() {
 #[tokio::test]
 async fn a_client_that_does_not_want_its_trace_recorded_still_has_it() {
     let receiver = Receiver::start().await;
-    let platform = Platform::start(&receiver, platform::memory_bus()).await;
+    let platform = Platform::start(&receiver, Way::one_process()).await;
     let unsampled = traceparent().replace("-01", "-00");
     let (status, _) = platform.invoke("hello?blocking=true", Some(&unsampled)).await;
     assert_eq!(status, 200);
