@@ -2,10 +2,10 @@
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help run build demo test images bench advisories clean
+.PHONY: help run build demo test images bench cluster cluster-down advisories clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "make run ARGS='--port 8080 --clean' passes flags on; make run ARGS=--help lists them."
 
@@ -32,6 +32,16 @@ bench: build ## measure (ARGS=flags of the load generator)
 	@scripts/needs.sh bench
 	cargo build --release --locked -p oxwhisk-runtime-native --bin actionloop-echo
 	cargo run --release --locked -p oxwhisk-bench -- $(ARGS)
+
+cluster: ## two controllers and three invokers on this machine, without Docker, with all they need
+	@scripts/needs.sh cluster
+	cargo build --release --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
+		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
+	@scripts/cluster.sh up
+
+cluster-down: ## stop it and remove everything it made
+	@scripts/cluster.sh down
 
 advisories: ## known vulnerabilities of dependencies (needs cargo-deny and the network)
 	cargo deny --locked check advisories

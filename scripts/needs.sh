@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes sure that a make target has what it needs: `needs.sh run|demo|test|bench`.
+# Makes sure that a make target has what it needs: `needs.sh run|demo|test|bench|cluster`.
 #
 # As root on Debian, missing packages are installed. Anyone else gets the exact command to run. What `test` can do
 # without is only named: the tests that need it say `skipped: why` themselves.
 set -eu
 
-target=${1:?usage: needs.sh run|demo|test|bench}
+target=${1:?usage: needs.sh run|demo|test|bench|cluster}
 
 # command, Debian package, what it is for
 always='cc build-essential compiling'
@@ -14,9 +14,9 @@ client='make make the Kafka client
 pkg-config pkg-config the Kafka client
 /usr/include/openssl/ssl.h libssl-dev the Kafka client
 /usr/include/zlib.h zlib1g-dev the Kafka client'
-services='java openjdk-17-jre-headless the Kafka that tests use
-mvn maven the Kafka that tests use
-openssl openssl the Kafka that tests use'
+services='java openjdk-17-jre-headless the Kafka of tests and clusters
+mvn maven the Kafka of tests and clusters
+openssl openssl the Kafka of tests and clusters'
 runtimes='node nodejs Node.js actions
 python3 python3 Python actions'
 network='nft nftables the network of actions
@@ -24,6 +24,10 @@ ip iproute2 the network of actions'
 docker='dockerd docker.io the Docker factory
 mmdebstrap mmdebstrap the images that the Docker factory runs
 ip iproute2 the network of the Docker factory'
+around='nginx nginx-light the edge of a cluster
+redis-server redis-server the caches of a cluster
+npm npm the CouchDB of a cluster
+curl curl waiting for a cluster'
 rootless='pasta passt the network of actions without root
 newuidmap uidmap sandboxes without root'
 
@@ -32,6 +36,12 @@ run) required="$always
 $runtimes
 $network" optional= ;;
 demo) required='curl curl talking to the server' optional= ;;
+cluster) required="$always
+$client
+$runtimes
+$network
+$services
+$around" optional= ;;
 bench) required='nginx nginx-light the floor that calls are compared with' optional= ;;
 test) required="$always
 $client" optional="$runtimes

@@ -44,8 +44,9 @@ else
     skip python-runtime 'no python3 on PATH'
 fi
 
-for script in scripts/*.sh scripts/services/*.sh; do step "syntax-of-$(basename "$script")" sh -n "$script"; done
-if has shellcheck; then step shellcheck shellcheck scripts/*.sh scripts/services/*.sh .ci/run; else skip shellcheck 'it is not installed'; fi
+step compose scripts/compose.sh
+for script in scripts/*.sh scripts/*/*.sh; do step "syntax-of-$(basename "$script")" sh -n "$script"; done
+if has shellcheck; then step shellcheck shellcheck scripts/*.sh scripts/*/*.sh .ci/run; else skip shellcheck 'it is not installed'; fi
 
 # Advisories are left to `make advisories`: a test must not turn red because a day has passed.
 if has cargo-deny; then

@@ -47,8 +47,8 @@ impl Authenticator {
             subjects,
             limits: config.limits.clone(),
             defaults: config.namespace_defaults.clone(),
-            by_header: ExpiringCache::new(CACHED_IDENTITIES, ttl),
-            by_namespace: ExpiringCache::new(CACHED_IDENTITIES, ttl),
+            by_header: ExpiringCache::new(CACHED_IDENTITIES, ttl, config.sharing.clone()),
+            by_namespace: ExpiringCache::new(CACHED_IDENTITIES, ttl, config.sharing.clone()),
         }
     }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::StoreLevel;
 use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
 use oxwhisk_invoker_api::StorePolicy;
 
 use crate::entities::ParameterCiphers;
+use crate::sharing::Sharing;
 use crate::telemetry::Telemetry;
 
 #[derive(Clone, Debug)]
@@ -30,6 +32,10 @@ pub struct ControllerConfig {
     /// The header of a transaction's id, in requests and answers.
     pub transaction_header: TransactionHeader,
     pub telemetry: Telemetry,
+    /// What actions promise that say nothing themselves.
+    pub delivery: Delivery,
+    /// Whether other controllers change the same entities.
+    pub sharing: Sharing,
 }
 
 /// Which activation records are kept.
@@ -141,6 +147,8 @@ impl ControllerConfig {
             features: FeatureFlags::default(),
             transaction_header: TransactionHeader::default(),
             telemetry: Telemetry::default(),
+            delivery: Delivery::default(),
+            sharing: Sharing::alone(),
         }
     }
 }

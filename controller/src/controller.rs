@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use oxwhisk_core::id::TransactionId;
+use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::DetachOnDrop;
 use oxwhisk_messaging::{Bus, BusError, Topic};
@@ -253,6 +254,11 @@ impl Controller {
     /// Forgets cached identities: subjects, keys or limits were changed.
     pub fn invalidate_identities(&self) {
         self.authenticator.invalidate();
+    }
+
+    /// Forgets one cached entity.
+    pub fn invalidate_entity(&self, id: &FullyQualifiedName) {
+        self.actions.invalidate(id);
     }
 
     /// Forgets cached entities.

@@ -18,6 +18,7 @@ mod controller;
 mod entities;
 mod http;
 mod invoke;
+mod sharing;
 mod telemetry;
 mod throttle;
 
@@ -29,5 +30,6 @@ pub use invoke::{
     Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotAdmittable, NotOpened,
     Readmission, RecentBounds, RecordForm, Records, RecordsElsewhere, RecordsHere, Refused, record_instead,
 };
+pub use sharing::{Announcer, Sharing};
 pub use telemetry::{Dispatching, Telemetry};
 pub use throttle::{Admission, InFlight, LocalThrottles, NotAdmitted, Throttles};

@@ -12,6 +12,9 @@ use crate::users::{Roster, Special, User};
 
 /// URL of a running server to test instead of a local process.
 pub const API_VARIABLE: &str = "OXWHISK_E2E_API";
+/// URL where the same server is reached without a proxy between, for tests of single bytes; that of [`API_VARIABLE`] by
+/// default.
+pub const WIRE_API_VARIABLE: &str = "OXWHISK_E2E_WIRE_API";
 /// File with the users of that server, as `oxwhisk-e2e-users` prints it.
 pub const USERS_VARIABLE: &str = "OXWHISK_E2E_USERS";
 
@@ -19,6 +22,7 @@ pub const USERS_VARIABLE: &str = "OXWHISK_E2E_USERS";
 #[derive(Debug)]
 struct Target {
     api: Api,
+    wire_api: Api,
     roster: Roster,
     logs: Option<Logs>,
     // Kept for its process; statics are not dropped, the reaper ends it.
@@ -62,6 +66,18 @@ pub fn api() -> &'static Api {
     &target().api
 }
 
+/// The same API without anything between that would change a byte.
+#[track_caller]
+pub fn wire_api() -> &'static Api {
+    &target().wire_api
+}
+
+/// As [`tenant`], for requests to [`wire_api`].
+#[track_caller]
+pub fn wire_tenant() -> Tenant {
+    tenant().at(wire_api().clone())
+}
+
 /// A server of the test's own; `None`, and a line that says so, when the tests run against a remote one.
 #[track_caller]
 pub fn own_server(test: &str, options: &ServerOptions) -> Option<Server> {
@@ -90,6 +106,7 @@ fn local() -> Result<Target, String> {
     let server = Server::try_start(&ServerOptions::default())?;
     Ok(Target {
         api: server.api().clone(),
+        wire_api: server.api().clone(),
         roster: server.roster().clone(),
         logs: Some(server.logs().clone()),
         _server: Some(server),
@@ -101,5 +118,10 @@ fn remote() -> Result<Target, String> {
     let file = variable(USERS_VARIABLE)?;
     let text = std::fs::read_to_string(&file).map_err(|e| format!("{USERS_VARIABLE} '{file}': {e}"))?;
     let roster = Roster::from_json(&text).map_err(|e| format!("{USERS_VARIABLE} '{file}': {e}"))?;
-    Ok(Target { api: Api::from_url(&variable(API_VARIABLE)?)?, roster, logs: None, _server: None })
+    let api = Api::from_url(&variable(API_VARIABLE)?)?;
+    let wire_api = match std::env::var(WIRE_API_VARIABLE) {
+        Ok(url) => Api::from_url(&url)?,
+        Err(_) => api.clone(),
+    };
+    Ok(Target { api, wire_api, roster, logs: None, _server: None })
 }

@@ -22,6 +22,11 @@ impl Tenant {
         Self { api, user, logs }
     }
 
+    /// The same namespace where the same server is reached at another address.
+    pub fn at(self, api: Api) -> Self {
+        Self { api, user: self.user.clone(), logs: self.logs.clone() }
+    }
+
     /// Where the API is.
     pub fn api(&self) -> &Api {
         &self.api

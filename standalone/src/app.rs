@@ -14,10 +14,11 @@ use oxwhisk_invoker::Invoker;
 use oxwhisk_messaging::Bus;
 use oxwhisk_sandbox::SandboxFactory;
 use oxwhisk_service::{Readiness, Shutdown, StopSignals, Telemetry, signals};
+use oxwhisk_settings::{Exit, Refusal, ready_file};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{self, Exit, Refusal, Start};
+use crate::cli::{self, Start};
 use crate::config::{self, StandaloneConfig};
 
 /// Everything that runs.
@@ -33,13 +34,6 @@ struct App {
     /// Ends the admin API, which goes on while the rest is drained.
     admin_stop: CancellationToken,
     readiness: Readiness,
-}
-
-/// Threads that serve. The containers and their work need the processor, too: half of it, and at least one thread.
-#[must_use]
-pub fn worker_threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    cores.div_ceil(2).max(1)
 }
 
 /// Runs the server until it is told to stop, and drains it.
@@ -106,7 +100,7 @@ fn announce(config: &StandaloneConfig, api: &str) -> Result<(), Refusal> {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(cli::banner(api, config).as_bytes()).and_then(|()| stdout.flush());
     if let Some(path) = &config.ready_file {
-        cli::write_ready_file(path, api, std::process::id()).map_err(|error| {
+        ready_file::write(path, api, std::process::id()).map_err(|error| {
             Refusal::new(Exit::CannotCreate, format!("cannot write '{}': {error}", path.display()))
         })?;
     }

@@ -1,11 +1,8 @@
 //! All of Oxwhisk in one process.
 //!
 //! [`cli`] and [`config`] read what is wanted; [`app`] puts the services together on SQLite, the embedded bus and the
-//! process sandbox; [`runtimes`] holds the servers that run inside the sandboxes.
+//! process sandbox.
 
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod manifest;
-mod open_files;
-pub mod runtimes;

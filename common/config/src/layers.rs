@@ -30,6 +30,8 @@ pub(crate) enum RawValue {
 #[derive(Debug, Default)]
 pub struct Layers {
     open_tables: &'static [&'static str],
+    /// Of this service alone.
+    variables: &'static [(&'static str, &'static str)],
     entries: BTreeMap<String, Entry>,
     faults: Vec<Fault>,
     warnings: Vec<String>,
@@ -41,6 +43,13 @@ impl Layers {
     #[must_use]
     pub fn new(open_tables: &'static [&'static str]) -> Self {
         Self { open_tables, ..Self::default() }
+    }
+
+    /// Flat variables and the keys they set, beside those that every service has: names such as `PORT` are for services
+    /// in containers of their own only.
+    #[must_use]
+    pub fn with_variables(self, variables: &'static [(&'static str, &'static str)]) -> Self {
+        Self { variables, ..self }
     }
 
     /// Adds a file; its extension tells the format: `.toml`, `.yaml`, `.yml` or `.json`.
@@ -108,7 +117,8 @@ impl Layers {
     }
 
     fn key_of_variable(&mut self, name: &str) -> Option<String> {
-        if let Some(key) = openwhisk::key_of_legacy(name) {
+        let own = self.variables.iter().find(|(variable, _)| *variable == name).map(|(_, key)| *key);
+        if let Some(key) = own.or_else(|| openwhisk::key_of_legacy(name)) {
             return Some(key.to_owned());
         }
         if openwhisk::LEGACY_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {

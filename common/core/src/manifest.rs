@@ -61,7 +61,7 @@ pub struct ReactivePrewarm {
 }
 
 /// All kinds, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     families: BTreeMap<String, Vec<RuntimeKind>>,
     blackboxes: Vec<ImageName>,

@@ -64,6 +64,15 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// lanes, which it hands out together.
     async fn subscribe(&self, topic: Topic) -> Result<Box<dyn Subscription>, BusError>;
 
+    /// Parts of a topic, which subscriptions of several processes share; 1 where there are no parts.
+    ///
+    /// # Errors
+    /// When the bus is away, or closed.
+    async fn partitions(&self, topic: Topic) -> Result<u32, BusError> {
+        let _ = topic;
+        Ok(1)
+    }
+
     /// Messages produced and not completed, in all partitions. Completions that are written behind may still be counted
     /// for a moment; on Kafka it is records that are counted, of which a large message has several and a withdrawal one.
     async fn depth(&self, topic: Topic) -> Result<u64, BusError>;

@@ -6,7 +6,7 @@ mod reading;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use oxwhisk_messaging::{Delivery, Message, Topic};
+use oxwhisk_messaging::{Delivery, Message};
 use oxwhisk_proto::admin::refusal;
 use oxwhisk_proto::admin::v1::dead_letters_server::DeadLetters;
 use oxwhisk_proto::admin::v1::{self, Reason};
@@ -116,7 +116,7 @@ impl Service {
                     // Queued before it is taken away: dying in between, it is there twice and not lost.
                     let route = letter::summary(&delivery).namespace;
                     let message = Message::new(delivery.key.clone(), message).with_route(route);
-                    self.parts.bus.produce(Topic::Activations, message).await.map_err(of_bus)?;
+                    self.parts.redrive.redrive(&delivery, message).await.map_err(of_bus)?;
                 }
                 reading.complete(delivery.id).await.map_err(of_bus)?;
                 tracing::info!(activation_id = delivery.key, ?fate, "a dead letter was seen to");

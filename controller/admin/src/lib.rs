@@ -26,7 +26,7 @@ use oxwhisk_proto::admin::v1::limits_server::LimitsServer;
 use oxwhisk_proto::admin::v1::subjects_server::SubjectsServer;
 use oxwhisk_proto::admin::v1::system_server::SystemServer;
 
-pub use parts::{Caches, Contents, InvokerDirectory, InvokerStatus, Parts};
+pub use parts::{Caches, Contents, InvokerDirectory, InvokerStatus, Parts, Redrive};
 
 /// Bytes of the largest request: a thousand activation ids and more.
 const MAX_REQUEST: usize = 256 << 10;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oxwhisk_core::id::InvokerId;
-use oxwhisk_messaging::Bus;
+use oxwhisk_messaging::{Bus, BusError, Delivery, Message, Topic};
 use oxwhisk_store::{DatabaseContents, SubjectStore};
 
 use crate::edits::Edits;
@@ -65,6 +65,27 @@ pub trait InvokerDirectory: fmt::Debug + Send + Sync + 'static {
     async fn drained(&self, id: InvokerId, limit: Duration) -> Option<u64>;
 }
 
+/// Queues again what had failed on every attempt.
+#[async_trait]
+pub trait Redrive: fmt::Debug + Send + Sync + 'static {
+    /// Returns when `message` is durable on `activations`. `letter` is as it lies among the dead letters.
+    ///
+    /// # Errors
+    /// When the bus did not say that it has it.
+    async fn redrive(&self, letter: &Delivery, message: Message) -> Result<(), BusError>;
+}
+
+/// [`Redrive`] on a bus where it does not matter where among the others a message lies.
+#[derive(Debug)]
+struct ByRoute(Arc<dyn Bus>);
+
+#[async_trait]
+impl Redrive for ByRoute {
+    async fn redrive(&self, _letter: &Delivery, message: Message) -> Result<(), BusError> {
+        self.0.produce(Topic::Activations, message).await
+    }
+}
+
 /// The databases, row by row.
 #[derive(Clone, Debug)]
 pub struct Contents {
@@ -81,6 +102,7 @@ pub struct Parts {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) invokers: Arc<dyn InvokerDirectory>,
     pub(crate) caches: Arc<dyn Caches>,
+    pub(crate) redrive: Arc<dyn Redrive>,
     pub(crate) edits: Edits,
     /// The configuration in force as TOML, without secrets.
     pub(crate) config: String,
@@ -97,6 +119,13 @@ impl Parts {
         caches: Arc<dyn Caches>,
         config: String,
     ) -> Self {
-        Self { subjects, contents, bus, invokers, caches, edits: Edits::default(), config }
+        let redrive = Arc::new(ByRoute(Arc::clone(&bus)));
+        Self { subjects, contents, bus, invokers, caches, redrive, edits: Edits::default(), config }
+    }
+
+    /// Has dead letters queued again by `redrive`.
+    #[must_use]
+    pub fn with_redrive(self, redrive: Arc<dyn Redrive>) -> Self {
+        Self { redrive, ..self }
     }
 }

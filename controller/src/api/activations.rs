@@ -43,7 +43,7 @@ pub(crate) async fn list(
         let text = "The parameter 'docs' is not permitted with 'count'.";
         return Err(Fault::terminate(StatusCode::BAD_REQUEST, text));
     }
-    controller.backends.records.caught_up().await;
+    controller.backends.records.caught_up(namespace).await;
     let store = &controller.backends.activations;
     if page.count {
         return Ok(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::{Action, ActionPut, NewActionDefaults, PutError};
 use oxwhisk_core::exec::{Code, Exec};
 use oxwhisk_core::id::Revision;
@@ -18,6 +19,7 @@ use crate::config::ControllerConfig;
 use crate::entities::code::StoredCode;
 use crate::entities::encryption::ParameterCiphers;
 use crate::http::fault::Fault;
+use crate::sharing::Sharing;
 
 /// One revision of an action, ready to be invoked. Large code stays in its store.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct KnownAction {
     pub(crate) revision: Revision,
     pub(crate) action: Action,
     pub(crate) descriptor: Arc<ActionDescriptor>,
+    /// What the deployment promises where the action says nothing.
+    pub(crate) delivery: Delivery,
 }
 
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub(crate) struct Actions {
     ciphers: ParameterCiphers,
     withhold_api_key: bool,
     cache: ExpiringCache<FullyQualifiedName, Arc<KnownAction>>,
+    sharing: Sharing,
+    delivery: Delivery,
 }
 
 /// Actions known at once; each takes some kilobytes, since code up to 16 KiB is with it.
@@ -50,13 +56,20 @@ impl Actions {
             limits: config.limits.clone(),
             ciphers: config.parameters.clone(),
             withhold_api_key: config.features.require_api_key_annotation,
-            cache: ExpiringCache::new(CACHED_ACTIONS, config.cache_ttl),
+            cache: ExpiringCache::new(CACHED_ACTIONS, config.cache_ttl, config.sharing.clone()),
+            sharing: config.sharing.clone(),
+            delivery: config.delivery,
         }
     }
 
     /// Forgets all it knows.
     pub(crate) fn invalidate_all(&self) {
         self.cache.clear();
+    }
+
+    /// Forgets one action.
+    pub(crate) fn invalidate(&self, id: &FullyQualifiedName) {
+        self.cache.invalidate(id);
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -75,8 +88,14 @@ impl Actions {
             return Ok(Some(known));
         }
         let token = self.cache.begin_read();
-        let Some(stored) = self.store.get(id).await.map_err(store_fault)? else { return Ok(None) };
-        let known = Arc::new(self.known(stored)?);
+        let Some(stored) = self.store.get(id).await.map_err(store_fault)? else {
+            self.cache.forget(id);
+            return Ok(None);
+        };
+        let known = match self.cache.last_known(id) {
+            Some(known) if known.revision == stored.revision => known,
+            _ => Arc::new(self.known(stored)?),
+        };
         self.cache.finish_read(token, id.clone(), Arc::clone(&known));
         Ok(Some(known))
     }
@@ -133,7 +152,7 @@ impl Actions {
             body: action.to_document(),
         };
         let written = self.store.put(document, replaced.as_ref().map(|known| &known.revision)).await;
-        self.cache.invalidate(&id);
+        self.changed(&id);
         written.map_err(store_fault)?;
         if replaces_code {
             self.code.prune(&action, replaced.as_ref().map(|known| &known.action)).await;
@@ -165,9 +184,15 @@ impl Actions {
         let known = self.known(stored)?;
         let answer = self.inline(&known.action).await?;
         let deleted = self.store.delete(id, &known.revision).await;
-        self.cache.invalidate(id);
+        self.changed(id);
         deleted.map_err(store_fault)?;
         Ok(answer)
+    }
+
+    /// Told whether or not the store has said that it was done: it may have been.
+    fn changed(&self, id: &FullyQualifiedName) {
+        self.cache.invalidate(id);
+        self.sharing.announce(id);
     }
 
     async fn inline(&self, action: &Action) -> Result<Action, Fault> {
@@ -187,7 +212,7 @@ impl Actions {
             Fault::corrupted()
         })?;
         let descriptor = Arc::new(self.describe(&action, &stored.revision)?);
-        Ok(KnownAction { revision: stored.revision, action, descriptor })
+        Ok(KnownAction { revision: stored.revision, action, descriptor, delivery: self.delivery })
     }
 
     fn describe(&self, action: &Action, revision: &Revision) -> Result<ActionDescriptor, Fault> {

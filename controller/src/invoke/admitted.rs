@@ -153,11 +153,12 @@ impl Admitted {
     }
 }
 
-/// What the action's author asked for with the annotation `delivery`.
+/// What the action's author asked for with the annotation `delivery`, else what the deployment says.
 pub(crate) fn delivery(known: &KnownAction) -> Delivery {
     match known.action.annotations.string("delivery").as_deref() {
         Some("at-most-once") => Delivery::AtMostOnce,
-        _ => Delivery::AtLeastOnce,
+        Some("at-least-once") => Delivery::AtLeastOnce,
+        _ => known.delivery,
     }
 }
 

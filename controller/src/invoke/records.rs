@@ -37,6 +37,11 @@ use recent::{Heard, Recent};
 
 /// Longest wait of a list for records on their way.
 const LIST_PATIENCE: Duration = Duration::from_millis(250);
+/// The same where others store records.
+const SHARED_LIST_PATIENCE: Duration = Duration::from_secs(2);
+/// Records that a list waits for at once, and the pause between two looks for them.
+const AWAITED_AT_ONCE: usize = 256;
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Longest wait for a store that is asked for a record of which a recent result is at hand.
 const GET_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause before a record that the bus did not take is offered again, doubled up to the longest.
@@ -241,8 +246,14 @@ impl Records {
     }
 
     /// Waits, not longer than a list may take, until what was handed over before now is in the store: lists come from
-    /// there, and whoever has just got an answer expects to find its record. Where others store records, lists lag behind.
-    pub(crate) async fn caught_up(&self) {
+    /// there, and whoever has just got an answer expects to find its record. Where others store records, that is what this
+    /// process has heard of in the namespace.
+    pub(crate) async fn caught_up(&self, namespace: &EntityName) {
+        if self.is_shared() {
+            // A store that is slow or away delays lists by this much and no more.
+            let _ = tokio::time::timeout(SHARED_LIST_PATIENCE, self.all_stored(namespace)).await;
+            return;
+        }
         let accepted = self.accepted.load(Ordering::Acquire);
         let written = async {
             loop {
@@ -258,6 +269,27 @@ impl Records {
         };
         // A store that is slow or away delays lists by this much and no more: they may lag behind.
         let _ = tokio::time::timeout(LIST_PATIENCE, written).await;
+    }
+
+    /// Waits until the store has the recent results of a namespace.
+    async fn all_stored(&self, namespace: &EntityName) {
+        loop {
+            let awaited = match self.recent_results() {
+                Some(recent) => recent.awaited(namespace, AWAITED_AT_ONCE, Instant::now()),
+                None => return,
+            };
+            if awaited.is_empty() {
+                return;
+            }
+            let asked: Vec<_> = awaited.iter().map(|id| (namespace.clone(), *id)).collect();
+            // A store that does not answer is as good as one that has none of them.
+            let stored = self.store.existing(&asked).await.unwrap_or_default();
+            let found = awaited.iter().zip(stored).filter(|(_, stored)| *stored).map(|(id, _)| *id);
+            if let Some(mut recent) = self.recent_results() {
+                recent.confirm(found);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Offers a record to the bus, without its logs if those make it too large.

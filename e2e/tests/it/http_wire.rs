@@ -11,7 +11,7 @@ const ECHO: &str = "actions/a?blocking=true&result=true";
 
 #[test]
 fn what_is_no_http_is_a_bad_request() {
-    let api = shared::api();
+    let api = shared::wire_api();
     for request in [
         "GARBAGE\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n",
@@ -27,7 +27,7 @@ fn what_is_no_http_is_a_bad_request() {
 
 #[test]
 fn a_target_has_8_kib_at_most() {
-    let api = shared::api();
+    let api = shared::wire_api();
     let target = |length: usize| format!("/ping?{}", "x".repeat(length - "/ping?".len()));
     api.get(&target(8192)).send().expect(200);
     let message = "URI length exceeds the configured limit of 8192 characters";
@@ -36,7 +36,7 @@ fn a_target_has_8_kib_at_most() {
 
 #[test]
 fn a_head_has_a_limit() {
-    let api = shared::api();
+    let api = shared::wire_api();
     let many = "X-A: b\r\n".repeat(200);
     let large = format!("X-A: {}\r\n", "b".repeat(600_000));
     for headers in [many, large] {
@@ -47,18 +47,18 @@ fn a_head_has_a_limit() {
 
 #[test]
 fn old_clients_are_served() {
-    let answer = exchange(shared::api(), "GET /ping HTTP/1.0\r\n\r\n");
+    let answer = exchange(shared::wire_api(), "GET /ping HTTP/1.0\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("\r\n\r\npong"), "{answer:?}");
 }
 
 #[test]
 fn a_request_names_one_host_and_one_content_type() {
-    let api = shared::api();
+    let api = shared::wire_api();
     for headers in ["", "Host: a\r\nHost: b\r\n"] {
         let answer = exchange(api, format!("GET /ping HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"));
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("'host'"), "{answer:?}");
     }
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     let request = tenant.request("PUT", "actions/a").header("Content-Type", "text/plain");
     request.json(&json!({})).send().expect_error(400, "the request has more than one 'content-type' header");
 }
@@ -66,7 +66,7 @@ fn a_request_names_one_host_and_one_content_type() {
 #[test]
 fn a_target_may_be_a_whole_url() {
     let answer = exchange(
-        shared::api(),
+        shared::wire_api(),
         "GET http://elsewhere:1/ping HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
     );
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
@@ -77,7 +77,7 @@ fn requests_sent_ahead_are_answered_in_order() {
     let request =
         |id: &str, end: &str| format!("GET /ping HTTP/1.1\r\nHost: h\r\nX-Request-ID: {id}\r\n{end}\r\n");
     let sent = [request("first", ""), request("second", ""), request("third", "Connection: close\r\n")];
-    let answer = exchange(shared::api(), sent.concat());
+    let answer = exchange(shared::wire_api(), sent.concat());
     assert_eq!(answers(&answer), 3, "{answer:?}");
     let places: Vec<_> = ["first", "second", "third"].iter().filter_map(|id| answer.find(id)).collect();
     assert!(places.len() == 3 && places.is_sorted(), "{answer:?}");
@@ -85,7 +85,7 @@ fn requests_sent_ahead_are_answered_in_order() {
 
 #[test]
 fn a_client_may_wait_before_it_sends_its_body() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     tenant.create("a", &action::nodejs(action::ECHO));
     let mut wire = Wire::open(tenant.api());
     wire.send(
@@ -99,7 +99,7 @@ fn a_client_may_wait_before_it_sends_its_body() {
 
 #[test]
 fn a_client_that_waits_is_told_at_once_that_it_may_not() {
-    let mut wire = Wire::open(shared::api());
+    let mut wire = Wire::open(shared::wire_api());
     wire.send("PUT /api/v1/namespaces/_/actions/a HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n");
     let answer = wire.read_until("\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer:?}");
@@ -107,7 +107,7 @@ fn a_client_that_waits_is_told_at_once_that_it_may_not() {
 
 #[test]
 fn a_body_may_come_in_chunks() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     tenant.create("a", &action::nodejs(action::ECHO));
     let request = head(&tenant, "POST", ECHO)
         + "Transfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
@@ -117,7 +117,7 @@ fn a_body_may_come_in_chunks() {
 /// Two readers that disagree where a body ends would disagree where the next request begins.
 #[test]
 fn nothing_behind_an_ambiguous_body_is_a_request() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     tenant.create("a", &action::nodejs(action::ECHO));
     let hidden = "GET /ping HTTP/1.1\r\nHost: h\r\n\r\n";
     for framing in [
@@ -138,7 +138,7 @@ fn nothing_behind_an_ambiguous_body_is_a_request() {
 
 #[test]
 fn broken_chunks_are_malformed() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     let request =
         head(&tenant, "PUT", "actions/a") + "Transfer-Encoding: chunked\r\n\r\nno size\r\n{}\r\n0\r\n\r\n";
     let answer = exchange(tenant.api(), request);
@@ -147,7 +147,7 @@ fn broken_chunks_are_malformed() {
 
 #[test]
 fn head_is_not_get_and_strange_methods_are_not_allowed() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     let response = tenant.request("HEAD", "actions").send().expect(404);
     assert!(response.body.is_empty());
     for method in ["TRACE", "PROPFIND", "get"] {
@@ -158,7 +158,7 @@ fn head_is_not_get_and_strange_methods_are_not_allowed() {
 
 #[test]
 fn a_body_too_large_is_refused_before_it_is_sent() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     let mut wire = Wire::open(tenant.api());
     wire.send(head(&tenant, "PUT", "actions/a") + "Content-Length: 60000000\r\n\r\n");
     let answer = wire.read_until("\r\n\r\n");
@@ -197,7 +197,7 @@ fn a_body_that_does_not_come_is_not_waited_for() {
 
 #[test]
 fn hundreds_of_silent_connections_leave_room_for_others() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     let silent: Vec<Wire> = (0..400).map(|_| Wire::open(tenant.api())).collect();
     tenant.create("a", &action::nodejs(action::ECHO));
     tenant.call("a", &json!({})).expect(200);
@@ -207,7 +207,7 @@ fn hundreds_of_silent_connections_leave_room_for_others() {
 /// Most clients send all of a request before they read: hanging up on one that still sends would be all it sees.
 #[test]
 fn a_client_that_sends_on_hears_why_it_was_refused() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     tenant.create("a", &action::nodejs(action::ECHO));
     let stranger = || "PUT /api/v1/namespaces/_/actions/a HTTP/1.1\r\nHost: h\r\n".to_owned();
     for (head, length, status) in [
@@ -227,7 +227,7 @@ fn a_client_that_sends_on_hears_why_it_was_refused() {
 /// A client that may think so would send its next request into a connection that ends.
 #[test]
 fn a_connection_that_ends_with_a_refusal_says_so() {
-    let tenant = shared::tenant();
+    let tenant = shared::wire_tenant();
     let mut wire = Wire::open(tenant.api());
     wire.send(head(&tenant, "PUT", "actions/a") + "Content-Length: 60000000\r\n\r\nx");
     let answer = wire.read_until("\r\n\r\n");
@@ -241,7 +241,7 @@ fn a_connection_that_ends_with_a_refusal_says_so() {
 
 #[test]
 fn a_short_body_that_nobody_reads_leaves_the_connection_usable() {
-    let mut wire = Wire::open(shared::api());
+    let mut wire = Wire::open(shared::wire_api());
     wire.send("PUT /api/v1/namespaces/_/actions/a HTTP/1.1\r\nHost: h\r\nContent-Length: 30000\r\n\r\n");
     // So that the server has nothing but the head when it finds that it need not read on.
     std::thread::sleep(Duration::from_millis(50));

@@ -87,14 +87,19 @@ impl Cgroups {
         }
         Ok(())
     }
-}
 
-impl Drop for Cgroups {
-    fn drop(&mut self) {
+    /// Removes the server's own directories, once no sandbox is left in them.
+    pub(crate) fn remove_parents(&self) {
         for parent in self.parents() {
             // Fails while a sandbox lives; the next server with this state directory removes it.
             let _ = fs::remove_dir(parent);
         }
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        self.remove_parents();
     }
 }
 

@@ -118,6 +118,8 @@ impl SandboxFactory {
         self.tasks.close();
         self.tasks.wait().await;
         let ended = self.end_all().await;
+        // Not left to whoever drops the factory last: others may keep it to the end of the process.
+        self.starter.cgroups.remove_parents();
         let mut removed = Ok(());
         if let Some(outbound) = &self.outbound {
             outbound.dns.stop().await;

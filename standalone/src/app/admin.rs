@@ -13,9 +13,9 @@ use oxwhisk_grpc::settings::SecuritySettings;
 use oxwhisk_grpc::{Address, Listener, Security, Server, ServerOptions, TlsSource};
 use oxwhisk_messaging::Bus;
 use oxwhisk_service::Readiness;
+use oxwhisk_settings::{Exit, Refusal};
 use oxwhisk_store::SubjectStore;
 
-use crate::cli::{Exit, Refusal};
 use crate::config::AdminConfig;
 
 /// The socket's name in the data directory, where `wskadmin` looks for it.

@@ -6,29 +6,27 @@ use std::sync::Arc;
 
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
-    ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records, Server,
-    ServerConfig, StoredCode,
+    Backends, Controller, Fleet, LocalEngine, LocalThrottles, Records, Server, StoredCode,
 };
 use oxwhisk_controller_admin::Contents;
+use oxwhisk_controller_settings as controller_settings;
 use oxwhisk_core::limits::SystemLimits;
-use oxwhisk_core::subject::{Subject, SubjectNamespace};
-use oxwhisk_invoker::config::{InvokerConfig, StemCellConfig};
+use oxwhisk_invoker::config::InvokerConfig;
 use oxwhisk_invoker::{Invoker, RECORDED_PER_TEXT};
 use oxwhisk_invoker_api::{CodeSource, InvokerClient, RecordSink};
+use oxwhisk_invoker_settings::{runtimes, sandbox, stem_cells};
 use oxwhisk_loadbalancer::HashPlacement;
 use oxwhisk_messaging::Bus;
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
 use oxwhisk_sandbox::{RuntimeSpec, SandboxConfig, SandboxFactory};
 use oxwhisk_service::{Readiness, Shutdown};
+use oxwhisk_settings::{Exit, Refusal};
 use oxwhisk_store::sqlite::{SqliteOptions, SqliteStores};
-use oxwhisk_store::{StoreError, SubjectStore};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::admin::{self, Backing};
-use crate::cli::{Exit, Refusal};
-use crate::config::{StandaloneConfig, Users};
-use crate::{open_files, runtimes};
+use crate::config::StandaloneConfig;
 
 /// Builds everything but the listeners.
 pub(super) async fn build(
@@ -40,20 +38,21 @@ pub(super) async fn build(
     let options = SqliteOptions { retention: config.activation_retention, ..SqliteOptions::default() };
     let stores =
         SqliteStores::open(data, &options).map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
-    let bus = EmbeddedBus::open(data, &bus_options(&config.limits))
+    let bus = EmbeddedBus::open(data, &bus_options(&config.controller.limits))
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
     let bus: Arc<dyn Bus> = Arc::new(bus);
     let listeners = Shutdown::new();
     let told = super::telemetry::start(config.telemetry, &bus, &listeners);
     let subjects = stores.subjects();
-    enrol(&config.users, subjects.as_ref()).await.map_err(|error| Refusal::new(Exit::Io, error))?;
+    controller_settings::enrol(&config.users, subjects.as_ref())
+        .await
+        .map_err(|error| Refusal::new(Exit::Io, error))?;
 
-    let manifest = Arc::new(config.manifest.clone());
     let code = Arc::new(StoredCode::new(
         stores.attachments(),
         stores.entities(),
-        Arc::clone(&manifest),
-        config.limits.clone(),
+        Arc::clone(&config.controller.manifest),
+        config.controller.limits.clone(),
     ));
     let records = Arc::new(Records::new(Arc::clone(&bus), stores.activations()));
     let available = runtimes::find();
@@ -77,17 +76,7 @@ pub(super) async fn build(
     told.controller.metrics.add(invoker.metrics_source());
 
     let fleet = Fleet::new(vec![Arc::clone(&invoker) as Arc<dyn InvokerClient>], Arc::new(HashPlacement));
-    let info = ApiInfo { build: config.build.date.clone(), build_number: config.build.number.clone() };
-    let controller_config = ControllerConfig {
-        limits: config.limits.clone(),
-        namespace_defaults: config.namespace_defaults.clone(),
-        parameters: config.parameters.clone(),
-        storing: config.storing,
-        features: config.features,
-        transaction_header: config.transaction_header.clone(),
-        telemetry: told.controller,
-        ..ControllerConfig::new(manifest, info)
-    };
+    let controller_config = ControllerConfig { telemetry: told.controller, ..config.controller.clone() };
     let fleet = Arc::new(fleet);
     let engine =
         LocalEngine::new(Arc::clone(&fleet), Arc::clone(&bus), Arc::clone(&records), stores.activations());
@@ -105,7 +94,7 @@ pub(super) async fn build(
     let controller = Controller::start(controller_config, backends)
         .await
         .map_err(|error| Refusal::new(Exit::Io, error))?;
-    let server = Arc::new(Server::new(Arc::clone(&controller), server_config()));
+    let server = Arc::new(Server::new(Arc::clone(&controller), controller_settings::server_config()));
     let contents = Contents {
         subjects: stores.subject_contents(),
         entities: stores.entity_contents(),
@@ -148,33 +137,13 @@ fn bus_options(limits: &SystemLimits) -> EmbeddedOptions {
     EmbeddedOptions { max_message, spool_bytes, ..default }
 }
 
-fn server_config() -> ServerConfig {
-    let default = ServerConfig::default();
-    match open_files::raise_limit() {
-        Ok(files) => ServerConfig { max_connections: open_files::connections(files), ..default },
-        Err(error) => {
-            tracing::warn!(%error, "cannot raise the limit of open files, many connections may exhaust it");
-            default
-        }
-    }
-}
-
-/// Stem cells only of kinds that this machine can start: others would be tried again and again.
+/// Stem cells only of kinds that this machine can start.
 fn invoker_config(config: &StandaloneConfig, runtimes: &[RuntimeSpec]) -> Result<InvokerConfig, Refusal> {
     let mut invoker = config.invoker.clone();
-    let cells =
-        StemCellConfig::of_manifest(&config.manifest).map_err(|error| Refusal::new(Exit::Config, error))?;
-    let serves = |kind: &str, served: &str| kind == served || kind.split(':').next() == Some(served);
-    let startable = |cell: &StemCellConfig| {
-        runtimes.iter().flat_map(|runtime| &runtime.kinds).any(|served| serves(&cell.kind, served))
-    };
-    invoker.prewarm.stem_cells = cells.into_iter().filter(startable).collect();
-    for cell in invoker.prewarm.stem_cells.iter().filter(|cell| cell.memory > invoker.user_memory) {
-        let (kind, memory, all) = (&cell.kind, cell.memory, invoker.user_memory);
-        tracing::warn!(
-            "no stem cell of kind '{kind}' is started: {memory} MB are more than all containers have, {all} MB"
-        );
-    }
+    let startable = |kind: &str| runtimes::serve(runtimes, kind);
+    invoker.prewarm.stem_cells =
+        stem_cells::of_manifest(&config.controller.manifest, invoker.user_memory, startable)
+            .map_err(|error| Refusal::new(Exit::Config, error))?;
     Ok(invoker)
 }
 
@@ -186,52 +155,13 @@ async fn start_sandbox(
     let mut config = SandboxConfig::new(state_dir);
     config.runtimes = runtimes;
     config.network.api_port = api_port;
-    let sandbox = SandboxFactory::start(config).await.map_err(|error| Refusal::new(Exit::System, error))?;
-    for line in sandbox.report().lines() {
-        if line.warning { tracing::warn!("{line}") } else { tracing::info!("{line}") }
-    }
+    let sandbox = sandbox::start(config).await.map_err(|error| Refusal::new(Exit::System, error))?;
     Ok(Arc::new(sandbox))
 }
 
 fn api_host(config: &StandaloneConfig, sandbox: &SandboxFactory, address: SocketAddr) -> String {
     let configured = config.api_host.clone();
     configured.or_else(|| sandbox.api_host_in_sandbox()).unwrap_or_else(|| format!("http://{address}"))
-}
-
-/// Makes the store know the configured users, and not those that are taken away. Others, limits of namespaces that the
-/// configuration does not limit, and what an administrator has done to a configured user stay as they are: further
-/// namespaces, and a block, which only an administrator lifts.
-async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError> {
-    for subject in users.removed() {
-        match store.delete_subject(subject).await {
-            Ok(()) => tracing::info!(subject, "user is taken away"),
-            Err(StoreError::NotFound) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    for subject in users.subjects() {
-        let stored = store.subject(&subject.subject).await?;
-        let wanted = with_administrators_changes(subject, stored.as_ref());
-        if stored.as_ref() != Some(&wanted) {
-            store.put_subject(&wanted).await?;
-        }
-    }
-    for (namespace, limits) in users.limits() {
-        if store.limits(namespace).await?.as_ref() != Some(limits) {
-            store.put_limits(namespace, Some(limits)).await?;
-        }
-    }
-    Ok(())
-}
-
-fn with_administrators_changes(mut configured: Subject, stored: Option<&Subject>) -> Subject {
-    let Some(stored) = stored else { return configured };
-    configured.blocked |= stored.blocked;
-    let is_further =
-        |entry: &&SubjectNamespace| configured.namespaces.iter().all(|own| own.name != entry.name);
-    let further: Vec<SubjectNamespace> = stored.namespaces.iter().filter(is_further).cloned().collect();
-    configured.namespaces.extend(further);
-    configured
 }
 
 #[cfg(test)]

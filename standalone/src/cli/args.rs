@@ -1,18 +1,17 @@
 //! The flags. Those that set a key of the configuration are carried as text: the configuration reads and checks all
 //! layers alike, and names the flag when a value is wrong.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Parser};
 use oxwhisk_config::Layers;
-
-use super::exit::Exit;
+use oxwhisk_controller_settings::users;
+use oxwhisk_settings::{CommandLine, Exit, LogFlags, exit};
 
 const SERVER: &str = "Server";
 const ACTIONS: &str = "Actions and users";
 const LIMITS: &str = "Limits";
-const LOGGING: &str = "Logging";
 const OTHER: &str = "Other";
 
 const STYLES: Styles = Styles::styled()
@@ -62,7 +61,7 @@ pub struct Args {
 
     /// Configuration file (.toml, .yaml or .json); variables and flags win over it
     #[arg(short, long, value_name = "FILE", help_heading = SERVER)]
-    pub config_file: Option<PathBuf>,
+    config_file: Option<PathBuf>,
 
     /// Write {"api":URL,"pid":N} to this file once the server takes requests
     #[arg(long, value_name = "FILE", help_heading = SERVER)]
@@ -127,28 +126,12 @@ pub struct Args {
     #[arg(verbatim_doc_comment, long, value_name = "COUNT", help_heading = LIMITS)]
     max_concurrency: Option<String>,
 
-    /// Log more: -v for debug, -vv for trace
-    #[arg(short, long, action = ArgAction::Count, conflicts_with = "log_level", help_heading = LOGGING)]
-    verbose: u8,
-
-    /// What to log: a level, or levels by module: 'warn,oxwhisk_invoker=debug'
-    /// [default: info] [env: CONFIG_oxwhisk_log_level]
-    #[arg(verbatim_doc_comment, long, value_name = "FILTER", help_heading = LOGGING)]
-    log_level: Option<String>,
-
-    /// Shape of log lines: 'text' as OpenWhisk's, or 'json' [default: text]
-    /// [env: CONFIG_oxwhisk_log_format]
-    #[arg(verbatim_doc_comment, long, value_name = "FORMAT", help_heading = LOGGING)]
-    log_format: Option<String>,
-
-    /// No colours in log lines; without this, a terminal gets them
-    /// [env: CONFIG_oxwhisk_log_color=never]
-    #[arg(verbatim_doc_comment, long, help_heading = LOGGING)]
-    disable_color_logging: bool,
+    #[command(flatten)]
+    log: LogFlags,
 
     /// Print the configuration in force with the origin of each value, without secrets
     #[arg(long, help_heading = OTHER)]
-    pub dump_config: bool,
+    dump_config: bool,
 
     /// Print this text and exit
     #[arg(short, long, action = ArgAction::Help, help_heading = OTHER)]
@@ -175,28 +158,42 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("--max-time", "whisk.time-limit.max"),
     ("--max-memory", "whisk.memory.max"),
     ("--max-concurrency", "whisk.concurrency-limit.max"),
-    ("--log-level", "oxwhisk.log.level"),
-    ("--log-format", "oxwhisk.log.format"),
 ];
 
-impl Args {
-    /// Adds the highest layer.
-    pub(crate) fn add_flags(&self, layers: &mut Layers) {
+/// The codes this server ends with.
+const CODES: [(Exit, &str); 8] = [
+    (Exit::Stopped, "stopped on request; what was running has finished"),
+    (Exit::Usage, "wrong use: an unknown flag, or a flag with a value or file that cannot be used"),
+    (Exit::Unavailable, "the address or port cannot be had"),
+    (Exit::Software, "an internal fault"),
+    (Exit::System, "actions cannot be isolated on this machine"),
+    (Exit::CannotCreate, "the data directory or the ready file cannot be had"),
+    (Exit::Io, "data cannot be read or written"),
+    (Exit::Config, "wrong configuration: a file or a variable of the environment"),
+];
+
+impl CommandLine for Args {
+    const OPEN_TABLES: &'static [&'static str] = &[users::TABLE];
+
+    fn config_file(&self) -> Option<&Path> {
+        self.config_file.as_deref()
+    }
+
+    fn dump_config(&self) -> bool {
+        self.dump_config
+    }
+
+    fn add_flags(&self, layers: &mut Layers) {
         for (flag, key) in KEYS {
             if let Some(value) = self.text_of(flag) {
                 layers.add_flag(flag, key, value.clone());
             }
         }
-        match self.verbose {
-            0 => {}
-            1 => layers.add_flag("--verbose", "oxwhisk.log.level", "debug".to_owned()),
-            _ => layers.add_flag("--verbose", "oxwhisk.log.level", "trace".to_owned()),
-        }
-        if self.disable_color_logging {
-            layers.add_flag("--disable-color-logging", "oxwhisk.log.color", "never".to_owned());
-        }
+        self.log.add_to(layers);
     }
+}
 
+impl Args {
     fn text_of(&self, flag: &str) -> Option<&String> {
         match flag {
             "--port" => self.port.as_ref(),
@@ -213,16 +210,13 @@ impl Args {
             "--max-time" => self.max_time.as_ref(),
             "--max-memory" => self.max_memory.as_ref(),
             "--max-concurrency" => self.max_concurrency.as_ref(),
-            "--log-level" => self.log_level.as_ref(),
-            "--log-format" => self.log_format.as_ref(),
             _ => None,
         }
     }
 }
 
 fn after_help() -> String {
-    let codes: String =
-        Exit::ALL.iter().map(|(exit, meaning)| format!("  {:<4} {meaning}\n", exit.code())).collect();
+    let codes = exit::table(&CODES);
     format!(
         "\
 Configuration:
@@ -231,8 +225,7 @@ Configuration:
   Durations read '10 minutes', '5m', '100 ms'; sizes '256 MB', '2048m'.
 
 Exit codes:
-{codes}  130  SIGINT twice: stopped without waiting (SIGTERM twice: 143)
-
+{codes}
 Examples:
   oxwhisk                                       a server on http://127.0.0.1:3233
   oxwhisk -p 8080 -d ./data --clean             another port, a new start in ./data
@@ -276,7 +269,7 @@ mod tests {
     fn the_help_tells_groups_codes_and_examples() {
         let help = Args::command().render_help().to_string();
         for part in
-            [SERVER, ACTIONS, LIMITS, LOGGING, OTHER, "Exit codes:", "  64   ", "  78   ", "Examples:"]
+            [SERVER, ACTIONS, LIMITS, "Logging", OTHER, "Exit codes:", "  64   ", "  78   ", "Examples:"]
         {
             assert!(help.contains(part), "'{part}' is not in {help}");
         }

@@ -16,7 +16,7 @@ pub fn banner(api: &str, config: &StandaloneConfig) -> String {
         return text;
     };
     let key = user.auth.compact();
-    let published = key == crate::config::GUEST_KEY;
+    let published = key == oxwhisk_controller_settings::GUEST_KEY;
     // A key somebody chose is a secret, and stdout often ends in a log.
     let shown = if published { key.as_str() } else { "<its key>" };
     let _ = write!(

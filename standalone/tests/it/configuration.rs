@@ -15,7 +15,7 @@ fn defaults_are_those_of_openwhisks_standalone_server() {
     let config = &start.config;
     assert_eq!(config.listen.to_string(), "127.0.0.1:3233");
     assert_eq!(config.data_dir, Path::new("/home/me/.openwhisk/standalone/server-3233"));
-    let limits = &config.limits;
+    let limits = &config.controller.limits;
     assert_eq!(
         (limits.invocations_per_minute, limits.fires_per_minute, limits.concurrent_invocations),
         (60, 60, 30)
@@ -31,33 +31,33 @@ fn defaults_are_those_of_openwhisks_standalone_server() {
 type Row = (&'static str, &'static str, fn(&StandaloneConfig) -> String);
 
 const ROWS: &[Row] = &[
-    ("CONFIG_whisk_timeLimit_min", "10 ms", |c| c.limits.time.min.to_string()),
-    ("CONFIG_whisk_timeLimit_std", "30s", |c| c.limits.time.std.to_string()),
-    ("CONFIG_whisk_timeLimit_max", "10m", |c| c.limits.time.max.to_string()),
-    ("CONFIG_whisk_memory_min", "64 m", |c| c.limits.memory.min.to_string()),
-    ("CONFIG_whisk_memory_std", "300 MB", |c| c.limits.memory.std.to_string()),
-    ("CONFIG_whisk_memory_max", "2048m", |c| c.limits.memory.max.to_string()),
-    ("CONFIG_whisk_logLimit_min", "1m", |c| c.limits.logs.min.to_string()),
-    ("CONFIG_whisk_logLimit_std", "9m", |c| c.limits.logs.std.to_string()),
-    ("CONFIG_whisk_logLimit_max", "11m", |c| c.limits.logs.max.to_string()),
-    ("CONFIG_whisk_concurrencyLimit_max", "500", |c| c.limits.concurrency.max.to_string()),
+    ("CONFIG_whisk_timeLimit_min", "10 ms", |c| c.controller.limits.time.min.to_string()),
+    ("CONFIG_whisk_timeLimit_std", "30s", |c| c.controller.limits.time.std.to_string()),
+    ("CONFIG_whisk_timeLimit_max", "10m", |c| c.controller.limits.time.max.to_string()),
+    ("CONFIG_whisk_memory_min", "64 m", |c| c.controller.limits.memory.min.to_string()),
+    ("CONFIG_whisk_memory_std", "300 MB", |c| c.controller.limits.memory.std.to_string()),
+    ("CONFIG_whisk_memory_max", "2048m", |c| c.controller.limits.memory.max.to_string()),
+    ("CONFIG_whisk_logLimit_min", "1m", |c| c.controller.limits.logs.min.to_string()),
+    ("CONFIG_whisk_logLimit_std", "9m", |c| c.controller.limits.logs.std.to_string()),
+    ("CONFIG_whisk_logLimit_max", "11m", |c| c.controller.limits.logs.max.to_string()),
+    ("CONFIG_whisk_concurrencyLimit_max", "500", |c| c.controller.limits.concurrency.max.to_string()),
     ("CONFIG_whisk_concurrencyLimit_max", "501", |c| c.invoker.max_concurrency.to_string()),
-    ("CONFIG_whisk_activation_payload_max", "2 MB", |c| c.limits.payload.to_string()),
-    ("CONFIG_whisk_activation_payload_truncation", "3 KB", |c| c.limits.truncation.to_string()),
-    ("CONFIG_whisk_parameterSizeLimit", "4 KB", |c| c.limits.parameters.to_string()),
-    ("CONFIG_whisk_parameterSizeLimit", "5 KB", |c| c.limits.annotations.to_string()),
-    ("CONFIG_whisk_execSizeLimit", "49m", |c| c.limits.exec.to_string()),
-    ("CONFIG_whisk_queryLimit_maxListLimit", "201", |c| c.limits.list_max.to_string()),
-    ("CONFIG_whisk_queryLimit_defaultListLimit", "31", |c| c.limits.list_default.to_string()),
+    ("CONFIG_whisk_activation_payload_max", "2 MB", |c| c.controller.limits.payload.to_string()),
+    ("CONFIG_whisk_activation_payload_truncation", "3 KB", |c| c.controller.limits.truncation.to_string()),
+    ("CONFIG_whisk_parameterSizeLimit", "4 KB", |c| c.controller.limits.parameters.to_string()),
+    ("CONFIG_whisk_parameterSizeLimit", "5 KB", |c| c.controller.limits.annotations.to_string()),
+    ("CONFIG_whisk_execSizeLimit", "49m", |c| c.controller.limits.exec.to_string()),
+    ("CONFIG_whisk_queryLimit_maxListLimit", "201", |c| c.controller.limits.list_max.to_string()),
+    ("CONFIG_whisk_queryLimit_defaultListLimit", "31", |c| c.controller.limits.list_default.to_string()),
     ("CONFIG_whisk_controller_activation_maxWaitForBlockingActivation", "7 s", |c| {
-        c.limits.blocking_wait.as_secs().to_string()
+        c.controller.limits.blocking_wait.as_secs().to_string()
     }),
-    ("LIMITS_ACTIONS_INVOKES_PERMINUTE", "71", |c| c.limits.invocations_per_minute.to_string()),
-    ("LIMITS_ACTIONS_INVOKES_CONCURRENT", "72", |c| c.limits.concurrent_invocations.to_string()),
-    ("LIMITS_TRIGGERS_FIRES_PERMINUTE", "73", |c| c.limits.fires_per_minute.to_string()),
-    ("LIMITS_ACTIONS_SEQUENCE_MAXLENGTH", "74", |c| c.limits.sequence_length.to_string()),
+    ("LIMITS_ACTIONS_INVOKES_PERMINUTE", "71", |c| c.controller.limits.invocations_per_minute.to_string()),
+    ("LIMITS_ACTIONS_INVOKES_CONCURRENT", "72", |c| c.controller.limits.concurrent_invocations.to_string()),
+    ("LIMITS_TRIGGERS_FIRES_PERMINUTE", "73", |c| c.controller.limits.fires_per_minute.to_string()),
+    ("LIMITS_ACTIONS_SEQUENCE_MAXLENGTH", "74", |c| c.controller.limits.sequence_length.to_string()),
     ("RUNTIMES_MANIFEST", r#"{"runtimes": {"go": [{"kind": "go:1", "image": {"name": "go"}}]}}"#, |c| {
-        c.manifest.valid_kinds()[0].to_owned()
+        c.controller.manifest.valid_kinds()[0].to_owned()
     }),
     ("WHISK_API_HOST_NAME", "example.org", |c| c.api_host.clone().unwrap_or_default()),
     ("CONFIG_whisk_containerPool_userMemory", "600m", |c| c.invoker.user_memory.to_string()),
@@ -76,13 +76,13 @@ const ROWS: &[Row] = &[
     }),
     ("CONFIG_whisk_controller_interface", "0.0.0.0", |c| c.listen.ip().to_string()),
     ("CONFIG_whisk_namespaceDefaultLimit_memory_max", "384m", |c| {
-        format!("{:?}", c.namespace_defaults.max_action_memory)
+        format!("{:?}", c.controller.namespace_defaults.max_action_memory)
     }),
     ("CONFIG_whisk_namespaceDefaultLimit_timeLimit_max", "2 s", |c| {
-        format!("{:?}", c.namespace_defaults.max_action_timeout)
+        format!("{:?}", c.controller.namespace_defaults.max_action_timeout)
     }),
-    ("CONFIG_whisk_info_date", "2026-01-01", |c| c.build.date.clone()),
-    ("CONFIG_whisk_info_buildNo", "b7", |c| c.build.number.clone()),
+    ("CONFIG_whisk_info_date", "2026-01-01", |c| c.controller.info.build.clone()),
+    ("CONFIG_whisk_info_buildNo", "b7", |c| c.controller.info.build_number.clone()),
     ("CONFIG_oxwhisk_port", "4000", |c| c.listen.port().to_string()),
     ("CONFIG_oxwhisk_dataDir", "/x", |c| c.data_dir.display().to_string()),
     ("CONFIG_oxwhisk_shutdownGrace", "3 s", |c| c.shutdown_grace.as_secs().to_string()),
@@ -188,7 +188,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let (_dir, path) = file("a.yaml", "whisk:\n  memory:\n    max: 600m\noxwhisk:\n  port: 1\n");
     let environment = [("CONFIG_whisk_memory_max", "700m"), ("CONFIG_oxwhisk_port", "2")];
     let config = start(&["-c", &path, "--port", "3"], &environment).config;
-    assert_eq!((config.limits.memory.max.as_mb(), config.listen.port()), (700, 3));
+    assert_eq!((config.controller.limits.memory.max.as_mb(), config.listen.port()), (700, 3));
 }
 
 #[test]
@@ -200,8 +200,9 @@ fn a_manifest_file_wins_over_the_text_only_from_a_higher_layer() {
     let (_other, config_file) = file("c.toml", &format!("oxwhisk.runtimes-manifest-file = '{flag_file}'"));
     let variable = text("variable");
     let environment = [("RUNTIMES_MANIFEST", variable.as_str())];
-    let kind =
-        |arguments: &[&str]| start(arguments, &environment).config.manifest.valid_kinds()[0].to_owned();
+    let kind = |arguments: &[&str]| {
+        start(arguments, &environment).config.controller.manifest.valid_kinds()[0].to_owned()
+    };
     assert_eq!(kind(&["-m", &flag_file]), "flag:1");
     assert_eq!(kind(&["-c", &config_file]), "variable:1");
 }
@@ -209,7 +210,7 @@ fn a_manifest_file_wins_over_the_text_only_from_a_higher_layer() {
 #[test]
 fn bounds_out_of_order_blame_what_was_set() {
     let refusal = refused(&[], &[("CONFIG_whisk_timeLimit_max", "10 s")]).to_string();
-    let line = "oxwhisk: environment variable CONFIG_whisk_timeLimit_max: \
+    let line = "environment variable CONFIG_whisk_timeLimit_max: \
                 10000 ms is less than whisk.time-limit.std, 60000 ms\n";
     assert_eq!(refusal, line);
     let refusal = refused(&[], &[("CONFIG_whisk_memory_min", "300m")]).to_string();

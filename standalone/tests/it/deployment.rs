@@ -12,9 +12,9 @@ const KEY_32: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 fn parameters_are_plain_unless_told_otherwise() {
     for current in ["", "off", "noop", "OFF"] {
         let config = start(&[], &[("CONFIG_whisk_parameterStorage_current", current)]).config;
-        assert_eq!(config.parameters.current(), None, "'{current}'");
+        assert_eq!(config.controller.parameters.current(), None, "'{current}'");
     }
-    assert_eq!(start(&[], &[]).config.parameters.current(), None);
+    assert_eq!(start(&[], &[]).config.controller.parameters.current(), None);
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_scheme_is_switched_on_with_its_key() {
         ("CONFIG_whisk_parameterStorage_aes128", ""),
     ];
     let start_of_environment = start(&[], &environment);
-    assert_eq!(start_of_environment.config.parameters.current(), Some(EncryptionScheme::Aes256));
+    assert_eq!(start_of_environment.config.controller.parameters.current(), Some(EncryptionScheme::Aes256));
     assert_eq!(start_of_environment.warnings, Vec::<String>::new());
 
     let text = format!(
@@ -33,7 +33,7 @@ fn a_scheme_is_switched_on_with_its_key() {
     );
     let (_dir, path) = file("c.toml", &text);
     let config = start(&["-c", &path], &[]).config;
-    assert_eq!(config.parameters.current(), Some(EncryptionScheme::Aes128));
+    assert_eq!(config.controller.parameters.current(), Some(EncryptionScheme::Aes128));
     assert!(format!("{config:?}").contains("keys: [Aes128, Aes256]"), "{config:?}");
 }
 
@@ -85,7 +85,7 @@ fn the_two_spellings_of_a_key_are_one() {
         ("CONFIG_whisk_parameterStorage_aes128", KEY_16),
     ];
     let config = start(&["-c", &path], &environment).config;
-    assert_eq!(config.parameters.current(), Some(EncryptionScheme::Aes128));
+    assert_eq!(config.controller.parameters.current(), Some(EncryptionScheme::Aes128));
 
     let text = format!("[whisk.parameter-storage]\naes-128 = '{KEY_16}'\naes128 = '{KEY_16}'\n");
     let (_dir, path) = file("c.toml", &text);
@@ -95,13 +95,13 @@ fn the_two_spellings_of_a_key_are_one() {
 
 #[test]
 fn records_are_kept_by_level() {
-    assert_eq!(start(&[], &[]).config.storing, Storing::default());
+    assert_eq!(start(&[], &[]).config.controller.storing, Storing::default());
     let environment = [
         ("CONFIG_whisk_activation_storeBlockingResultLevel", "STORE_FAILURES"),
         ("CONFIG_whisk_activation_storeNonBlockingResultLevel", "store_failures_not_application_errors"),
         ("CONFIG_whisk_activation_unstoredLogsEnabled", "true"),
     ];
-    let storing = start(&[], &environment).config.storing;
+    let storing = start(&[], &environment).config.controller.storing;
     assert_eq!(
         storing,
         Storing {
@@ -117,17 +117,20 @@ fn records_are_kept_by_level() {
 #[test]
 fn disabling_results_is_a_level_of_blocking_invocations_unless_one_is_set() {
     let disabled = ("CONFIG_whisk_activation_disableStoreResult", "true");
-    let storing = start(&[], &[disabled]).config.storing;
+    let storing = start(&[], &[disabled]).config.controller.storing;
     assert_eq!((storing.blocking, storing.non_blocking), (StoreLevel::Failures, StoreLevel::Always));
     let level = ("CONFIG_whisk_activation_storeBlockingResultLevel", "STORE_ALWAYS");
-    assert_eq!(start(&[], &[disabled, level]).config.storing.blocking, StoreLevel::Always);
+    assert_eq!(start(&[], &[disabled, level]).config.controller.storing.blocking, StoreLevel::Always);
 }
 
 #[test]
 fn the_api_follows_its_flags() {
     let config = start(&[], &[]).config;
-    assert!(config.features.require_api_key_annotation && config.features.require_response_payload);
-    assert_eq!(config.transaction_header.to_string(), "x-request-id");
+    assert!(
+        config.controller.features.require_api_key_annotation
+            && config.controller.features.require_response_payload
+    );
+    assert_eq!(config.controller.transaction_header.to_string(), "x-request-id");
     let environment = [
         ("CONFIG_whisk_featureFlags_requireApiKeyAnnotation", "false"),
         ("CONFIG_whisk_featureFlags_requireResponsePayload", "false"),
@@ -135,8 +138,11 @@ fn the_api_follows_its_flags() {
     ];
     let start = start(&[], &environment);
     let config = start.config;
-    assert!(!config.features.require_api_key_annotation && !config.features.require_response_payload);
-    assert_eq!(config.transaction_header.to_string(), "x-my-id");
+    assert!(
+        !config.controller.features.require_api_key_annotation
+            && !config.controller.features.require_response_payload
+    );
+    assert_eq!(config.controller.transaction_header.to_string(), "x-my-id");
     assert_eq!(start.warnings, Vec::<String>::new());
     for (header, reason) in [("a b", "not the name of a header"), ("Content-Length", "has another meaning")] {
         let refusal = refused(&[], &[("CONFIG_whisk_transactions_header", header)]).to_string();

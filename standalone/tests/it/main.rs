@@ -8,8 +8,9 @@ mod workspace_rules;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use oxwhisk_standalone::cli::{self, Invocation, Refusal, Start};
-use oxwhisk_standalone::config::Machine;
+use oxwhisk_invoker_settings::Machine;
+use oxwhisk_settings::Refusal;
+use oxwhisk_standalone::cli::{self, Invocation, Start};
 
 /// A machine on which defaults are the same wherever the tests run.
 fn machine() -> Machine {

@@ -286,6 +286,11 @@ impl Bus for KafkaBus {
         Ok(Box::new(subscription))
     }
 
+    async fn partitions(&self, topic: Topic) -> Result<u32, BusError> {
+        self.0.open()?;
+        self.0.producer.partitions(topic.name(), &self.0.names.topic(topic)).await
+    }
+
     async fn depth(&self, topic: Topic) -> Result<u64, BusError> {
         Ok(self.0.lengths(topic).await?.into_iter().sum())
     }

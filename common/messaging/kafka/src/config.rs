@@ -79,7 +79,7 @@ pub struct Producing {
     pub queue_kib: u32,
     /// Bytes of records taken without waiting and not durable yet; with more, the bus is full.
     pub unacknowledged_bytes: usize,
-    /// Bytes of the largest message.
+    /// Bytes of the largest message. With 10 MB of logs in short lines a record has some 35 MB.
     pub max_message: usize,
     /// Larger payloads travel in chunks of this size.
     pub chunk: usize,
@@ -92,7 +92,7 @@ impl Default for Producing {
             linger: Duration::from_millis(1),
             queue_kib: 64 << 10,
             unacknowledged_bytes: 64 << 20,
-            max_message: 16 << 20,
+            max_message: 64 << 20,
             chunk: 512 << 10,
         }
     }

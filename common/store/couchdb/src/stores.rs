@@ -116,6 +116,20 @@ impl CouchStores {
         database.create().await
     }
 
+    /// Asks whether the server answers for each of the databases.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn answer(&self) -> Result<(), StoreError> {
+        for (database, _) in &self.databases {
+            if !database.exists().await? {
+                let name = database.name();
+                return Err(StoreError::Unavailable(format!("CouchDB has no database '{name}' any more")));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether [`CouchStores::prepare`] has succeeded.
     #[must_use]
     pub fn is_ready(&self) -> bool {

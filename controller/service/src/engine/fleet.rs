@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use oxwhisk_core::heartbeat::{Heartbeat, InvokerHeartbeat};
 use oxwhisk_core::id::InvokerId;
-use oxwhisk_dispatch::{Event, Refusal, Said};
+use oxwhisk_dispatch::{Event, RecordState, Refusal, Said};
 use oxwhisk_grpc::{Expected, Identity, Role};
 use oxwhisk_invoker_remote::client::{Conversation, Heard, Listener, Room, Welcome};
 use oxwhisk_loadbalancer::fleet::{self, FleetEffect, Kinds, Outcome, Report};
@@ -123,7 +123,7 @@ impl Core {
                 if let Some(of) = state.tests.remove(&id) {
                     let effects = state.balancer.tested(of, outcome(&record), now);
                     self.balance(&mut state, effects, &mut due);
-                } else if !ended.cut_off {
+                } else if !ended.cut_off && ended.record != RecordState::Unwanted {
                     self.parts.records.recent(Arc::clone(&record));
                 }
                 if let Some(live) = state.live.get_mut(&id) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
+use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::record::RecordKind;
 use oxwhisk_dispatch::{Event, Lane, Message, Position, Replacement, Source};
 use oxwhisk_messaging::{BusError, Message as BusMessage, Partition, Topic};
@@ -12,6 +13,7 @@ use super::Core;
 use super::inflight::Entry;
 use super::state::State;
 use super::submit::to_bus;
+use crate::dead_letters;
 
 /// Why a produce is given up.
 enum GivenUp {
@@ -98,7 +100,7 @@ impl Core {
         self.spawn(async move {
             let mut pause = this.config.retry_first;
             loop {
-                let Ok(letter) = to_bus(&live, message.attempt) else { return };
+                let Ok(letter) = to_letter(&live, message) else { return };
                 match this.parts.bus.produce(Topic::DeadLetters, letter).await {
                     Ok(()) => break,
                     Err(error) => {
@@ -194,4 +196,11 @@ fn without_result(kind: RecordKind, attempts: u32) -> Response {
         _ => "The activation was interrupted and is not run again.".to_owned(),
     };
     Response::error(Status::WhiskError, &text)
+}
+
+/// What lies among the dead letters: the message, with the lane it was in.
+fn to_letter(live: &ActivationMessage, message: Message) -> Result<BusMessage, BusError> {
+    let payload = dead_letters::encode(live, Partition(message.lane.0))
+        .map_err(|error| BusError::Unavailable(error.to_string()))?;
+    Ok(BusMessage { payload: payload.into(), ..to_bus(live, message.attempt)? })
 }

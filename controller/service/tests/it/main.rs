@@ -1,10 +1,19 @@
-//! Tickets that are forged, stolen, swapped or expired, the writer of the records under them, controllers that know each
-//! other, and the engine: over real connections.
+//! A controller among other services, from outside: its library, and the binary.
 
+mod binary;
+mod caches;
+mod cluster;
 mod code;
+mod command_line;
+mod configuration;
+mod dead_letters;
 mod engine;
 mod fixture;
+mod given;
+mod http;
 mod peers;
+mod process;
 mod records;
+mod services;
 mod shared_records;
 mod writer;

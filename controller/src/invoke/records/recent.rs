@@ -54,7 +54,14 @@ struct Entry {
     bytes: usize,
     place: u64,
     since: Instant,
+    /// The store has it.
+    stored: bool,
 }
+
+/// Beyond this age a record that is not in the store is not waited for any more.
+const AWAITED: Duration = Duration::from_secs(30);
+/// So many recent results are looked through for those that a list waits for.
+const LOOKED_THROUGH: usize = 4096;
 
 /// What a record takes beside its texts: names, annotations, allocations.
 const OVERHEAD: usize = 1024;
@@ -83,7 +90,7 @@ impl Recent {
             let place = self.heard;
             self.heard += 1;
             self.order.insert(place, id);
-            self.entries.insert(id, Entry { record, bytes, place, since: now });
+            self.entries.insert(id, Entry { record, bytes, place, since: now, stored: false });
             self.bytes += bytes;
         }
         self.shrink(now);
@@ -95,7 +102,28 @@ impl Recent {
         Some(Heard { record: Arc::clone(&entry.record), is_fresh })
     }
 
-    /// The store has it.
+    /// The latest results of a namespace that the store may not have yet, at most so many.
+    pub(super) fn awaited(&self, namespace: &EntityName, most: usize, now: Instant) -> Vec<ActivationId> {
+        let latest = self.order.values().rev().take(LOOKED_THROUGH);
+        let entries = latest.filter_map(|id| Some((*id, self.entries.get(id)?)));
+        let young = entries.take_while(|(_, entry)| now - entry.since < AWAITED);
+        young
+            .filter(|(_, entry)| !entry.stored && entry.record.namespace == *namespace)
+            .map(|(id, _)| id)
+            .take(most)
+            .collect()
+    }
+
+    /// The store has these.
+    pub(super) fn confirm(&mut self, ids: impl IntoIterator<Item = ActivationId>) {
+        for id in ids {
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.stored = true;
+            }
+        }
+    }
+
+    /// It is not kept any longer.
     pub(super) fn forget(&mut self, id: ActivationId) {
         if let Some(entry) = self.entries.remove(&id) {
             self.order.remove(&entry.place);

@@ -287,7 +287,7 @@ async fn nobody_waits_for_partitions_that_others_have() {
     let (_writer, caught_up) = begin(&bus, &records).await;
     in_time(caught_up).await.unwrap();
     in_time(records.settled(ActivationId::generate())).await;
-    in_time(records.caught_up()).await;
+    in_time(records.caught_up(&EntityName::new("me").unwrap())).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -397,4 +397,22 @@ fn origins_tell_two_processes_apart() {
     let provisional = origin(&one, &without_logs(&record));
     assert!(origin(&one, &record).completes(&provisional));
     assert!(!origin(&other, &record).completes(&provisional));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_waits_for_what_others_store() {
+    let (bus, store) = (bus(), Fickle::new(usize::MAX));
+    let records = shared(&bus, &store);
+    let record = activation("no", "hi");
+    records.recent(Arc::new(record.clone()));
+    let elsewhere = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        store.store(&[RecordDocument::from_activation(&record, 9)]).await.unwrap();
+    };
+    let begun = Instant::now();
+    let (_, ()) = tokio::join!(records.caught_up(&record.namespace), elsewhere);
+    let waited = begun.elapsed();
+    assert!(Duration::from_millis(100) <= waited && waited < SHARED_LIST_PATIENCE, "{waited:?}");
+    records.caught_up(&record.namespace).await;
+    assert_eq!(begun.elapsed(), waited, "it is known to be stored");
 }

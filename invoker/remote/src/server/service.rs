@@ -37,6 +37,10 @@ impl Dispatch for DispatchService {
         let peer = request.extensions().get::<Peer>().cloned();
         let mut messages = request.into_inner();
         let hello = conversation::hello(&shell, peer.as_ref(), &mut messages).await?;
+        if shell.stop.is_cancelled() {
+            // A conversation would end as it begins, and be begun again at once.
+            return Err(Status::unavailable("the invoker has shut down"));
+        }
         let (outbound, unsent) = mpsc::channel(shell.options.max_unsent);
         let conversing = conversation::begin(&shell, peer.as_ref(), hello, outbound);
         self.0.tasks.spawn(conversation::carry_on(shell, conversing, messages));

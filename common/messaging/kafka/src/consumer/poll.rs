@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oxwhisk_messaging::BusError;
+use oxwhisk_messaging::{BusError, Topic};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -123,8 +123,13 @@ pub(crate) fn start<S: Group>(
     shared: &Arc<Shared<S>>,
 ) -> Result<watch::Receiver<bool>, ConfigError> {
     let names = Names::of(config);
-    let (name, options) =
-        (names.topic(member.topic), options::consumer(config, &names.group(member.topic), Use::Member)?);
+    let name = names.topic(member.topic);
+    let mut options = options::consumer(config, &names.group(member.topic), Use::Member)?;
+    if member.topic == Topic::DeadLetters {
+        // Read now and then, by whichever process an administrator asks: a member that stayed in the group between two
+        // readings would keep its part from everybody else.
+        options.remove("group.instance.id");
+    }
     let context =
         GroupContext { client: Context(Arc::clone(status)), names, member, shared: Arc::clone(shared) };
     let consumer = Consumer::from_config_and_context(&options, context).map_err(ConfigError::Option)?;

@@ -7,11 +7,13 @@ use oxwhisk_config::Settings;
 use oxwhisk_core::limits::UserLimits;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_core::subject::{AuthKey, Subject, SubjectNamespace};
+use oxwhisk_store::{StoreError, SubjectStore};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-const TABLE: &str = "whisk.users";
+/// Whose members a deployment names itself.
+pub const TABLE: &str = "whisk.users";
 const FILE_KEY: &str = "oxwhisk.users-file";
 
 /// The key that OpenWhisk publishes for the user `guest`.
@@ -119,10 +121,19 @@ impl Users {
     }
 }
 
+/// What becomes of the two users that OpenWhisk publishes keys of, where the configuration says nothing of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// They may log in with those.
+    Enrolled,
+    /// They are users like all others: who is not configured is not there.
+    AsConfigured,
+}
+
 /// Reads all users; faults go to the settings.
-pub(super) fn read(settings: &mut Settings) -> Users {
+pub fn read(settings: &mut Settings, published: Published) -> Users {
     let mut users = Users::default();
-    read_table(settings, &mut users);
+    read_table(settings, &mut users, published);
     if let Some(path) = settings.optional::<PathBuf>(FILE_KEY) {
         for fault in read_file(&path, &mut users) {
             settings.fault(FILE_KEY, format!("'{}' {fault}", path.display()));
@@ -132,9 +143,9 @@ pub(super) fn read(settings: &mut Settings) -> Users {
 }
 
 /// `whisk.users.<namespace> = "uuid:key"`, with `-` for `.`; an empty value takes a user away.
-fn read_table(settings: &mut Settings, users: &mut Users) {
+fn read_table(settings: &mut Settings, users: &mut Users, published: Published) {
     let mut table = settings.secret_table(TABLE);
-    for (name, key) in PUBLISHED {
+    for (name, key) in PUBLISHED.into_iter().filter(|_| published == Published::Enrolled) {
         table.entry(name.to_owned()).or_insert_with(|| {
             settings.show_default_secret(&format!("{TABLE}.{name}"));
             key.into()
@@ -211,6 +222,45 @@ fn limits_of(value: Value) -> Result<UserLimits, String> {
         Some((name, _)) => Err(format!("limits: unknown member '{name}'")),
         None => Ok(limits),
     }
+}
+
+/// Makes the store know the configured users, and not those that are taken away. Others, limits of namespaces that the
+/// configuration does not limit, and what an administrator has done to a configured user stay as they are: further
+/// namespaces, and a block, which only an administrator lifts.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub async fn enrol(users: &Users, store: &dyn SubjectStore) -> Result<(), StoreError> {
+    for subject in users.removed() {
+        match store.delete_subject(subject).await {
+            Ok(()) => tracing::info!(subject, "user is taken away"),
+            Err(StoreError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for subject in users.subjects() {
+        let stored = store.subject(&subject.subject).await?;
+        let wanted = with_administrators_changes(subject, stored.as_ref());
+        if stored.as_ref() != Some(&wanted) {
+            store.put_subject(&wanted).await?;
+        }
+    }
+    for (namespace, limits) in users.limits() {
+        if store.limits(namespace).await?.as_ref() != Some(limits) {
+            store.put_limits(namespace, Some(limits)).await?;
+        }
+    }
+    Ok(())
+}
+
+fn with_administrators_changes(mut configured: Subject, stored: Option<&Subject>) -> Subject {
+    let Some(stored) = stored else { return configured };
+    configured.blocked |= stored.blocked;
+    let is_further =
+        |entry: &&SubjectNamespace| configured.namespaces.iter().all(|own| own.name != entry.name);
+    let further: Vec<SubjectNamespace> = stored.namespaces.iter().filter(is_further).cloned().collect();
+    configured.namespaces.extend(further);
+    configured
 }
 
 #[cfg(test)]

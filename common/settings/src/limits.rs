@@ -76,7 +76,7 @@ fn positive(settings: &mut Settings, key: &str, default: u64) -> u64 {
 }
 
 /// Reads the limits of the deployment.
-pub(super) fn read_system(settings: &mut Settings) -> SystemLimits {
+pub fn read_system(settings: &mut Settings) -> SystemLimits {
     let default = SystemLimits::default();
     let whole = |settings: &mut Settings, key: &str, default| positive(settings, key, default);
     let parameters = settings.value("whisk.parameter-size-limit", default.parameters);
@@ -108,7 +108,7 @@ pub(super) fn read_system(settings: &mut Settings) -> SystemLimits {
 }
 
 /// Reads what a namespace may do that sets nothing itself; absent members leave it at the limits of the deployment.
-pub(super) fn read_namespace_defaults(settings: &mut Settings) -> UserLimits {
+pub fn read_namespace_defaults(settings: &mut Settings) -> UserLimits {
     const TABLE: &str = "whisk.namespace-default-limit";
     fn member<T: Setting>(settings: &mut Settings, name: &str) -> Option<T> {
         settings.optional(&format!("{TABLE}.{name}"))

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// When the file or the temporary one beside it cannot be written.
-pub fn write_ready_file(path: &Path, api: &str, pid: u32) -> io::Result<()> {
+pub fn write(path: &Path, api: &str, pid: u32) -> io::Result<()> {
     let text = serde_json::json!({"api": api, "pid": pid}).to_string();
     let mut name = path.file_name().map(ToOwned::to_owned).unwrap_or_default();
     name.push(format!(".{pid}"));
@@ -28,10 +28,10 @@ mod tests {
     fn the_file_appears_whole_and_alone() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("ready.json");
-        write_ready_file(&path, "http://127.0.0.1:1", 7).expect("written");
+        write(&path, "http://127.0.0.1:1", 7).expect("written");
         let text = fs::read_to_string(&path).expect("readable");
         assert_eq!(text, r#"{"api":"http://127.0.0.1:1","pid":7}"#);
         assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 1);
-        assert!(write_ready_file(&dir.path().join("no/such"), "x", 7).is_err());
+        assert!(write(&dir.path().join("no/such"), "x", 7).is_err());
     }
 }

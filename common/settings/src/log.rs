@@ -63,7 +63,7 @@ impl Setting for Color {
 }
 
 /// Reads how to log; colours are for terminals unless said otherwise.
-pub(super) fn read(settings: &mut Settings, stderr_is_terminal: bool) -> LogConfig {
+pub fn read(settings: &mut Settings, stderr_is_terminal: bool) -> LogConfig {
     let default = LogConfig::default();
     let Filter(filter) = settings.value(LEVEL, Filter(default.filter));
     let Format(format) = settings.value(FORMAT, Format(default.format));

@@ -13,31 +13,19 @@ pub enum Exit {
     Unavailable,
     /// A fault of ours.
     Software,
-    /// The machine does not let actions be isolated.
+    /// The machine lacks what the server needs of it.
     System,
-    /// The data directory or the ready file cannot be had.
+    /// A file or directory cannot be made.
     CannotCreate,
     /// Reading or writing data failed.
     Io,
-    /// The configuration is wrong.
+    /// The configuration is wrong, or what it names.
     Config,
 }
 
 impl Exit {
-    /// Every code with its meaning, as `--help` shows it.
-    pub const ALL: [(Self, &'static str); 8] = [
-        (Self::Stopped, "stopped on request; what was running has finished"),
-        (Self::Usage, "wrong use: an unknown flag, or a flag with a value or file that cannot be used"),
-        (Self::Unavailable, "the address or port cannot be had"),
-        (Self::Software, "an internal fault"),
-        (Self::System, "actions cannot be isolated on this machine"),
-        (Self::CannotCreate, "the data directory or the ready file cannot be had"),
-        (Self::Io, "data cannot be read or written"),
-        (Self::Config, "wrong configuration: a file or a variable of the environment"),
-    ];
-
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub const fn code(self) -> u8 {
         match self {
             Self::Stopped => 0,
             Self::Usage => 64,
@@ -55,4 +43,12 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
     }
+}
+
+/// The codes a program can end with and what they mean, a line each, as its `--help` shows them.
+#[must_use]
+pub fn table(codes: &[(Exit, &str)]) -> String {
+    let lines: String =
+        codes.iter().map(|(exit, meaning)| format!("  {:<4} {meaning}\n", exit.code())).collect();
+    format!("{lines}  130  SIGINT twice: stopped without waiting (SIGTERM twice: 143)\n")
 }

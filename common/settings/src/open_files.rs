@@ -11,7 +11,7 @@ const MOST_CONNECTIONS: usize = 8192;
 ///
 /// # Errors
 /// When the system refuses.
-pub(crate) fn raise_limit() -> Result<u64, Errno> {
+pub fn raise_limit() -> Result<u64, Errno> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
@@ -22,7 +22,7 @@ pub(crate) fn raise_limit() -> Result<u64, Errno> {
 /// How many connections to serve at once when `files` may be open: half of them, so that stores and containers always
 /// find some left.
 #[must_use]
-pub(crate) fn connections(files: u64) -> usize {
+pub fn connections(files: u64) -> usize {
     usize::try_from(files / 2).unwrap_or(usize::MAX).clamp(1, MOST_CONNECTIONS)
 }
 

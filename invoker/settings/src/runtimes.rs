@@ -5,17 +5,18 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use oxwhisk_sandbox::{Builtin, Interpreter, RuntimeFile, RuntimeSpec};
 
 /// Name under which a binary acts as the native proxy.
-pub const NATIVE_PROXY: &str = "oxwhisk-runtime-native";
+const NATIVE_PROXY: &str = "oxwhisk-runtime-native";
 
 const ROOT: &str = "/opt/oxwhisk";
 
 macro_rules! scripts {
     ($folder:literal: $($name:literal),+ $(,)?) => {
-        &[$(($name, include_bytes!(concat!("../../runtimes/", $folder, "/", $name)).as_slice())),+]
+        &[$(($name, include_bytes!(concat!("../../../runtimes/", $folder, "/", $name)).as_slice())),+]
     };
 }
 
@@ -27,8 +28,27 @@ const PYTHON: &[(&str, &[u8])] = scripts!(
 );
 
 /// The native proxy is part of this program, so a sandbox need not execute it.
-pub const BUILTINS: &[Builtin] =
-    &[Builtin { name: NATIVE_PROXY, main: oxwhisk_runtime_native::main_from_env }];
+const BUILTINS: &[Builtin] = &[Builtin { name: NATIVE_PROXY, main: oxwhisk_runtime_native::main_from_env }];
+
+/// What this process is if a sandbox started it: a sandbox on its way to be, or the proxy in one. Call it first of all,
+/// while there is one thread; with a code, `main` ends.
+#[must_use]
+pub fn run_if_requested() -> Option<ExitCode> {
+    oxwhisk_sandbox::run_if_requested(BUILTINS)
+        .or_else(|| is_native_proxy().then(oxwhisk_runtime_native::main_from_env))
+}
+
+fn is_native_proxy() -> bool {
+    let name = std::env::args_os().next();
+    name.is_some_and(|name| Path::new(&name).file_name().is_some_and(|name| name == NATIVE_PROXY))
+}
+
+/// Whether one of `runtimes` runs actions of `kind`.
+#[must_use]
+pub fn serve(runtimes: &[RuntimeSpec], kind: &str) -> bool {
+    let family = kind.split(':').next();
+    runtimes.iter().flat_map(|runtime| &runtime.kinds).any(|served| kind == served || family == Some(served))
+}
 
 /// The library beside this program by which Python is forked instead of started.
 const ZYGOTE_LIBRARY: &str = "liboxwhisk_sandbox_zygote.so";
@@ -132,4 +152,19 @@ fn native() -> std::io::Result<RuntimeSpec> {
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_serves_its_kinds_and_every_version_of_its_families() {
+        let mut runtime = script("nodejs", Interpreter::Node("/bin/node".into()), NODEJS, "server.js");
+        assert!(serve(std::slice::from_ref(&runtime), "nodejs:20"));
+        assert!(!serve(std::slice::from_ref(&runtime), "python:3.11"));
+        runtime.kinds = vec!["nodejs:20".to_owned()];
+        assert!(serve(std::slice::from_ref(&runtime), "nodejs:20"));
+        assert!(!serve(&[runtime], "nodejs:18"));
+    }
 }

@@ -1,4 +1,4 @@
-//! The container pool of the embedded invoker.
+//! The container pool.
 
 use oxwhisk_config::{Setting, Settings};
 use oxwhisk_core::limits::SystemLimits;
@@ -6,7 +6,7 @@ use oxwhisk_core::size::ByteSize;
 use oxwhisk_invoker::config::{InvokerConfig, PrewarmConfig, QueueConfig};
 use oxwhisk_invoker::keep_alive::KeepAlive;
 
-use super::machine::Machine;
+use crate::machine::Machine;
 
 const USER_MEMORY: &str = "whisk.container-pool.user-memory";
 const KEEP_ALIVE: &str = "oxwhisk.container-pool.keep-alive";
@@ -60,7 +60,7 @@ fn read_prewarm(settings: &mut Settings) -> PrewarmConfig {
 
 /// Reads what an operator may say about the pool. Stem cells come from the manifest and the API host from whoever
 /// knows how actions reach the server, so both are still the defaults here.
-pub(super) fn read(settings: &mut Settings, machine: &Machine, limits: &SystemLimits) -> InvokerConfig {
+pub fn read(settings: &mut Settings, machine: &Machine, limits: &SystemLimits) -> InvokerConfig {
     let default = InvokerConfig::default();
     let user_memory: ByteSize = settings.value(USER_MEMORY, machine.default_user_memory());
     check_user_memory(settings, user_memory, limits);

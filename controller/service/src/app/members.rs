@@ -1,0 +1,26 @@
+//! What the engine has to know of other controllers.
+
+use std::sync::Arc;
+
+use oxwhisk_dispatch::Incarnation;
+use oxwhisk_throttle::View;
+
+use crate::ClusterEngine;
+use crate::peers::{MembershipListener, PeerIdentity};
+
+/// Has the engine take over what a controller owed that has ended.
+#[derive(Debug)]
+pub(super) struct Succession(pub(super) Arc<ClusterEngine>);
+
+impl MembershipListener for Succession {
+    fn joined(&self, peer: &PeerIdentity) {
+        tracing::info!(name = peer.name, address = peer.address, "another controller is there");
+    }
+
+    fn gone(&self, incarnation: Incarnation) {
+        tracing::info!(incarnation = incarnation.0, "another controller has gone");
+        self.0.controller_gone(incarnation);
+    }
+
+    fn members(&self, _view: &View) {}
+}

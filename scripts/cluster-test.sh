@@ -1,0 +1,44 @@
+#!/bin/sh
+# Runs the end-to-end tests of the standalone server, from the same files, against a cluster of this machine:
+#
+#     scripts/cluster-test.sh [ARGUMENT...]    arguments go to the tests, for example a part of their names
+#
+# The cluster is one of its own, beside any that is up, and is gone afterwards. Tests that need a server of their own say
+# that they are skipped. BINARIES is where controller and invoker are (target/debug).
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+target=${CARGO_TARGET_DIR:-$root/target}
+export BINARIES="${BINARIES:-$target/debug}"
+state=$(mktemp -d "${TMPDIR:-/tmp}/oxwhisk-cluster-test.XXXXXX")
+export OXWHISK_CLUSTER_DIR="$state/cluster" OXWHISK_E2E_USERS="$state/users.json"
+# Any port but that of a cluster that is used.
+export OXWHISK_CLUSTER_PORT="${OXWHISK_CLUSTER_PORT:-3543}"
+# Tests run at the same time, and each has containers of its own.
+export OXWHISK_CLUSTER_MEMORY="${OXWHISK_CLUSTER_MEMORY:-4096m}"
+
+finish() {
+    code=$?
+    trap - EXIT INT TERM
+    if [ "$code" -ne 0 ] && [ -d "$OXWHISK_CLUSTER_DIR/logs" ]; then
+        for log in "$OXWHISK_CLUSTER_DIR"/logs/*.log; do
+            echo "-- $(basename "$log")"
+            tail -n 20 "$log"
+        done
+    fi
+    scripts/cluster.sh down || true
+    rm -rf "$state"
+    exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+cargo build --locked --quiet -p oxwhisk-e2e --bin oxwhisk-e2e-users
+"$target/debug/oxwhisk-e2e-users" >"$OXWHISK_E2E_USERS"
+scripts/cluster.sh up
+OXWHISK_E2E_API=$(cat "$OXWHISK_CLUSTER_DIR/e2e-api")
+OXWHISK_E2E_WIRE_API=$(cat "$OXWHISK_CLUSTER_DIR/e2e-wire-api")
+export OXWHISK_E2E_API OXWHISK_E2E_WIRE_API
+cargo test --locked -p oxwhisk-e2e --test it -- "$@"

@@ -1,0 +1,188 @@
+#!/bin/sh
+# A cluster of processes on this machine, without Docker: Kafka, CouchDB's API, Redis, two controllers behind nginx with TLS,
+# three invokers.
+#
+#     scripts/cluster.sh up       starts it and waits until it is ready
+#     scripts/cluster.sh down     stops it and removes everything it made
+#     scripts/cluster.sh status   what runs
+#
+# What comes from the environment:
+#     OXWHISK_CLUSTER_DIR    all its files (.cluster)
+#     OXWHISK_CLUSTER_PORT   the API with TLS, on loopback (3443)
+#     OXWHISK_CLUSTER_INVOKERS, OXWHISK_CLUSTER_MEMORY    how many invokers (3), and the memory of each one's containers (1024m)
+#     OXWHISK_E2E_USERS      a file of users beside guest and whisk.system, as oxwhisk-e2e-users prints it
+#     BINARIES               folder of the binaries (target/release)
+#     OXWHISK_CACHE          where downloads are kept (.cache)
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+dir=${OXWHISK_CLUSTER_DIR:-$root/.cluster}
+binaries=${BINARIES:-${CARGO_TARGET_DIR:-$root/target}/release}
+port=${OXWHISK_CLUSTER_PORT:-3443}
+invokers=${OXWHISK_CLUSTER_INVOKERS:-3}
+memory=${OXWHISK_CLUSTER_MEMORY:-1024m}
+controllers=2
+# Tenths of a second: for the first answer of a part, and for the end of one.
+patience=1200
+grace=700
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+. "$here/cluster/processes.sh"
+. "$here/cluster/configure.sh"
+
+say() { printf '%s\n' "$*"; }
+
+fail() {
+    say "cluster: $*" >&2
+    exit 1
+}
+
+check_programs() {
+    for program in java mvn openssl nginx redis-server curl node; do
+        command -v "$program" >/dev/null 2>&1 || fail "$program is not installed (scripts/needs.sh cluster)"
+    done
+    for program in controller invoker; do
+        [ -x "$binaries/$program" ] || fail "there is no '$program' in $binaries: make cluster builds it"
+    done
+}
+
+# Runs one of scripts/services and keeps what it prints.
+start_service() {
+    name=$1
+    code=0
+    mkdir -p "$dir/$name"
+    "$here/services/$name.sh" start "$dir/$name" >"$dir/$name.env" 2>"$dir/logs/$name.start.log" || code=$?
+    [ "$code" -eq 0 ] || fail "$name does not start: $(tail -n 1 "$dir/logs/$name.start.log")"
+}
+
+# One line of what a service printed.
+printed() { sed -n "s/^$2=//p" "$dir/$1.env"; }
+
+# Only what each role needs; invokers may write to three topics and read nothing.
+permit() {
+    acls() { "$here/services/kafka.sh" acls "$dir/kafka" --add "$@" >>"$dir/logs/kafka.acls.log" 2>&1; }
+    p=oxwhisk.
+    acls --allow-principal User:controller --operation Create --operation DescribeConfigs --operation Read \
+        --operation Write --topic ${p}activations --topic ${p}activations.parked --topic ${p}inflight \
+        --topic ${p}completed --topic ${p}dead-letters --topic ${p}health --topic ${p}cacheInvalidation
+    acls --allow-principal User:controller --operation Create --operation DescribeConfigs --operation Write --topic events
+    acls --allow-principal User:controller --operation Read --resource-pattern-type prefixed --group $p
+    acls --allow-principal User:invoker --operation Write --topic ${p}completed --topic ${p}health --topic events
+}
+
+each_controller() { seq 0 $((controllers - 1)); }
+each_invoker() { seq 0 $((invokers - 1)); }
+
+start_services() {
+    say 'starting Kafka, CouchDB and Redis'
+    start_service couchdb
+    start_service kafka
+    permit || fail "Kafka takes no permissions: $(tail -n 1 "$dir/logs/kafka.acls.log")"
+    run redis redis-server "$dir/conf/redis.conf"
+}
+
+start_oxwhisk() {
+    say "starting $controllers controllers and $invokers invokers"
+    for n in $(each_controller); do
+        run "controller$n" "$binaries/controller" --config-file "$dir/conf/controller$n.toml"
+    done
+    for n in $(each_invoker); do
+        run "invoker$n" "$binaries/invoker" --config-file "$dir/conf/invoker$n.toml"
+    done
+    run nginx nginx -p "$dir/nginx" -c "$dir/conf/nginx.conf" -e "$dir/logs/nginx.log"
+}
+
+wait_for_all() {
+    for n in $(each_controller); do wait_ready "controller$n" "$(port_of "ops-controller$n")"; done
+    for n in $(each_invoker); do wait_ready "invoker$n" "$(port_of "ops-invoker$n")"; done
+    wait_until nginx 'answers' curl --silent --fail --insecure --max-time 2 --output /dev/null "https://127.0.0.1:$port/ping"
+    wait_until controller0 'knows healthy invokers' knows_invokers
+}
+
+# All invokers have passed their test action.
+knows_invokers() {
+    count=$(curl --silent --fail --insecure --max-time 2 "https://127.0.0.1:$port/invokers/healthy/count") || return 1
+    [ "$count" = "$invokers" ]
+}
+
+up() {
+    if running | grep -q .; then
+        say "a cluster is up already in $dir: https://127.0.0.1:$(cat "$dir/port" 2>/dev/null || echo "$port")"
+        say 'stop it with: make cluster-down'
+        exit 1
+    fi
+    check_programs
+    # What a cluster has left that did not end by itself.
+    [ ! -e "$dir" ] || remove
+    umask 077
+    mkdir -p "$dir"
+    dir=$(cd "$dir" && pwd)
+    mkdir -p "$dir/logs" "$dir/pids" "$dir/conf" "$dir/nginx" "$dir/redis"
+    trap 'code=$?; trap - EXIT; [ "$code" -eq 0 ] || down_after_failure; exit "$code"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    echo "$port" >"$dir/port"
+    choose_ports
+    make_secrets
+    make_certificates
+    start_services
+    configure
+    start_oxwhisk
+    wait_for_all
+    # For scripts: the edge without TLS, and one controller without the edge.
+    echo "http://127.0.0.1:$(port_of plain)" >"$dir/e2e-api"
+    echo "http://127.0.0.1:$(port_of controller0)" >"$dir/e2e-wire-api"
+    tell
+}
+
+down_after_failure() {
+    kept=$(mktemp -d "${TMPDIR:-/tmp}/oxwhisk-cluster-logs.XXXXXX")
+    cp -R "$dir/logs/." "$kept/" 2>/dev/null || true
+    say "cluster: it is taken down again; its logs are in $kept" >&2
+    remove || true
+}
+
+down() {
+    [ -e "$dir" ] || { say 'no cluster is up'; return; }
+    remove
+    say 'the cluster is down'
+}
+
+# Everything that was started ends, and everything that was made goes.
+remove() {
+    ask_to_stop nginx
+    stopped nginx
+    # Controllers hear the end of what runs; invokers wait until they have.
+    for n in $(recorded 'invoker*') $(recorded 'controller*'); do ask_to_stop "$n"; done
+    for n in $(recorded 'invoker*') $(recorded 'controller*'); do stopped "$n"; done
+    for n in $(recorded 'invoker*'); do clean_up_after "$n"; done
+    ask_to_stop redis
+    stopped redis
+    for name in kafka couchdb; do
+        [ ! -d "$dir/$name" ] || "$here/services/$name.sh" stop "$dir/$name" || say "cluster: $name did not stop cleanly" >&2
+    done
+    left=$(running)
+    [ -z "$left" ] || fail "still running: $left"
+    rm -rf "$dir"
+}
+
+status() {
+    if [ ! -e "$dir" ]; then
+        say 'no cluster is up'
+        return
+    fi
+    for name in $(recorded '*'); do
+        if is_alive "$name"; then say "$name runs, process $(pid_of "$name")"; else say "$name has ended"; fi
+    done
+}
+
+case ${1:-} in
+up) up ;;
+down) down ;;
+status) status ;;
+*)
+    say 'usage: cluster.sh up | down | status' >&2
+    exit 64
+    ;;
+esac
