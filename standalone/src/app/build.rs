@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
-    Backends, Controller, Fleet, LocalEngine, LocalThrottles, Records, Server, StoredCode,
+    Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records, Server, StoredCode,
 };
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_controller_settings as controller_settings;
