@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oxwhisk_controller::{
     ApiInfo, Backends, Controller, ControllerConfig, Engine, LocalThrottles, RecentBounds, Records, Server,
-    ServerConfig, StoredCode,
+    ServerConfig, StoredCode, Telemetry,
 };
 use oxwhisk_controller_service::{ClusterEngine, EngineConfig, EngineParts, TicketedRecords};
 use oxwhisk_core::entity::Activation;
@@ -98,6 +98,15 @@ impl Cluster {
         number: u32,
         change: impl FnOnce(EngineConfig) -> EngineConfig,
     ) -> ControllerProcess {
+        self.controller_watched(number, change, Telemetry::default()).await
+    }
+
+    pub(crate) async fn controller_watched(
+        &self,
+        number: u32,
+        change: impl FnOnce(EngineConfig) -> EngineConfig,
+        telemetry: Telemetry,
+    ) -> ControllerProcess {
         let bus = self.lanes.member();
         let incarnation = Incarnation(rand::random());
         let identity = ControllerIdentity {
@@ -155,7 +164,8 @@ impl Cluster {
             elsewhere: None,
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
-        let controller = Controller::start(ControllerConfig::new(manifest, info), backends).await.unwrap();
+        let config = ControllerConfig { telemetry, ..ControllerConfig::new(manifest, info) };
+        let controller = Controller::start(config, backends).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(Arc::clone(&controller), ServerConfig::default());
