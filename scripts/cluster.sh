@@ -119,7 +119,7 @@ kill_part() {
     *)
         is_alive "$1" || fail "$1 does not run"
         # A program's own group; nginx is several processes. Containers of an invoker are left as a crash leaves them.
-        if [ "$1" = nginx ]; then kill -9 -- "-$(pid_of nginx)"; else kill -9 "$(pid_of "$1")"; fi
+        if [ "$1" = nginx ]; then kill -s KILL -- "-$(pid_of nginx)"; else kill -9 "$(pid_of "$1")"; fi
         while is_alive "$1"; do sleep 0.05; done
         ;;
     esac
