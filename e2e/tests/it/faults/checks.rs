@@ -65,7 +65,9 @@ fn is_lost(record: &Value) -> bool {
 }
 
 fn judge(told: &Told, record: Option<&Value>, effects: &HashMap<String, usize>) -> Result<(), String> {
-    let Some(record) = record else { return Err(format!("no record: {told:?}")) };
+    let Some(record) = record else {
+        return Err(format!("no record, told after {:?}: {told:?}", told.after));
+    };
     let fault = |what: &str| Err(format!("{what}: {told:?}\n    has the record {record}"));
     if told.answer.as_ref().is_some_and(|answer| answer["response"] != record["response"]) {
         return fault("the answer was another");
