@@ -2,7 +2,7 @@
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help run build demo test images bench cluster cluster-test cluster-down advisories clean
+.PHONY: help run build demo test test-faults images bench cluster cluster-test cluster-down advisories clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,13 @@ demo: build ## create, invoke and show an action; starts a server if none answer
 test: ## formatting, clippy, all tests; installs or names what they need
 	@scripts/needs.sh test
 	@scripts/test.sh
+
+test-faults: ## kill parts of a cluster under load, some minutes (ARGS=part of a test's name)
+	@scripts/needs.sh cluster
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
+		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
+	@scripts/faults-test.sh $(ARGS)
 
 images: ## container images of services and runtimes, from binaries built here (BASE=image)
 	@BASE="$(BASE)" scripts/images.sh $(IMAGES)

@@ -73,6 +73,13 @@ impl Foundation {
         let recent = RecentBounds::default();
         let records = Records::shared(Arc::clone(&bus) as _, stores.activations(), form, recent);
         let records = Arc::new(records);
+        let own = PeerIdentity { name: config.name.clone(), incarnation, address: advertised.to_string() };
+        let parts = PeerParts {
+            bus: Arc::clone(&bus) as _,
+            dialer: dialer.clone(),
+            records: Arc::clone(&records) as _,
+        };
+        let peers = Arc::new(Peers::new(own, parts, PeerOptions::default()));
         let backing = engine::Backing {
             bus: Arc::clone(&bus) as _,
             records: Arc::clone(&records),
@@ -82,12 +89,10 @@ impl Foundation {
                 incarnation,
                 code_address: advertised.to_string(),
             },
-            dialer: dialer.clone(),
+            dialer,
+            presence: Arc::clone(&peers) as _,
         };
         let engine = Arc::new(engine::engine(config, backing));
-        let own = PeerIdentity { name: config.name.clone(), incarnation, address: advertised.to_string() };
-        let parts = PeerParts { bus: Arc::clone(&bus) as _, dialer, records: Arc::clone(&records) as _ };
-        let peers = Arc::new(Peers::new(own, parts, PeerOptions::default()));
         let announcements = Arc::new(Announcements::new(config.name.clone()));
         let sharing = Sharing::among_others(Arc::clone(&announcements) as _, config.cluster.unheard_ttl);
         let tasks = Shutdown::new();
