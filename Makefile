@@ -2,7 +2,7 @@
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help run build demo test images bench cluster cluster-build cluster-down advisories clean
+.PHONY: help run build demo test test-faults images bench cluster cluster-build cluster-test cluster-down advisories clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,13 @@ test: ## formatting, clippy, all tests; installs or names what they need
 	@scripts/needs.sh test
 	@scripts/test.sh
 
+test-faults: ## kill parts of a cluster under load, some minutes (ARGS=part of a test's name)
+	@scripts/needs.sh cluster
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
+		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
+	@scripts/faults-test.sh $(ARGS)
+
 images: ## container images of services and runtimes, from binaries built here (BASE=image)
 	@BASE="$(BASE)" scripts/images.sh $(IMAGES)
 
@@ -41,6 +48,12 @@ cluster-build:
 	cargo build --release --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
 		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
 		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
+
+cluster-test: ## the end-to-end tests against a cluster of their own (binaries of the dev profile)
+	@scripts/needs.sh cluster
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-runtime-native \
+		-p oxwhisk-sandbox-zygote --bin controller --bin invoker --bin oxwhisk-runtime-native --lib
+	@scripts/cluster-test.sh
 
 cluster-down: ## stop it and remove everything it made
 	@scripts/cluster.sh down

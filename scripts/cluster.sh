@@ -5,6 +5,8 @@
 #     scripts/cluster.sh up       starts it and waits until it is ready
 #     scripts/cluster.sh down     stops it and removes everything it made
 #     scripts/cluster.sh status   what runs
+#     scripts/cluster.sh kill NAME     ends one part as a crash would: controller0, invoker1, nginx, redis, kafka, couchdb
+#     scripts/cluster.sh start NAME    starts it again, with what it has on disk
 #
 # What comes from the environment:
 #     OXWHISK_CLUSTER_DIR    all its files (.cluster)
@@ -79,18 +81,62 @@ start_services() {
     start_service couchdb
     start_service kafka
     permit || fail "Kafka takes no permissions: $(tail -n 1 "$dir/logs/kafka.acls.log")"
-    run redis redis-server "$dir/conf/redis.conf"
+    run_part redis
 }
 
 start_oxwhisk() {
     say "starting $controllers controllers and $invokers invokers"
-    for n in $(each_controller); do
-        run "controller$n" "$binaries/controller" --config-file "$dir/conf/controller$n.toml"
-    done
-    for n in $(each_invoker); do
-        run "invoker$n" "$binaries/invoker" --config-file "$dir/conf/invoker$n.toml"
-    done
-    run nginx nginx -p "$dir/nginx" -c "$dir/conf/nginx.conf" -e "$dir/logs/nginx.log"
+    for n in $(each_controller); do run_part "controller$n"; done
+    for n in $(each_invoker); do run_part "invoker$n"; done
+    run_part nginx
+}
+
+# Everything that this script itself is the parent of.
+run_part() {
+    case $1 in
+    controller*) run "$1" "$binaries/controller" --config-file "$dir/conf/$1.toml" ;;
+    invoker*) run "$1" "$binaries/invoker" --config-file "$dir/conf/$1.toml" ;;
+    nginx) run nginx nginx -p "$dir/nginx" -c "$dir/conf/nginx.conf" -e "$dir/logs/nginx.log" ;;
+    redis) run redis redis-server "$dir/conf/redis.conf" ;;
+    *) fail "there is no part '$1'" ;;
+    esac
+}
+
+part_exists() {
+    [ -n "$1" ] && [ -e "$dir/pids" ] || fail "there is no part '$1' of a cluster in $dir"
+    [ -e "$dir/pids/$1" ] || [ "$1" = kafka ] || [ "$1" = couchdb ] || fail "there is no part '$1'"
+}
+
+kill_part() {
+    part_exists "$1"
+    case $1 in
+    kafka) "$here/services/kafka.sh" kill "$dir/kafka" ;;
+    couchdb)
+        process=$(cat "$dir/couchdb/pid" 2>/dev/null) || fail 'couchdb does not run'
+        kill -9 "$process" || fail 'couchdb does not run'
+        while kill -0 "$process" 2>/dev/null; do sleep 0.05; done
+        ;;
+    *)
+        is_alive "$1" || fail "$1 does not run"
+        # A program's own group; nginx is several processes. Containers of an invoker are left as a crash leaves them.
+        if [ "$1" = nginx ]; then kill -s KILL -- "-$(pid_of nginx)"; else kill -9 "$(pid_of "$1")"; fi
+        while is_alive "$1"; do sleep 0.05; done
+        ;;
+    esac
+}
+
+start_part() {
+    part_exists "$1"
+    ! running | grep -qx "$1" || fail "$1 runs already"
+    case $1 in
+    kafka) "$here/services/kafka.sh" start "$dir/kafka" >/dev/null 2>>"$dir/logs/kafka.start.log" || fail 'kafka does not start' ;;
+    couchdb)
+        url=$(printed couchdb OXWHISK_TEST_COUCHDB)
+        "$here/services/couchdb.sh" start "$dir/couchdb" "${url##*:}" >/dev/null 2>>"$dir/logs/couchdb.start.log" ||
+            fail 'couchdb does not start'
+        ;;
+    *) run_part "$1" ;;
+    esac
 }
 
 wait_for_all() {
@@ -181,8 +227,10 @@ case ${1:-} in
 up) up ;;
 down) down ;;
 status) status ;;
+kill) kill_part "${2:-}" ;;
+start) start_part "${2:-}" ;;
 *)
-    say 'usage: cluster.sh up | down | status' >&2
+    say 'usage: cluster.sh up | down | status | kill NAME | start NAME' >&2
     exit 64
     ;;
 esac

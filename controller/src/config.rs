@@ -12,6 +12,7 @@ use oxwhisk_invoker_api::StorePolicy;
 
 use crate::entities::ParameterCiphers;
 use crate::sharing::Sharing;
+use crate::telemetry::Telemetry;
 
 #[derive(Clone, Debug)]
 pub struct ControllerConfig {
@@ -30,6 +31,7 @@ pub struct ControllerConfig {
     pub features: FeatureFlags,
     /// The header of a transaction's id, in requests and answers.
     pub transaction_header: TransactionHeader,
+    pub telemetry: Telemetry,
     /// What actions promise that say nothing themselves.
     pub delivery: Delivery,
     /// Whether other controllers change the same entities.
@@ -144,6 +146,7 @@ impl ControllerConfig {
             storing: Storing::default(),
             features: FeatureFlags::default(),
             transaction_header: TransactionHeader::default(),
+            telemetry: Telemetry::default(),
             delivery: Delivery::default(),
             sharing: Sharing::alone(),
         }

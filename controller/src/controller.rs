@@ -11,11 +11,14 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use oxwhisk_core::id::TransactionId;
 use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::DetachOnDrop;
 use oxwhisk_messaging::{Bus, BusError, Topic};
 use oxwhisk_store::{ActivationStore, EntityStore, SubjectStore};
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::api;
 use crate::auth::Authenticator;
@@ -28,6 +31,7 @@ use crate::http::path::{self, Target};
 use crate::http::reply::{Cors, Reply};
 use crate::http::upload::{BodyLeft, RequestBody};
 use crate::invoke::{Admissions, Engine, Invocations, Records, RecordsElsewhere};
+use crate::telemetry::Watch;
 use crate::throttle::Throttles;
 
 /// What a controller works with.
@@ -60,9 +64,13 @@ pub struct Controller {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) actions: Arc<Actions>,
     pub(crate) invocations: Invocations,
+    pub(crate) watch: Arc<Watch>,
     /// Activations that nobody waits for.
     detached: TaskTracker,
     writers: TaskTracker,
+    watching: TaskTracker,
+    /// Nothing is watched any more.
+    closing: CancellationToken,
 }
 
 /// One request after its path is known.
@@ -73,6 +81,7 @@ pub(crate) struct Call {
     pub(crate) query: Option<String>,
     pub(crate) body: RequestBody,
     pub(crate) transaction: TransactionId,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Controller {
@@ -84,12 +93,14 @@ impl Controller {
         let authenticator = Arc::new(Authenticator::new(Arc::clone(&backends.subjects), &config));
         let actions =
             Arc::new(Actions::new(Arc::clone(&backends.entities), Arc::clone(&backends.code), &config));
+        let (watch, depths) = Watch::new(&config.telemetry, &backends.bus, &backends.records);
         let admissions = Arc::new(Admissions {
             actions: Arc::clone(&actions),
             authenticator: Arc::clone(&authenticator),
             ciphers: config.parameters.clone(),
             storing: config.storing,
             throttles: Arc::clone(&backends.throttles),
+            watch: Arc::clone(&watch),
         });
         let engine = Arc::clone(&backends.engine);
         let controller = Arc::new(Self {
@@ -97,10 +108,14 @@ impl Controller {
             authenticator,
             actions,
             invocations: Invocations { admissions: Arc::clone(&admissions), engine: Arc::clone(&engine) },
+            watch,
             backends,
             detached: TaskTracker::new(),
             writers: TaskTracker::new(),
+            watching: TaskTracker::new(),
+            closing: CancellationToken::new(),
         });
+        controller.watching.spawn(depths.run(controller.closing.clone()));
         controller.start_writer().await?;
         engine.start(admissions).await?;
         Ok(controller)
@@ -117,6 +132,7 @@ impl Controller {
     /// Stops taking from the queue and waits, at most for `grace`, for what runs. What is still queued stays durable.
     /// Says whether everything ended in time.
     pub async fn drain(&self, grace: Duration) -> bool {
+        self.closing.cancel();
         self.detached.close();
         let changes = tokio::time::timeout(grace, self.detached.wait());
         let (drained, changed) = tokio::join!(self.backends.engine.drain(grace), changes);
@@ -125,11 +141,14 @@ impl Controller {
 
     /// Waits, at most for `grace`, until the record writer has ended, which it does when the bus is closed.
     pub async fn written(&self, grace: Duration) -> bool {
+        self.closing.cancel();
+        self.watching.close();
         self.writers.close();
         let in_time = tokio::time::timeout(grace, self.writers.wait()).await.is_ok();
         // A store that is away does not keep the process: what is not stored stays on the bus.
         self.backends.records.stop();
         self.writers.wait().await;
+        self.watching.wait().await;
         in_time
     }
 
@@ -138,12 +157,16 @@ impl Controller {
         let header = &self.config.transaction_header;
         let id = request.headers().get(header.name()).and_then(|value| value.to_str().ok());
         let transaction = TransactionId::from_client(id);
+        let watched = self.watch.begin(&request, &transaction);
         let mut closes = head::ends_connection(request.headers());
         let (head, body) = request.into_parts();
         let (body, upload) = RequestBody::new(body, &head.headers);
-        let answered = upload.bound(limit, self.answer(head, body, &transaction)).await;
+        let span = tracing::info_span!("request", tid = %transaction);
+        let answering = self.answer(head, body, &transaction, watched.context());
+        let answered = upload.bound(limit, answering.instrument(span)).await;
         let in_time = answered.is_some();
         let mut response = answered.unwrap_or_else(Reply::timed_out).into_response(&transaction, header);
+        watched.end(response.status());
         // A client that had its time already is not listened to any longer.
         if in_time && upload.still_comes().await {
             closes = true;
@@ -155,7 +178,13 @@ impl Controller {
         response
     }
 
-    async fn answer(&self, head: Parts, body: RequestBody, transaction: &TransactionId) -> Reply {
+    async fn answer(
+        &self,
+        head: Parts,
+        body: RequestBody,
+        transaction: &TransactionId,
+        trace: Option<TraceContext>,
+    ) -> Reply {
         if let Err(fault) = head::check(&head) {
             return Reply::fault(&fault, transaction);
         }
@@ -171,6 +200,7 @@ impl Controller {
             headers: head.headers,
             body,
             transaction: transaction.clone(),
+            trace,
         };
         let reply = match self.route(target, call).await {
             Ok(reply) => reply,
@@ -201,7 +231,7 @@ impl Controller {
         }
         match target {
             Target::Nothing => Err(Fault::no_route()),
-            Target::Open(open) if call.method == Method::GET => Ok(api::info::open(self, open)),
+            Target::Open(open) if call.method == Method::GET => api::info::open(self, open),
             Target::Open(_) => Err(Fault::no_route()),
             Target::Api(resource) => {
                 let caller = self.authenticator.authenticate(&call.headers).await?;

@@ -2,7 +2,7 @@
 //! of records.
 //!
 //! - `http`: what requests and answers look like; [`Server`] is the accept loop;
-//! - `auth`, `throttle`: who may do how much;
+//! - `auth`, `throttle`: who may do how much; `telemetry`: who is told of it;
 //! - `api`: one module a resource, thin: each reads a request and asks the parts below;
 //! - `entities`: actions and their code;
 //! - `invoke`: running them, now or from the queue.
@@ -19,6 +19,7 @@ mod entities;
 mod http;
 mod invoke;
 mod sharing;
+mod telemetry;
 mod throttle;
 
 pub use config::{ApiInfo, ControllerConfig, FeatureFlags, Storing, TransactionHeader};
@@ -30,4 +31,5 @@ pub use invoke::{
     Readmission, RecentBounds, RecordForm, Records, RecordsElsewhere, RecordsHere, Refused, record_instead,
 };
 pub use sharing::{Announcer, Sharing};
+pub use telemetry::{Dispatching, Telemetry};
 pub use throttle::{Admission, InFlight, LocalThrottles, NotAdmitted, Throttles};

@@ -70,9 +70,7 @@ pub enum NotAdmitted {
 impl From<NotAdmitted> for Fault {
     fn from(error: NotAdmitted) -> Self {
         match error {
-            NotAdmitted::Limit(violation) => {
-                Self::terminate(StatusCode::TOO_MANY_REQUESTS, violation.to_string())
-            }
+            NotAdmitted::Limit(violation) => Self::throttled(&violation),
             NotAdmitted::Undecided => Self::status(StatusCode::SERVICE_UNAVAILABLE),
         }
     }

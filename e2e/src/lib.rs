@@ -8,9 +8,11 @@
 //! The parts: [`http`] and [`response`] (one request on the wire, one answer with its checks), [`users`] (who
 //! may log in), [`server`] (one process), [`shared`] (the server most tests share, or a remote one),
 //! [`tenant`] (a test's own namespace), [`action`] (small bodies for `PUT`), [`wait`] (conditions with
-//! deadlines), [`wsk`] and [`js_client`] (the official clients), [`wskadmin`], [`report`] (lines a test run must show).
+//! deadlines), [`wsk`] and [`js_client`] (the official clients), [`wskadmin`], [`cluster`] (parts
+//! that tests kill), [`report`] (lines a test run must show).
 
 pub mod action;
+pub mod cluster;
 pub mod http;
 pub mod js_client;
 pub mod process;

@@ -61,6 +61,8 @@ pub enum Special {
     NoRecords,
     /// May invoke far more often than the default limits allow; for load.
     Busy,
+    /// The same with another key: an edge that goes by the caller may send it to another controller.
+    Busier(u8),
 }
 
 impl Special {
@@ -72,6 +74,7 @@ impl Special {
             Self::OnlyNodejs20 => "onlynodejs",
             Self::NoRecords => "norecords",
             Self::Busy => "busy",
+            Self::Busier(n) => BUSIER.get(usize::from(n)).copied().unwrap_or("busy"),
         }
     }
 
@@ -82,12 +85,15 @@ impl Special {
             Self::Blocked => User { blocked: true, ..user },
             Self::OnlyNodejs20 => user.with_limits(json!({"allowedKinds": ["nodejs:20"]})),
             Self::NoRecords => user.with_limits(json!({"storeActivations": false})),
-            Self::Busy => {
+            Self::Busy | Self::Busier(_) => {
                 user.with_limits(json!({"invocationsPerMinute": 1_000_000, "concurrentInvocations": 1_000}))
             }
         }
     }
 }
+
+/// Namespaces of [`Special::Busier`].
+const BUSIER: [&str; 6] = ["busier0", "busier1", "busier2", "busier3", "busier4", "busier5"];
 
 /// All users of one server: the special ones, and a stock of plain ones that tests take one by one.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,8 +109,9 @@ impl Roster {
     pub fn generate(plain: usize) -> Self {
         let special =
             [Special::Other, Special::Blocked, Special::OnlyNodejs20, Special::NoRecords, Special::Busy];
+        let busier = (0..BUSIER.len() as u8).map(Special::Busier);
         let plain = (0..plain).map(|n| User::new(&format!("{PLAIN}{n:03}")));
-        Self { users: special.into_iter().map(Special::user).chain(plain).collect() }
+        Self { users: special.into_iter().chain(busier).map(Special::user).chain(plain).collect() }
     }
 
     /// Reads the form that [`Roster::to_json`] writes.

@@ -1,10 +1,13 @@
 //! What an operator may set. Defaults are OpenWhisk's, where it has them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_core::image::ImageName;
 use oxwhisk_core::manifest::{Manifest, RuntimeKind, StemCell};
+use oxwhisk_invoker_api::EndedObserver;
+use oxwhisk_trace::Tracer;
 
 use crate::interval;
 use crate::keep_alive::KeepAlive;
@@ -43,6 +46,15 @@ pub struct InvokerConfig {
     pub extra_environment: Vec<(String, String)>,
     /// Where actions reach the API; given to them as `__OW_API_HOST`.
     pub api_host: String,
+    pub telemetry: InvokerTelemetry,
+}
+
+/// Whom an invoker tells what it does. Nobody, by default.
+#[derive(Clone, Debug, Default)]
+pub struct InvokerTelemetry {
+    pub tracer: Tracer,
+    /// Told of every activation that has ended.
+    pub ended: Option<Arc<dyn EndedObserver>>,
 }
 
 /// The queue of activations that wait for room.
@@ -130,6 +142,7 @@ impl Default for InvokerConfig {
             max_reschedules: 5,
             extra_environment: Vec::new(),
             api_host: "http://localhost:3233".to_owned(),
+            telemetry: InvokerTelemetry::default(),
         }
     }
 }

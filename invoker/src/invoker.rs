@@ -14,10 +14,12 @@ use oxwhisk_invoker_api::{
     Activating, CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError, InvokerCapacity,
     InvokerClient, RecordSink, RoomWatch, StartedObserver,
 };
+use oxwhisk_metrics::Source;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::config::InvokerConfig;
-use crate::metrics::Snapshot;
+use crate::metrics::{InvokerSource, Snapshot};
 use crate::run;
 use crate::shell::{Shell, Surroundings};
 
@@ -77,6 +79,12 @@ impl Invoker {
         self.shell.pool().waiting()
     }
 
+    /// Its metrics for a registry, which does not keep the invoker alive.
+    #[must_use]
+    pub fn metrics_source(&self) -> Arc<dyn Source> {
+        Arc::new(InvokerSource(Arc::downgrade(&self.shell)))
+    }
+
     #[must_use]
     pub fn metrics(&self) -> Snapshot {
         self.shell.metrics.snapshot()
@@ -104,7 +112,8 @@ impl InvokerClient for Invoker {
         'a: 'b,
         Self: 'b,
     {
-        self.detached(Box::pin(run::activate(Arc::clone(&self.shell), dispatch)))
+        let span = span_of(&dispatch);
+        self.detached(Box::pin(run::activate(Arc::clone(&self.shell), dispatch).instrument(span)))
     }
 
     fn capacity(&self) -> InvokerCapacity {
@@ -129,12 +138,21 @@ impl RoomWatch for Invoker {
         claim: &mut dyn FnMut(&dyn Room) -> bool,
     ) -> Result<Activating, DispatchError> {
         let acquire = |key: &_, since| self.shell.acquire_if(key, since, claim);
+        let span = span_of(&dispatch);
         let begun = run::begin(&self.shell, dispatch, acquire)?;
-        Ok(self.detached(Box::pin(run::to_end(Arc::clone(&self.shell), begun))))
+        Ok(self.detached(Box::pin(run::to_end(Arc::clone(&self.shell), begun).instrument(span))))
     }
 
     fn watch(&self, signal: Arc<RoomSignal>) {
         // The first one stays.
         let _ = self.shell.room.set(signal);
+    }
+}
+
+/// Lines of one activation are found by its request, whose span goes with the caller where both are one process.
+fn span_of(dispatch: &Dispatch) -> tracing::Span {
+    match tracing::Span::current().is_none() {
+        true => tracing::info_span!("activation", tid = %dispatch.transaction),
+        false => tracing::Span::none(),
     }
 }

@@ -1,10 +1,16 @@
-//! Counters of one invoker. Plain atomics: whoever exports metrics reads a [`Snapshot`].
+//! What one invoker counts. Plain atomics, which are read when somebody scrapes.
+
+mod source;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::pool::Start;
+use oxwhisk_metrics::Histogram;
 
-#[derive(Debug, Default)]
+use crate::pool::Start;
+use crate::record::Outcome;
+pub(crate) use source::InvokerSource;
+
+#[derive(Debug)]
 pub(crate) struct Metrics {
     warmed: AtomicU64,
     prewarmed: AtomicU64,
@@ -17,6 +23,31 @@ pub(crate) struct Metrics {
     pub(crate) refusals: AtomicU64,
     pub(crate) records_not_kept: AtomicU64,
     pub(crate) late_logs: AtomicU64,
+    wait: Histogram,
+    init: Histogram,
+    run: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            warmed: zero(),
+            prewarmed: zero(),
+            cold: zero(),
+            recreated: zero(),
+            recreated_prewarm: zero(),
+            create_failures: zero(),
+            destroy_failures: zero(),
+            reschedules: zero(),
+            refusals: zero(),
+            records_not_kept: zero(),
+            late_logs: zero(),
+            wait: Histogram::of_seconds(),
+            init: Histogram::of_seconds(),
+            run: Histogram::of_seconds(),
+        }
+    }
 }
 
 /// The counters at one moment.
@@ -56,6 +87,16 @@ impl Metrics {
             Start::Recreated => &self.recreated,
             Start::RecreatedPrewarm => &self.recreated_prewarm,
         });
+    }
+
+    /// An activation that was received then, in milliseconds since the epoch, has run.
+    pub(crate) fn ended(&self, received: i64, outcome: &Outcome) {
+        let timing = outcome.timing;
+        self.wait.record_ms(u64::try_from(timing.begun.saturating_sub(received)).unwrap_or(0));
+        if let Some(init) = timing.init {
+            self.init.record_ms(init);
+        }
+        self.run.record_ms(timing.run);
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

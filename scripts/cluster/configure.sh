@@ -178,6 +178,8 @@ $upstreams
         ssl_protocols TLSv1.2 TLSv1.3;
         client_max_body_size 64m;
         client_body_buffer_size 1m;
+        # Tests put their own locations here.
+        include $dir/conf/edge/*.conf;
         location / {
             proxy_pass http://controllers;
             proxy_http_version 1.1;

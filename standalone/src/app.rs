@@ -3,6 +3,7 @@
 mod admin;
 mod build;
 mod stop;
+mod telemetry;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod data_dir;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use oxwhisk_settings::{IpSetting, log};
 
 pub use admin::AdminConfig;
 pub use data_dir::{DataDirError, prepare as prepare_data_dir};
+pub use telemetry::TelemetryConfig;
 
 use crate::cli::Args;
 
@@ -43,6 +45,7 @@ pub struct StandaloneConfig {
     pub api_host: Option<String>,
     pub users: Users,
     pub log: LogConfig,
+    pub telemetry: TelemetryConfig,
     pub admin: AdminConfig,
     /// How long activation records are kept; `None` is for ever.
     pub activation_retention: Option<Duration>,
@@ -59,6 +62,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> O
     let users = users::read(settings, Published::Enrolled);
     warn_of_published_keys(settings, listen, &users);
     let log = log::read(settings, machine.stderr_is_terminal);
+    let telemetry = telemetry::read(settings);
     let admin = admin::read(settings);
     let api_host = read_api_host(settings, listen.port());
     let activation_retention = settings.optional("oxwhisk.activation-store.retention");
@@ -73,6 +77,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> O
         api_host,
         users,
         log,
+        telemetry,
         admin,
         activation_retention,
         shutdown_grace,

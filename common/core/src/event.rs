@@ -65,23 +65,23 @@ pub enum Metric {
 #[serde(rename_all = "camelCase")]
 pub struct ActivationEvent<'a> {
     /// `namespace/name` or `namespace/package/name` of the action.
-    name: String,
-    activation_id: String,
-    status_code: u8,
-    duration: u64,
-    wait_time: u64,
-    init_time: u64,
-    kind: String,
-    conductor: bool,
+    pub name: String,
+    pub activation_id: String,
+    pub status_code: u8,
+    pub duration: u64,
+    pub wait_time: u64,
+    pub init_time: u64,
+    pub kind: String,
+    pub conductor: bool,
     /// Megabytes.
-    memory: u64,
+    pub memory: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    caused_by: Option<std::borrow::Cow<'a, str>>,
+    pub caused_by: Option<std::borrow::Cow<'a, str>>,
     /// Bytes of the result.
     #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
+    pub size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_defined_status_code: Option<i64>,
+    pub user_defined_status_code: Option<i64>,
 }
 
 /// What stands for a status code of the action's that is no number.

@@ -9,7 +9,7 @@
 //! - [`limits`], [`size`]: what is allowed; [`manifest`]: which kinds exist;
 //! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker;
 //!   [`delivery`]: whether that may run twice; [`record`]: which of several records is kept; [`heartbeat`]: how services
-//!   find each other.
+//!   find each other; [`trace`]: what a piece of work is part of; [`event`]: what monitoring is told.
 
 mod as_text;
 pub mod delivery;
@@ -29,6 +29,7 @@ pub mod parameters;
 pub mod record;
 pub mod size;
 pub mod subject;
+pub mod trace;
 pub mod version;
 
 pub use error::Malformed;

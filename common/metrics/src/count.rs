@@ -45,9 +45,14 @@ impl Gauge {
         self.0.store(value, Relaxed);
     }
 
+    /// Counts more, or fewer.
+    pub fn add(&self, count: i64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
     /// Counts one more for as long as the value lives, however it ends.
     pub fn hold(&self) -> Held<'_> {
-        self.0.fetch_add(1, Relaxed);
+        self.add(1);
         Held(self)
     }
 
@@ -59,7 +64,7 @@ impl Gauge {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Relaxed);
+        self.0.add(-1);
     }
 }
 

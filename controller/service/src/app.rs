@@ -11,6 +11,7 @@ mod public;
 mod readiness;
 mod start;
 mod stop;
+mod telemetry;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 mod cluster;
 mod grpc;
 mod identity;
+mod telemetry;
 mod tickets;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use oxwhisk_ticket::TicketIssuer;
 
 pub use cluster::ClusterConfig;
 pub use grpc::GrpcConfig;
+pub use telemetry::TelemetryConfig;
 
 use crate::cli::Args;
 
@@ -67,6 +69,7 @@ pub struct ServiceConfig {
     /// To be in the store when the controller serves.
     pub users: Users,
     pub log: LogConfig,
+    pub telemetry: TelemetryConfig,
     /// Written when the public API takes requests.
     pub ready_file: Option<PathBuf>,
     /// How long running activations get to finish when the controller is stopped.
@@ -87,6 +90,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
     let cluster = cluster::read(settings);
     let users = users::read(settings, Published::AsConfigured);
     let log = log::read(settings, is_terminal);
+    let telemetry = telemetry::read(settings);
     let shutdown_grace = settings.value("oxwhisk.shutdown-grace", Duration::from_secs(60));
     Some(ServiceConfig {
         name,
@@ -100,6 +104,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
         cluster,
         users,
         log,
+        telemetry,
         ready_file: args.ready_file.clone(),
         shutdown_grace,
     })

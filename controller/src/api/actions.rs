@@ -130,7 +130,8 @@ async fn invoke(
     allowed: Result<(), Fault>,
 ) -> Result<Reply, Fault> {
     let received = clock::now_ms();
-    let slot = admit(&controller.backends.throttles, &caller, received).await?;
+    let said = admit(&controller.backends.throttles, &caller, received).await;
+    let slot = controller.watch.admitted(&caller, said)?;
     allowed?;
     let query = Query(call.query.as_deref());
     let most = controller.config.limits.blocking_wait;
@@ -148,8 +149,10 @@ async fn invoke(
         result_only,
         extra_logging: extra_logging(&call.headers),
         received,
+        trace: call.trace,
     };
-    controller.invocations.invoke(invocation, slot).await
+    let invoking = controller.invocations.invoke(invocation, slot);
+    controller.watch.invocation(blocking, received, invoking).await
 }
 
 /// Reads a request body of at most `limit` as the payload of an invocation.
@@ -212,7 +215,10 @@ pub(crate) async fn packaged(
         return Err(Fault::no_route());
     }
     let _slot = match call.method {
-        Method::POST => Some(admit(&controller.backends.throttles, caller, clock::now_ms()).await?),
+        Method::POST => {
+            let said = admit(&controller.backends.throttles, caller, clock::now_ms()).await;
+            Some(controller.watch.admitted(caller, said)?)
+        }
         _ => None,
     };
     let resource = || match call.method {

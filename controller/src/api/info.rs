@@ -5,6 +5,7 @@ use oxwhisk_core::limits::SystemLimits;
 use serde_json::{Map, Value, json};
 
 use crate::Controller;
+use crate::http::fault::Fault;
 use crate::http::path::Open;
 use crate::http::reply::{Cors, Reply};
 use crate::invoke::InvokerState;
@@ -12,20 +13,28 @@ use crate::invoke::InvokerState;
 const API_DOCS: &str = include_str!("info/api-docs.json");
 const DOCS_PAGE: &str = include_str!("info/docs.html");
 
-pub(crate) fn open(controller: &Controller, open: Open) -> Reply {
+/// # Errors
+/// 404 for metrics that are not served here.
+pub(crate) fn open(controller: &Controller, open: Open) -> Result<Reply, Fault> {
     let server = |reply: Reply| reply.with_cors(Cors::Server);
     let ok = |value: Value| Reply::json(StatusCode::OK, &value);
-    match open {
+    Ok(match open {
         Open::SystemInfo => server(ok(system_info(controller))),
         Open::Ping => server(Reply::text("pong")),
         Open::Invokers => server(ok(invokers(controller))),
         Open::HealthyInvokers => server(ok(healthy(controller).into())),
         Open::InvokersReady => server(ready(controller)),
+        Open::Metrics => metrics(controller)?,
         Open::ApiInfo => ok(api_info(controller)),
         Open::ApiDocs => Reply::json_text(StatusCode::OK, API_DOCS),
         Open::DocsRedirect => Reply::redirect("docs/index.html?url=/api/v1/api-docs"),
         Open::DocsPage => Reply::html(DOCS_PAGE),
-    }
+    })
+}
+
+fn metrics(controller: &Controller) -> Result<Reply, Fault> {
+    let page = controller.watch.page.as_ref().ok_or_else(Fault::no_route)?;
+    Ok(Reply::metrics(page.text()).with_cors(Cors::Server))
 }
 
 fn system_info(controller: &Controller) -> Value {

@@ -1,6 +1,8 @@
 //! Failures that a client sees.
 
 use http::StatusCode;
+use oxwhisk_core::event::Metric;
+use oxwhisk_throttle::Violation;
 
 /// Who produced a failure, which decides its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(crate) struct Fault {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
     pub(crate) origin: Origin,
+    /// The limit of the namespace that it reports.
+    pub(crate) limit: Option<Metric>,
 }
 
 impl Fault {
@@ -24,7 +28,7 @@ impl Fault {
         let trimmed = message.trim();
         let message =
             if trimmed.is_empty() { default_message(status).to_owned() } else { trimmed.to_owned() };
-        Self { status, message, origin: Origin::Terminated }
+        Self { status, message, origin: Origin::Terminated, limit: None }
     }
 
     /// Terminates with the status's own text.
@@ -33,7 +37,16 @@ impl Fault {
     }
 
     pub(crate) fn reject(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), origin: Origin::Rejected }
+        Self { status, message: message.into(), origin: Origin::Rejected, limit: None }
+    }
+
+    /// The namespace has done, or runs, as much as it may.
+    pub(crate) fn throttled(violation: &Violation) -> Self {
+        let limit = match violation {
+            Violation::Rate { .. } => Metric::TimedRateLimit,
+            Violation::Concurrency { .. } => Metric::ConcurrentRateLimit,
+        };
+        Self { limit: Some(limit), ..Self::terminate(StatusCode::TOO_MANY_REQUESTS, violation.to_string()) }
     }
 
     /// A name, namespace or id that breaks its grammar.

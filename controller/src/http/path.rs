@@ -40,6 +40,8 @@ pub(crate) enum Open {
     Invokers,
     HealthyInvokers,
     InvokersReady,
+    /// Only where it is served: see `Telemetry::metrics_on_api`.
+    Metrics,
     ApiInfo,
     ApiDocs,
     DocsRedirect,
@@ -123,6 +125,7 @@ fn parse_open(path: &str) -> Option<Open> {
         "/invokers" => Open::Invokers,
         "/invokers/healthy/count" => Open::HealthyInvokers,
         "/invokers/ready" => Open::InvokersReady,
+        "/metrics" => Open::Metrics,
         "/api/v1" | "/api/v1/" => Open::ApiInfo,
         "/api/v1/api-docs" | "/api-docs" => Open::ApiDocs,
         "/api/v1/docs" | "/docs" => Open::DocsRedirect,

@@ -20,6 +20,7 @@ const ACTIVATION_ID: HeaderName = HeaderName::from_static("x-openwhisk-activatio
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
+const METRICS: HeaderValue = HeaderValue::from_static(oxwhisk_metrics::CONTENT_TYPE);
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"OpenWhisk secure realm\"");
 const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 const ALLOWED_HEADERS: HeaderValue =
@@ -59,6 +60,11 @@ impl Reply {
     pub(crate) fn text(text: &'static str) -> Self {
         let body = Bytes::from_static(text.as_bytes());
         Self { status: StatusCode::OK, content_type: Some(TEXT), body, cors: Cors::Api, extra: None }
+    }
+
+    /// Metrics in the text format.
+    pub(crate) fn metrics(text: String) -> Self {
+        Self { content_type: Some(METRICS), body: text.into(), ..Self::text("") }
     }
 
     /// Done, and there is nothing to say.

@@ -7,7 +7,9 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::{Dispatch, ResponseLimits, StorePolicy};
+use oxwhisk_trace::{Span, SpanKind};
 use serde_json::value::RawValue;
 
 use crate::auth::{Authenticator, Caller};
@@ -17,6 +19,7 @@ use crate::http::fault::Fault;
 use crate::invoke::Admitted;
 use crate::invoke::admitted::fallback_record;
 use crate::invoke::arguments::{Arguments, ArgumentsError, merge};
+use crate::telemetry::{Dispatching, Watch};
 use crate::throttle::{InFlight, Throttles, readmit};
 
 /// One request to run an action.
@@ -33,6 +36,7 @@ pub(crate) struct Invocation {
     pub(crate) extra_logging: bool,
     /// Milliseconds since the epoch.
     pub(crate) received: i64,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What becomes of a message from the bus.
@@ -63,6 +67,7 @@ pub struct Admissions {
     pub(crate) ciphers: ParameterCiphers,
     pub(crate) storing: Storing,
     pub(crate) throttles: Arc<dyn Throttles>,
+    pub(crate) watch: Arc<Watch>,
 }
 
 impl Admissions {
@@ -74,7 +79,7 @@ impl Admissions {
         let known = self.actions.get(&invocation.action).await?;
         known.action.check_invocable(self.actions.manifest()).map_err(crate::entities::put_fault)?;
         let arguments = merge(&known.action, &invocation.payload, &self.ciphers)?;
-        let Invocation { transaction, caller, action, wait, extra_logging, received, .. } = invocation;
+        let Invocation { transaction, caller, action, wait, extra_logging, received, trace, .. } = invocation;
         let stores = caller.limits.store_activations;
         Ok(Admitted {
             id: ActivationId::generate(),
@@ -87,7 +92,7 @@ impl Admissions {
             blocking: wait.is_some(),
             extra_logging,
             received,
-            traceparent: None,
+            trace,
         })
     }
 
@@ -155,7 +160,7 @@ impl Admissions {
             extra_logging: message.extra_logging,
             received: message.received,
             store,
-            traceparent: message.traceparent.clone(),
+            trace: trace_of(message),
         }))
     }
 
@@ -197,6 +202,7 @@ impl Admissions {
             response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 10 },
             store: StorePolicy::NEVER,
             ticket: None,
+            trace: None,
         })
     }
 
@@ -218,6 +224,24 @@ impl Admissions {
     pub fn dispatch(&self, admitted: &Admitted, attempt: u32) -> Result<Dispatch, NotOpened> {
         Ok(admitted.dispatch(&self.ciphers, attempt)?)
     }
+
+    /// Begins the span of a message of the bus, as long as it is worked off; see [`Admitted::set_trace`].
+    pub fn taken_up(&self, message: &ActivationMessage) -> Span {
+        let sent = trace_of(message);
+        let mut span = self.watch.tracer.remote_child("activations process", SpanKind::Consumer, sent);
+        span.set("openwhisk.activation_id", || message.activation_id.to_string());
+        span
+    }
+
+    /// Watches an activation on its way to an invoker and back.
+    pub fn dispatching(&self, dispatch: &Dispatch) -> Dispatching {
+        self.watch.dispatching(dispatch)
+    }
+}
+
+/// What cannot be read is no trace: it must not cost an activation.
+fn trace_of(message: &ActivationMessage) -> Option<TraceContext> {
+    TraceContext::parse(message.traceparent.as_deref()?)
 }
 
 fn violation(known: &KnownAction, caller: &Caller) -> Option<Response> {

@@ -7,6 +7,7 @@ use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_core::size::ByteSize;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::offers::WorkKey;
 use oxwhisk_invoker_api::{ApiKey, Delivery, Dispatch, ResponseLimits, StorePolicy};
 use serde_json::value::RawValue;
@@ -31,7 +32,8 @@ pub struct Admitted {
     /// Milliseconds since the epoch.
     pub(crate) received: i64,
     pub(crate) store: StorePolicy,
-    pub(crate) traceparent: Option<String>,
+    /// What it happens in, where the request is traced.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Admitted {
@@ -75,6 +77,11 @@ impl Admitted {
         WorkKey::of(&self.known.descriptor, self.namespace())
     }
 
+    /// From here on it happens in this span.
+    pub fn set_trace(&mut self, trace: Option<TraceContext>) {
+        self.trace = trace;
+    }
+
     /// See [`crate::Admissions::dispatch`].
     pub(crate) fn dispatch(
         &self,
@@ -104,6 +111,7 @@ impl Admitted {
             },
             store: self.store,
             ticket: None,
+            trace: self.trace,
         })
     }
 
@@ -129,7 +137,7 @@ impl Admitted {
             attempt: 1,
             extra_logging: self.extra_logging,
             delivery: self.delivery(),
-            traceparent: self.traceparent.clone(),
+            traceparent: self.trace.map(|trace| trace.to_string()),
         }
     }
 

@@ -133,6 +133,12 @@ impl Records {
         }
     }
 
+    /// Records that this process handed over, and those of them that are stored.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.accepted.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed))
+    }
+
     /// Messages on `completed` that were not stored, since nobody vouches for them.
     #[must_use]
     pub fn not_admitted(&self) -> u64 {

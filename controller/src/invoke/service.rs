@@ -24,16 +24,20 @@ impl Invocations {
     pub(crate) async fn invoke(&self, invocation: Invocation, slot: InFlight) -> Result<Reply, Fault> {
         let (wait, result_only) = (invocation.wait, invocation.result_only);
         let transaction = invocation.transaction.clone();
-        let admitted = self.admissions.admit(invocation).await?;
+        let mut admitted = self.admissions.admit(invocation).await?;
         let id = admitted.id();
         let Some(wait) = wait else {
-            return match self.engine.submit(admitted, slot).await {
-                Ok(()) => Ok(outcome::accepted(id)),
+            let mut span = self.admissions.watch.sending(&admitted);
+            admitted.set_trace(span.context());
+            let Err(error) = self.engine.submit(admitted, slot).await else {
+                return Ok(outcome::accepted(id));
+            };
+            span.fail(|| error.to_string());
+            let fault = bus_fault(&error);
+            return match error {
                 // It may be there, and run: whoever looks for it needs its id.
-                Err(error @ BusError::TimedOut { .. }) => {
-                    Ok(Reply::fault(&bus_fault(&error), &transaction).with_activation(id))
-                }
-                Err(error) => Err(bus_fault(&error)),
+                BusError::TimedOut { .. } => Ok(Reply::fault(&fault, &transaction).with_activation(id)),
+                _ => Err(fault),
             };
         };
         if let Some(response) = self.admissions.violation(&admitted) {

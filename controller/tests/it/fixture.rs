@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oxwhisk_controller::{
     ApiInfo, Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records,
-    RecordsElsewhere, Server, ServerConfig, StoredCode, Throttles,
+    RecordsElsewhere, Server, ServerConfig, StoredCode, Telemetry, Throttles,
 };
 use oxwhisk_core::limits::{SystemLimits, UserLimits};
 use oxwhisk_core::manifest::Manifest;
@@ -85,6 +85,10 @@ impl Parts {
     }
 
     pub(crate) async fn start(&self) -> Platform {
+        self.start_watched(Telemetry::default()).await
+    }
+
+    pub(crate) async fn start_watched(&self, telemetry: Telemetry) -> Platform {
         let manifest = Arc::new(Manifest::parse(MANIFEST).unwrap());
         let entities = Arc::clone(&self.entities) as Arc<dyn EntityStore>;
         let activations = Arc::clone(&self.activations) as Arc<dyn ActivationStore>;
@@ -113,7 +117,8 @@ impl Parts {
             elsewhere: self.elsewhere.clone(),
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
-        let controller = Controller::start(ControllerConfig::new(manifest, info), backends).await.unwrap();
+        let config = ControllerConfig { telemetry, ..ControllerConfig::new(manifest, info) };
+        let controller = Controller::start(config, backends).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(Arc::clone(&controller), ServerConfig::default());
@@ -146,6 +151,16 @@ impl Platform {
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
         let body = answer.split_once("\r\n\r\n").unwrap().1;
         (status, serde_json::from_str(body).unwrap_or_default())
+    }
+
+    /// `GET` without credentials, outside the API.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
     }
 
     pub(crate) async fn drain(&self) -> bool {

@@ -7,3 +7,4 @@ mod peers;
 mod queue;
 mod records;
 mod slow;
+mod telemetry;

@@ -53,3 +53,41 @@ fn the_header_of_the_request_id_can_have_another_name() {
     let ping = server.api().get("/ping").send().expect(200);
     assert!(ping.header("x-my-id").is_some_and(|id| !id.is_empty()), "{ping:?}");
 }
+
+#[test]
+fn metrics_at_the_apis_port_count_what_ran() {
+    let options = options("CONFIG_whisk_metrics_prometheusEnabled", "true");
+    let Some(server) = shared::own_server("prometheus_enabled", &options) else { return };
+    let tenant = server.tenant(0);
+    tenant.create("a", &action::nodejs(action::ECHO));
+    tenant.call_for_result("a", &json!({})).expect(200);
+    let page = || {
+        let answer = server.api().get("/metrics").send().expect(200);
+        let content_type = answer.header("content-type").unwrap_or_default();
+        assert!(content_type.starts_with("application/openmetrics-text"), "{content_type}");
+        answer.text()
+    };
+    let text = page();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    for line in [
+        "oxwhisk_controller_activations_total{kind=\"blocking\"} 1",
+        "oxwhisk_invoker_run_seconds_count 1",
+        "oxwhisk_bus_available 1",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line}: {text}");
+    }
+    // Those by action are made behind the answer.
+    let by_action = "openwhisk_action_activations_total{namespace=";
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !page().contains(by_action) {
+        assert!(std::time::Instant::now() < deadline, "{}", page());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn metrics_are_not_served_where_they_are_switched_off() {
+    let options = options("CONFIG_whisk_metrics_prometheusEnabled", "false");
+    let Some(server) = shared::own_server("prometheus_enabled", &options) else { return };
+    server.api().get("/metrics").send().expect(404);
+}

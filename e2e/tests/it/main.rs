@@ -26,6 +26,7 @@ mod cold_starts;
 mod credentials;
 mod durability;
 mod encryption;
+mod faults;
 mod feature_flags;
 mod http_basics;
 mod http_wire;

@@ -9,6 +9,7 @@ use oxwhisk_core::id::{ActivationId, Revision, TransactionId};
 use oxwhisk_core::image::ImageName;
 use oxwhisk_core::limits::ActionLimits;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_core::version::Version;
 use oxwhisk_ticket::Ticket;
 use serde_json::value::RawValue;
@@ -86,6 +87,8 @@ pub struct Dispatch {
     pub store: StorePolicy,
     /// What gets the invoker code and lets it hand over the record; `None` where both sides are one process.
     pub ticket: Option<Ticket>,
+    /// The span that dispatches it, where the request is traced.
+    pub trace: Option<TraceContext>,
 }
 
 /// An activation that has ended.

@@ -11,7 +11,7 @@ use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_ticket::Ticket;
 
 use crate::offers::{Room, RoomSignal};
-use crate::{ActionDescriptor, Completion, Dispatch};
+use crate::{ActionDescriptor, Caller, Completion, Dispatch};
 
 /// The invoker did not run the activation: it may be dispatched again, here or elsewhere, whatever its delivery.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,12 @@ pub enum DispatchError {
 #[async_trait]
 pub trait StartedObserver: fmt::Debug + Send + Sync + 'static {
     async fn started(&self, id: ActivationId);
+}
+
+/// Told of every activation that has ended and was not cut off, whether or not its record is kept: for statistics.
+pub trait EndedObserver: fmt::Debug + Send + Sync + 'static {
+    /// On the warm path of every call: must not wait. The record may come without its logs.
+    fn ended(&self, caller: &Caller, record: &Arc<Activation>);
 }
 
 /// Room of one invoker, as it believes itself.

@@ -4,13 +4,15 @@ mod build;
 mod sockets;
 mod start;
 mod stop;
+mod telemetry;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use oxwhisk_invoker::Invoker;
+use oxwhisk_invoker::{Invoker, InvokerTelemetry};
 use oxwhisk_invoker_remote::server::InvokerServer;
 use oxwhisk_kafka::KafkaBus;
+use oxwhisk_metrics::Metrics;
 use oxwhisk_service::{Readiness, Shutdown, StopSignals, Telemetry, signals};
 use oxwhisk_settings::{Exit, Refusal, Start};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +31,12 @@ struct App {
     /// The end of the conversations with controllers.
     server: InvokerServer,
     readiness: Readiness,
+    metrics: Metrics,
+    /// Whom the pool tells what it does.
+    telemetry: InvokerTelemetry,
     tasks: Shutdown,
+    /// Ends what tells others, when there is no more to tell.
+    telling: Shutdown,
     /// Ends the gRPC server, which goes on while what runs is finished.
     serving: CancellationToken,
     /// Ends what operators ask, last.

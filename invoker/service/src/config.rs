@@ -3,6 +3,7 @@
 mod api_host;
 mod containers;
 mod identity;
+mod telemetry;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use oxwhisk_settings::{limits, log, manifest};
 pub use api_host::ApiRelay;
 pub use containers::{Containers, SandboxSettings};
 pub use identity::Identity;
+pub use telemetry::TelemetryConfig;
 
 use crate::cli::Args;
 
@@ -48,6 +50,7 @@ pub struct InvokerServiceConfig {
     pub containers: Containers,
     pub remote: InvokerServerOptions,
     pub log: LogConfig,
+    pub telemetry: TelemetryConfig,
     pub ops: OpsConfig,
     /// Written when the invoker takes work.
     pub ready_file: Option<PathBuf>,
@@ -94,6 +97,7 @@ pub(crate) fn read(
     }
     let remote = read_remote(settings, &limits);
     let log = log::read(settings, machine.stderr_is_terminal);
+    let telemetry = telemetry::read(settings);
     let ops = oxwhisk_ops::settings::read(settings, OPS_PORT);
     let shutdown_grace = settings.value("oxwhisk.shutdown-grace", Duration::from_secs(60));
     let identity = identity?;
@@ -108,6 +112,7 @@ pub(crate) fn read(
         containers: containers?,
         remote,
         log,
+        telemetry,
         ops,
         ready_file: args.ready_file.clone(),
         shutdown_grace,

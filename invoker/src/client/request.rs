@@ -4,6 +4,7 @@
 
 use std::io::{IoSlice, Write};
 
+use oxwhisk_core::trace::{TRACEPARENT, TraceContext};
 use oxwhisk_invoker_api::{ApiKey, Dispatch};
 
 /// `POST /run` for one activation.
@@ -16,15 +17,21 @@ pub(crate) struct RunRequest<'a> {
 }
 
 impl<'a> RunRequest<'a> {
-    /// Writes the request into `own`, which is empty. `deadline` is in milliseconds since the epoch.
-    pub(crate) fn new(dispatch: &'a Dispatch, deadline: i64, mut own: Vec<u8>) -> Self {
+    /// Writes the request into `own`, which is empty. `deadline` is in milliseconds since the epoch; `trace` is the span
+    /// that waits for the answer.
+    pub(crate) fn new(
+        dispatch: &'a Dispatch,
+        deadline: i64,
+        trace: Option<TraceContext>,
+        mut own: Vec<u8>,
+    ) -> Self {
         let arguments = dispatch.arguments.get();
         let suffix_start = own.len();
         write_suffix(&mut own, dispatch, deadline);
         let prefix = b"{\"value\":";
         let length = prefix.len() + arguments.len() + own.len() - suffix_start;
         let split = own.len();
-        write_head(&mut own, "/run", length);
+        write_head(&mut own, "/run", length, trace);
         own.extend_from_slice(prefix);
         // The length stands before what it counts: both parts are in one buffer, the second one first.
         Self { arguments, own, split }
@@ -69,13 +76,17 @@ fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-fn write_head(out: &mut Vec<u8>, path: &str, length: usize) {
+fn write_head(out: &mut Vec<u8>, path: &str, length: usize, trace: Option<TraceContext>) {
     write(
         out,
         format_args!(
-            "POST {path} HTTP/1.1\r\nHost: action\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nHost: action\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
         ),
     );
+    if let Some(trace) = trace {
+        write(out, format_args!("{TRACEPARENT}: {trace}\r\n"));
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// `POST /init` for a new container.
@@ -86,8 +97,14 @@ pub(crate) struct InitRequest {
 }
 
 impl InitRequest {
-    /// `code` is source text or base64, `deadline` in milliseconds since the epoch.
-    pub(crate) fn new(dispatch: &Dispatch, code: Option<&str>, deadline: i64) -> Self {
+    /// `code` is source text or base64, `deadline` in milliseconds since the epoch; `trace` is the span that waits for the
+    /// answer.
+    pub(crate) fn new(
+        dispatch: &Dispatch,
+        code: Option<&str>,
+        deadline: i64,
+        trace: Option<TraceContext>,
+    ) -> Self {
         let action = &dispatch.action;
         let mut body = Vec::with_capacity(code.map_or(0, |code| code.len() + code.len() / 16) + 1024);
         write(&mut body, format_args!("{{\"value\":{{\"name\":\"{}\"", action.id.name));
@@ -99,7 +116,7 @@ impl InitRequest {
         write_environment(&mut body, dispatch, deadline);
         body.extend_from_slice(b"}}}");
         let mut head = Vec::with_capacity(128);
-        write_head(&mut head, "/init", body.len());
+        write_head(&mut head, "/init", body.len(), trace);
         Self { head, body }
     }
 
@@ -148,7 +165,7 @@ mod tests {
     fn run_carries_strings_and_the_arguments_as_they_came() {
         let mut dispatch = dispatch(r#"{ "n": 1.00 }"#);
         dispatch.api_key = Some(ApiKey("u:k\"".to_owned()));
-        let request = RunRequest::new(&dispatch, 60_000, Vec::new());
+        let request = RunRequest::new(&dispatch, 60_000, None, Vec::new());
         let (head, body) = body(&request.slices());
         assert!(head.starts_with("POST /run HTTP/1.1\r\n"));
         assert!(body.starts_with(r#"{"value":{ "n": 1.00 },"namespace":"guest","#), "{body}");
@@ -164,12 +181,26 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_goes_on_in_the_container() {
+        let dispatch = dispatch("{}");
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = TraceContext::parse(text);
+        let run = RunRequest::new(&dispatch, 0, trace, Vec::new());
+        let (head, _) = body(&run.slices());
+        assert!(head.ends_with(&format!("\r\ntraceparent: {text}")), "{head}");
+        let init = InitRequest::new(&dispatch, None, 0, trace);
+        assert!(body(&init.slices()).0.ends_with(&format!("\r\ntraceparent: {text}")));
+        let untraced = RunRequest::new(&dispatch, 0, None, Vec::new());
+        assert!(!body(&untraced.slices()).0.contains("traceparent"));
+    }
+
+    #[test]
     fn init_carries_code_and_environment() {
         let mut dispatch = dispatch("{}");
         let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         dispatch.init_environment =
             vec![variable("CFG", "{\"a\":1}"), variable("__OW_NAMESPACE", "somebody else's")];
-        let request = InitRequest::new(&dispatch, Some("line\n\"two\""), 60_000);
+        let request = InitRequest::new(&dispatch, Some("line\n\"two\""), 60_000, None);
         let (head, text) = body(&request.slices());
         assert!(head.starts_with("POST /init HTTP/1.1\r\n"));
         let value: Value = serde_json::from_str(&text).unwrap();
@@ -185,7 +216,7 @@ mod tests {
                 },
             }})
         );
-        let without = InitRequest::new(&dispatch, None, 0);
+        let without = InitRequest::new(&dispatch, None, 0, None);
         let (_, text) = body(&without.slices());
         let value: Value = serde_json::from_str(&text).unwrap();
         assert!(value["value"].get("code").is_none());

@@ -17,6 +17,19 @@ pub(crate) enum Start {
     RecreatedPrewarm,
 }
 
+impl Start {
+    /// OpenWhisk's word for it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Warmed => "warmed",
+            Self::Prewarmed => "prewarmed",
+            Self::Cold => "cold",
+            Self::Recreated => "recreated",
+            Self::RecreatedPrewarm => "recreatedPrewarm",
+        }
+    }
+}
+
 /// A place in a container. It must be given back through [`super::Pool::release`].
 #[derive(Debug)]
 pub(crate) struct Lease<H> {

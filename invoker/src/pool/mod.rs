@@ -13,6 +13,7 @@
 //! request waits. One that had a container ordered may be served earlier by a warm one that becomes free: the new
 //! container then goes to the next who waits for such a one, or stays as a prewarmed one.
 
+mod census;
 mod effect;
 mod entry;
 mod group;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 use oxwhisk_core::name::FullyQualifiedName;
 use slab::Slab;
 
+pub(crate) use census::Census;
 pub(crate) use effect::{Effect, Effects, Lease, Memory, Refusal, Release, Start};
 pub(crate) use entry::ContainerId;
 use entry::{Entry, Phase};

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use oxwhisk_container::ExitReason;
 use oxwhisk_core::entity::{Response, Status};
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::Dispatch;
+use oxwhisk_trace::{Span, SpanKind};
 
 use super::wait::Code;
 use super::{epoch_ms, milliseconds};
@@ -38,7 +40,8 @@ pub(super) async fn init(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard,
         return failed(response, 0, false);
     };
     let begun = Instant::now();
-    let request = InitRequest::new(dispatch, code, deadline(limits.timeout));
+    let mut span = span(shell, dispatch, "POST /init").marked("invoker_activationInit", dispatch.received);
+    let request = InitRequest::new(dispatch, code, deadline(limits.timeout), span.context());
     let exchange = async {
         let mut connection = proxy.connect_when_ready().await.map_err(InitFailure::NeverListened)?;
         let head =
@@ -48,6 +51,10 @@ pub(super) async fn init(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard,
     let within = tokio::time::timeout(Duration::from_millis(limits.timeout), exchange);
     let outcome = proxy.logs().drained_during(within).await;
     let took = milliseconds(begun);
+    if !matches!(outcome, Ok(Ok(_))) {
+        span.fail(|| "no answer");
+    }
+    drop(span);
     match outcome {
         Err(_) => failed(response::init_timeout(limits.timeout), took.max(limits.timeout), true),
         Ok(Err(failure)) => {
@@ -86,9 +93,16 @@ impl From<ExchangeError> for InitFailure {
 pub(super) async fn run(shell: &Shell, dispatch: &Dispatch, proxy: &Proxy, new: bool) -> Call<Response> {
     let limit = dispatch.action.limits.timeout;
     let begun = Instant::now();
-    let within = tokio::time::timeout(Duration::from_millis(limit), run_exchange(shell, dispatch, proxy));
+    let mut span = span(shell, dispatch, "POST /run").marked("invoker_activationRun", dispatch.received);
+    let exchange = run_exchange(shell, dispatch, proxy, span.context());
+    let within = tokio::time::timeout(Duration::from_millis(limit), exchange);
     let outcome = proxy.logs().drained_during(within).await;
     let took = milliseconds(begun);
+    match &outcome {
+        Ok(Ok((_, head))) => span.set("http.response.status_code", || head.status),
+        _ => span.fail(|| "no answer"),
+    }
+    drop(span);
     match outcome {
         Ok(Ok((connection, head))) if head.status != response::SHUTTING_DOWN => {
             let response = response::of_run(connection.answer(head), dispatch.response_limits);
@@ -115,10 +129,11 @@ async fn run_exchange(
     shell: &Shell,
     dispatch: &Dispatch,
     proxy: &Proxy,
+    trace: Option<TraceContext>,
 ) -> Result<(Connection, Head), ExchangeError> {
     let deadline = deadline(dispatch.action.limits.timeout);
     if let Some(mut connection) = proxy.kept_connection() {
-        match exchange_once(dispatch, deadline, &mut connection, shell.spin()).await {
+        match exchange_once(dispatch, (deadline, trace), &mut connection, shell.spin()).await {
             Err(ExchangeError::NotSent) => {}
             outcome => return outcome.map(|head| (connection, head)),
         }
@@ -127,20 +142,25 @@ async fn run_exchange(
         tracing::debug!(container = proxy.name(), %error, "cannot connect");
         ExchangeError::NotSent
     })?;
-    let head = exchange_once(dispatch, deadline, &mut connection, shell.spin()).await?;
+    let head = exchange_once(dispatch, (deadline, trace), &mut connection, shell.spin()).await?;
     Ok((connection, head))
 }
 
 async fn exchange_once(
     dispatch: &Dispatch,
-    deadline: i64,
+    (deadline, trace): (i64, Option<TraceContext>),
     connection: &mut Connection,
     spin: Duration,
 ) -> Result<Head, ExchangeError> {
-    let request = RunRequest::new(dispatch, deadline, connection.take_output());
+    let request = RunRequest::new(dispatch, deadline, trace, connection.take_output());
     let outcome = connection.exchange(&mut request.slices(), dispatch.response_limits, spin).await;
     connection.return_output(request.into_buffer());
     outcome
+}
+
+/// A call into the container.
+fn span(shell: &Shell, dispatch: &Dispatch, name: &'static str) -> Span {
+    shell.config.telemetry.tracer.child(name, SpanKind::Client, dispatch.trace)
 }
 
 fn keep(proxy: &Proxy, connection: Connection, head: Head) {

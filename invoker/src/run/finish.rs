@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use oxwhisk_core::entity::{Activation, Status};
 use oxwhisk_invoker_api::{Completion, Dispatch, Kept};
+use oxwhisk_trace::SpanKind;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Outcome, record};
@@ -23,6 +24,7 @@ const LOG_WAIT_MB_MIN: u64 = 5;
 /// Keeps the record of an activation that got no container.
 pub(super) fn without_container(shell: &Shell, dispatch: &Dispatch, record: Activation) -> Completion {
     let activation = Arc::new(record);
+    tell(shell, dispatch, &activation);
     let record_refused = is_refused(shell, dispatch, &activation);
     Completion { activation, record_refused, cut_off: false }
 }
@@ -47,9 +49,13 @@ pub(super) async fn finish(shell: &Arc<Shell>, ended: Ended) -> Completion {
         (false, _) => Ending::Failed,
     };
     let Ended { dispatch, lease, outcome, .. } = ended;
+    shell.metrics.ended(dispatch.received, &outcome);
     let logs = lease.proxy().logs().take(ending);
     let cut_off = outcome.cut_off;
     let activation = Arc::new(record::activation(&dispatch, outcome, logs));
+    if !cut_off {
+        tell(shell, &dispatch, &activation);
+    }
     let record_refused = !cut_off && is_refused(shell, &dispatch, &activation);
     lease.release(release);
     Completion { activation, record_refused, cut_off }
@@ -66,18 +72,30 @@ fn release_after(status: Status, timed_out: bool) -> Release {
 fn finish_later(shell: &Arc<Shell>, ended: Ended) -> Completion {
     let Ended { dispatch, lease, outcome, running } = ended;
     increment(&shell.metrics.late_logs);
+    shell.metrics.ended(dispatch.received, &outcome);
     let activation = Arc::new(record::activation(&dispatch, outcome, Vec::new()));
+    tell(shell, &dispatch, &activation);
     let record_refused = is_refused(shell, &dispatch, &activation);
     let completion = Completion { activation: Arc::clone(&activation), record_refused, cut_off: false };
     let shell = Arc::clone(shell);
     let runtime = shell.runtime.clone();
     let tracker = shell.activations.clone();
     let collection = async move {
+        let mut span = shell
+            .config
+            .telemetry
+            .tracer
+            .child("logs", SpanKind::Internal, dispatch.trace)
+            .marked("invoker_collectLogs", dispatch.received);
         let (idle, overall) = log_wait(&shell, dispatch.action.limits.logs);
         let complete = tokio::select! {
             complete = lease.proxy().logs().complete_within(idle, overall) => complete,
             () = shell.stopping.cancelled() => false,
         };
+        if !complete {
+            span.fail(|| "not complete in time");
+        }
+        drop(span);
         let logs = lease.proxy().logs().take(if complete { Ending::Complete } else { Ending::Incomplete });
         lease.release(Release::Keep);
         let mut record = Arc::unwrap_or_clone(activation);
@@ -98,12 +116,22 @@ fn log_wait(shell: &Shell, limit_mb: u64) -> (Duration, Duration) {
     (shell.config.logs.idle_timeout, shell.config.logs.timeout_per_mb.saturating_mul(counted))
 }
 
+/// Tells whoever wants to know that an activation has ended.
+fn tell(shell: &Shell, dispatch: &Dispatch, activation: &Arc<Activation>) {
+    if let Some(observer) = &shell.config.telemetry.ended {
+        observer.ended(&dispatch.caller, activation);
+    }
+}
+
 /// Hands a record over before the answer goes out, and says whether it was refused. If it cannot be kept, the answer is
 /// all that is left of it, and goes out all the same: a caller who waits is better served by a result without record
 /// than by neither.
 fn is_refused(shell: &Shell, dispatch: &Dispatch, activation: &Arc<Activation>) -> bool {
+    let tracer = &shell.config.telemetry.tracer;
+    let mut span = tracer.child("completed send", SpanKind::Producer, dispatch.trace);
     let kept = dispatch.store.keep(&*shell.records, activation, dispatch.ticket.as_ref());
     let Kept::Refused(error) = kept else { return false };
+    span.fail(|| error.to_string());
     increment(&shell.metrics.records_not_kept);
     tracing::error!(activation_id = %activation.activation_id, %error, "record is not taken");
     true

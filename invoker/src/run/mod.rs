@@ -9,13 +9,16 @@ mod wait;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use oxwhisk_core::entity::Status;
 use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError};
+use oxwhisk_trace::{Span, SpanKind};
+use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::metrics::increment;
 use crate::pool::{ActionKey, Refusal, Release};
 use crate::record::{self, Outcome, Timing};
-use crate::shell::{LeaseGuard, Place, Shell};
+use crate::shell::{Grant, LeaseGuard, Place, Shell};
 use call::Call;
 use wait::{Code, Obtained};
 
@@ -71,16 +74,44 @@ pub(crate) fn begin(
 ///
 /// # Errors
 /// When it did not run and may be dispatched again.
-pub(crate) async fn to_end(shell: Arc<Shell>, begun: Begun) -> Result<Completion, DispatchError> {
+pub(crate) async fn to_end(shell: Arc<Shell>, mut begun: Begun) -> Result<Completion, DispatchError> {
+    let mut span = span(&shell, &mut begun.dispatch);
+    let ended = run(shell, begun).await;
+    match &ended {
+        Ok(completion) => {
+            let status = completion.activation.response.status;
+            span.set("openwhisk.status", || status.word());
+            if status == Status::WhiskError {
+                span.fail(|| status.word());
+            }
+        }
+        Err(error) => span.fail(|| error.to_string()),
+    }
+    ended
+}
+
+/// What happens for the activation from here on belongs into this span.
+fn span(shell: &Shell, dispatch: &mut Dispatch) -> Span {
+    let tracer = &shell.config.telemetry.tracer;
+    let span = tracer.remote_child("activation", SpanKind::Server, dispatch.trace);
+    let mut span = span.marked("invoker_activation", dispatch.received);
+    span.set("openwhisk.activation_id", || dispatch.activation_id.to_string());
+    span.set("openwhisk.action", || dispatch.action.id.to_string());
+    dispatch.trace = span.context();
+    span
+}
+
+async fn run(shell: Arc<Shell>, begun: Begun) -> Result<Completion, DispatchError> {
     let Begun { dispatch, key, mut place, since, running } = begun;
     for attempts_left in (0..=shell.config.max_reschedules).rev() {
         let (lease, code) = match place {
             Place::Container(lease) => (lease, None),
-            Place::Line(granted) => match Box::pin(wait::obtain(&shell, &dispatch, granted)).await? {
+            Place::Line(granted) => match Box::pin(obtain(&shell, &dispatch, granted)).await? {
                 Obtained::Lease(lease, code) => (lease, code),
                 Obtained::Record(record) => return Ok(finish::without_container(&shell, &dispatch, record)),
             },
         };
+        oxwhisk_trace::count("invoker_containerStart", lease.lease().start.word(), dispatch.received);
         match serve(&shell, &dispatch, &lease, code).await {
             Served::Ended(outcome) => {
                 let ended = finish::Ended { dispatch, lease, outcome, running };
@@ -104,6 +135,22 @@ pub(crate) async fn to_end(shell: Arc<Shell>, begun: Begun) -> Result<Completion
     }
     let reason = format!("{} containers ended before they ran it", shell.config.max_reschedules + 1);
     Err(DispatchError::NoRoom { memory: key.memory(), reason })
+}
+
+/// Waits for a container, and says how long that took to whoever traces it.
+async fn obtain(
+    shell: &Arc<Shell>,
+    dispatch: &Dispatch,
+    granted: oneshot::Receiver<Grant>,
+) -> Result<Obtained, DispatchError> {
+    let mut span = shell.config.telemetry.tracer.child("container", SpanKind::Internal, dispatch.trace);
+    let obtained = wait::obtain(shell, dispatch, granted).await;
+    match &obtained {
+        Ok(Obtained::Lease(lease, _)) => span.set("openwhisk.container_start", || lease.lease().start.word()),
+        Ok(Obtained::Record(_)) => span.fail(|| "no container"),
+        Err(error) => span.fail(|| error.to_string()),
+    }
+    obtained
 }
 
 enum Served {

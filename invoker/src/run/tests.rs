@@ -47,5 +47,6 @@ pub(crate) fn dispatch(arguments: &str) -> Dispatch {
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
         store: StorePolicy::ALWAYS,
         ticket: None,
+        trace: None,
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) together: Together,
     pub(crate) requests: Requests,
+    /// Path and `traceparent` of each request.
+    pub(crate) traces: Mutex<Vec<(String, Option<String>)>>,
     pub(crate) connections: AtomicUsize,
     suspended: watch::Sender<bool>,
     logs: mpsc::Sender<LogChunk>,
@@ -210,6 +212,7 @@ impl ContainerFactory for ScriptedFactory {
             gate: Arc::clone(&self.run_gate),
             together: Together::default(),
             requests: Requests::default(),
+            traces: Mutex::default(),
             connections: AtomicUsize::new(0),
             suspended: watch::channel(false).0,
             logs,

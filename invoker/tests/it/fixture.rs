@@ -172,6 +172,7 @@ pub(crate) fn dispatch(action: &ActionDescriptor, arguments: &Value) -> Dispatch
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
         store: StorePolicy::ALWAYS,
         ticket: None,
+        trace: None,
     }
 }
 

@@ -10,3 +10,4 @@ mod pooling;
 mod rooms;
 mod runtimes;
 mod server;
+mod telemetry;

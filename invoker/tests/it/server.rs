@@ -41,8 +41,9 @@ async fn connection(mut stream: UnixStream, state: Arc<State>, ended: Cancellati
     state.connections.fetch_add(1, Ordering::SeqCst);
     let work = async {
         let mut input = Vec::new();
-        while let Some((path, body)) = request(&mut stream, &mut input).await {
+        while let Some((path, trace, body)) = request(&mut stream, &mut input).await {
             state.awake().await;
+            state.traces.lock().unwrap().push((path.clone(), trace));
             state.requests.lock().unwrap().push((path.clone(), body.clone()));
             let answer = if path == "/init" { init(&state, &body).await } else { run(&state, &body).await };
             let Some(answer) = answer else { return };
@@ -59,7 +60,7 @@ async fn connection(mut stream: UnixStream, state: Arc<State>, ended: Cancellati
     state.connections.fetch_sub(1, Ordering::SeqCst);
 }
 
-async fn request(stream: &mut UnixStream, input: &mut Vec<u8>) -> Option<(String, Value)> {
+async fn request(stream: &mut UnixStream, input: &mut Vec<u8>) -> Option<(String, Option<String>, Value)> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; 16];
         let mut parsed = httparse::Request::new(&mut headers);
@@ -67,10 +68,12 @@ async fn request(stream: &mut UnixStream, input: &mut Vec<u8>) -> Option<(String
             let length = parsed.headers.iter().find(|header| header.name == "Content-Length").unwrap();
             let length: usize = std::str::from_utf8(length.value).unwrap().parse().unwrap();
             let path = parsed.path.unwrap().to_owned();
+            let trace = parsed.headers.iter().find(|header| header.name == "traceparent");
+            let trace = trace.map(|header| String::from_utf8(header.value.to_vec()).unwrap());
             if input.len() >= head + length {
                 let body = serde_json::from_slice(&input[head..head + length]).unwrap();
                 input.drain(..head + length);
-                return Some((path, body));
+                return Some((path, trace, body));
             }
         }
         if stream.read_buf(input).await.ok()? == 0 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{
-    Backends, Controller, Fleet, LocalEngine, LocalThrottles, Records, Server, StoredCode,
+    Backends, Controller, ControllerConfig, Fleet, LocalEngine, LocalThrottles, Records, Server, StoredCode,
 };
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_controller_settings as controller_settings;
@@ -41,6 +41,8 @@ pub(super) async fn build(
     let bus = EmbeddedBus::open(data, &bus_options(&config.controller.limits))
         .map_err(|error| Refusal::new(Exit::CannotCreate, error))?;
     let bus: Arc<dyn Bus> = Arc::new(bus);
+    let listeners = Shutdown::new();
+    let told = super::telemetry::start(config.telemetry, &bus, &listeners);
     let subjects = stores.subjects();
     controller_settings::enrol(&config.users, subjects.as_ref())
         .await
@@ -57,7 +59,11 @@ pub(super) async fn build(
     available.missing.iter().for_each(|line| tracing::warn!("{line}"));
     let invoker_config = invoker_config(config, &available.runtimes)?;
     let sandbox = start_sandbox(data.join("sandbox"), available.runtimes, address.port()).await?;
-    let invoker_config = InvokerConfig { api_host: api_host(config, &sandbox, address), ..invoker_config };
+    let invoker_config = InvokerConfig {
+        api_host: api_host(config, &sandbox, address),
+        telemetry: told.invoker,
+        ..invoker_config
+    };
     let invoker = Invoker::start(
         invoker_config,
         Arc::clone(&sandbox) as Arc<dyn ContainerFactory>,
@@ -67,8 +73,10 @@ pub(super) async fn build(
     )
     .await
     .map_err(|error| Refusal::new(Exit::System, error))?;
+    told.controller.metrics.add(invoker.metrics_source());
 
     let fleet = Fleet::new(vec![Arc::clone(&invoker) as Arc<dyn InvokerClient>], Arc::new(HashPlacement));
+    let controller_config = ControllerConfig { telemetry: told.controller, ..config.controller.clone() };
     let fleet = Arc::new(fleet);
     let engine =
         LocalEngine::new(Arc::clone(&fleet), Arc::clone(&bus), Arc::clone(&records), stores.activations());
@@ -83,7 +91,7 @@ pub(super) async fn build(
         throttles: Arc::new(LocalThrottles::default()),
         elsewhere: None,
     };
-    let controller = Controller::start(config.controller.clone(), backends)
+    let controller = Controller::start(controller_config, backends)
         .await
         .map_err(|error| Refusal::new(Exit::Io, error))?;
     let server = Arc::new(Server::new(Arc::clone(&controller), controller_settings::server_config()));
@@ -108,7 +116,7 @@ pub(super) async fn build(
         invoker,
         bus,
         sandbox,
-        listeners: Shutdown::new(),
+        listeners,
         admin,
         admin_stop: CancellationToken::new(),
         readiness,

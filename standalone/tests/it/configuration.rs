@@ -98,6 +98,9 @@ const ROWS: &[Row] = &[
         c.invoker.queue.max_per_namespace.to_string()
     }),
     ("CONFIG_oxwhisk_containerPool_maxWait", "13 s", |c| c.invoker.queue.wait_limit.as_secs().to_string()),
+    ("CONFIG_whisk_metrics_prometheusEnabled", "false", |c| c.telemetry.metrics_on_api.to_string()),
+    ("CONFIG_whisk_userEvents_enabled", "true", |c| c.telemetry.events.published.to_string()),
+    ("CONFIG_oxwhisk_metrics_actions", "14", |c| c.telemetry.events.actions.to_string()),
 ];
 
 const SHOWN: &[&str] = &[
@@ -148,6 +151,9 @@ const SHOWN: &[&str] = &[
     "11",
     "12",
     "13",
+    "false",
+    "true",
+    "14",
 ];
 
 #[test]

@@ -8,12 +8,15 @@ use tracing::field::{Field, Visit};
 /// The field that ties all lines of one request together.
 const TRANSACTION: &str = "tid";
 const MESSAGE: &str = "message";
+/// What OpenWhisk puts at the end of a line when a step begins or ends: see `oxwhisk_trace`.
+const MARKER: &str = "marker";
 
 /// What one span or event carries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields {
     pub(crate) message: String,
     pub(crate) transaction: Option<String>,
+    pub(crate) marker: Option<String>,
     pub(crate) others: Map<String, Value>,
 }
 
@@ -26,6 +29,7 @@ impl Fields {
         match field.name() {
             MESSAGE => self.message = text(value),
             TRANSACTION => self.transaction = Some(text(value)),
+            MARKER => self.marker = Some(text(value)),
             name => {
                 self.others.insert(name.to_owned(), value);
             }

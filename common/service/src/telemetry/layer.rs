@@ -79,6 +79,7 @@ where
             target: event.metadata().target(),
             message: &fields.message,
             transaction: fields.transaction.as_deref(),
+            marker: fields.marker.as_deref(),
             fields: &fields.others,
         };
         self.writer.send(line.render(self.format, self.color));

@@ -16,6 +16,8 @@ pub(crate) struct Line<'a> {
     pub(crate) target: &'a str,
     pub(crate) message: &'a str,
     pub(crate) transaction: Option<&'a str>,
+    /// `controller_activation_finish:35:30`.
+    pub(crate) marker: Option<&'a str>,
     /// Fields of the event first, then those of its spans from the innermost outwards; the first of a name counts.
     pub(crate) fields: &'a Map<String, Value>,
 }
@@ -48,6 +50,11 @@ impl Line<'_> {
             out.push('=');
             push_value(&mut out, value);
         }
+        if let Some(marker) = self.marker {
+            out.push_str(" [marker:");
+            push_escaped(&mut out, marker);
+            out.push(']');
+        }
         out.push('\n');
         out
     }
@@ -59,6 +66,9 @@ impl Line<'_> {
         object.insert("tid".to_owned(), self.transaction.unwrap_or(NO_TRANSACTION).into());
         object.insert("target".to_owned(), self.target.into());
         object.insert("message".to_owned(), self.message.into());
+        if let Some(marker) = self.marker {
+            object.insert("marker".to_owned(), marker.into());
+        }
         for (name, value) in self.fields {
             // A field that is called like one of ours must not replace it.
             object.entry(name.clone()).or_insert_with(|| value.clone());
@@ -103,7 +113,15 @@ mod tests {
 
     fn line<'a>(message: &'a str, transaction: Option<&'a str>, fields: &'a Map<String, Value>) -> Line<'a> {
         let time = Timestamp::from_millisecond(1_704_067_200_007).expect("in range");
-        Line { time, level: Level::INFO, target: "oxwhisk_invoker::pool", message, transaction, fields }
+        Line {
+            time,
+            level: Level::INFO,
+            target: "oxwhisk_invoker::pool",
+            message,
+            transaction,
+            marker: None,
+            fields,
+        }
     }
 
     fn object(value: Value) -> Map<String, Value> {
@@ -124,6 +142,17 @@ mod tests {
         );
         let none = Map::new();
         assert!(text(&line("up", None, &none)).contains("] [#tid_sid_unknown] ["));
+    }
+
+    #[test]
+    fn a_marker_is_last_and_in_brackets() {
+        let fields = object(json!({"code": 3}));
+        let marked =
+            Line { marker: Some("invoker_activationRun_finish:35:30"), ..line("", Some("abc"), &fields) };
+        let shown = text(&marked);
+        assert!(shown.ends_with("]  code=3 [marker:invoker_activationRun_finish:35:30]\n"), "{shown}");
+        let read: Value = serde_json::from_slice(&marked.render(LogFormat::Json, false)).expect("JSON");
+        assert_eq!(read["marker"], "invoker_activationRun_finish:35:30");
     }
 
     #[test]

@@ -53,6 +53,20 @@ fn lines_carry_the_transaction_and_the_fields_of_their_spans() {
 }
 
 #[test]
+fn markers_are_shown_where_the_filter_wants_them() {
+    let filter = "info,marker=debug".to_owned();
+    let text = logged(&LogConfig { filter, ..LogConfig::default() }, |filter| {
+        let _request = tracing::info_span!("request", tid = "abc").entered();
+        tracing::debug!(target: "marker", marker = "controller_kafka_finish:5:3", "");
+        tracing::debug!("hidden");
+        filter.set("info").expect("a filter");
+        tracing::debug!(target: "marker", marker = "hidden", "");
+    });
+    let (_, rest) = text.split_once("] ").expect("a time in brackets");
+    assert_eq!(rest, "[DEBUG] [#tid_abc] [marker]  [marker:controller_kafka_finish:5:3]\n");
+}
+
+#[test]
 fn the_filter_changes_while_running() {
     let text = logged(&LogConfig::default(), |filter| {
         tracing::debug!("hidden");

@@ -94,6 +94,12 @@ impl Dispatcher {
         self.gone.contains_key(&by)
     }
 
+    /// A controller that was taken for ended is there after all: what it notes from now on is its own again. What was taken
+    /// over from it stays so, which is harmless: whoever runs it tells both.
+    pub fn controller_back(&mut self, by: Incarnation) {
+        self.gone.remove(&by);
+    }
+
     /// Whether nothing is owed, asked or awaited.
     #[must_use]
     pub fn is_idle(&self) -> bool {

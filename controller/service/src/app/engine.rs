@@ -10,6 +10,7 @@ use oxwhisk_messaging::LaneBus;
 use oxwhisk_store::ActivationStore;
 
 use crate::config::ServiceConfig;
+use crate::peers::Presence;
 use crate::{ClusterEngine, EngineConfig, EngineParts};
 
 /// What an engine works with, beside the configuration.
@@ -19,17 +20,18 @@ pub(super) struct Backing {
     pub(super) activations: Arc<dyn ActivationStore>,
     pub(super) identity: ControllerIdentity,
     pub(super) dialer: Dialer,
+    pub(super) presence: Arc<dyn Presence>,
 }
 
 /// Puts the engine together.
 pub(super) fn engine(config: &ServiceConfig, backing: Backing) -> ClusterEngine {
-    let Backing { bus, records, activations, identity, dialer } = backing;
+    let Backing { bus, records, activations, identity, dialer, presence } = backing;
     let engine_config = EngineConfig {
         max_attempts: config.cluster.max_attempts,
         fleet: config.cluster.fleet.clone(),
         ..EngineConfig::new(identity)
     };
     let tickets = Arc::clone(&config.tickets);
-    let parts = EngineParts { bus, activations, records, tickets, dialer };
+    let parts = EngineParts { bus, activations, records, tickets, dialer, presence };
     ClusterEngine::new(engine_config, Box::new(HashPlacement), parts)
 }

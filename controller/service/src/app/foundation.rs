@@ -2,14 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use oxwhisk_controller::{Controller, RecentBounds, Records, Sharing, StoredCode};
+use oxwhisk_controller::{Controller, RecentBounds, Records, Sharing, StoredCode, Telemetry};
 use oxwhisk_controller_admin::Contents;
 use oxwhisk_couchdb::CouchStores;
 use oxwhisk_dispatch::Incarnation;
 use oxwhisk_grpc::Listener;
 use oxwhisk_invoker_remote::client::ControllerIdentity;
 use oxwhisk_kafka::KafkaBus;
-use oxwhisk_metrics::Metrics;
 use oxwhisk_ops::{Operated, OpsOptions, OpsServer};
 use oxwhisk_service::telemetry::FilterHandle;
 use oxwhisk_service::{Readiness, Shutdown};
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::engine;
 use super::grpc::{self, Backing, Bound};
 use super::readiness::Parts;
+use super::telemetry;
 use crate::caches::Announcements;
 use crate::config::ServiceConfig;
 use crate::peers::{PeerIdentity, PeerOptions, PeerParts, Peers};
@@ -38,7 +38,7 @@ pub(super) struct Foundation {
     pub(super) sharing: Sharing,
     /// There from when it runs.
     pub(super) controller: Arc<OnceLock<Arc<Controller>>>,
-    pub(super) metrics: Metrics,
+    pub(super) telemetry: Telemetry,
     pub(super) readiness: Readiness,
     /// What has to be up for it; taken by whoever brings it up.
     pub(super) parts: Option<Parts>,
@@ -73,6 +73,13 @@ impl Foundation {
         let recent = RecentBounds::default();
         let records = Records::shared(Arc::clone(&bus) as _, stores.activations(), form, recent);
         let records = Arc::new(records);
+        let own = PeerIdentity { name: config.name.clone(), incarnation, address: advertised.to_string() };
+        let parts = PeerParts {
+            bus: Arc::clone(&bus) as _,
+            dialer: dialer.clone(),
+            records: Arc::clone(&records) as _,
+        };
+        let peers = Arc::new(Peers::new(own, parts, PeerOptions::default()));
         let backing = engine::Backing {
             bus: Arc::clone(&bus) as _,
             records: Arc::clone(&records),
@@ -82,14 +89,14 @@ impl Foundation {
                 incarnation,
                 code_address: advertised.to_string(),
             },
-            dialer: dialer.clone(),
+            dialer,
+            presence: Arc::clone(&peers) as _,
         };
         let engine = Arc::new(engine::engine(config, backing));
-        let own = PeerIdentity { name: config.name.clone(), incarnation, address: advertised.to_string() };
-        let parts = PeerParts { bus: Arc::clone(&bus) as _, dialer, records: Arc::clone(&records) as _ };
-        let peers = Arc::new(Peers::new(own, parts, PeerOptions::default()));
         let announcements = Arc::new(Announcements::new(config.name.clone()));
         let sharing = Sharing::among_others(Arc::clone(&announcements) as _, config.cluster.unheard_ttl);
+        let tasks = Shutdown::new();
+        let telemetry = telemetry::start(&config.telemetry, &config.name, Arc::clone(&bus) as _, &tasks)?;
         let readiness = Readiness::new();
         let foundation = Self {
             stores,
@@ -101,10 +108,10 @@ impl Foundation {
             announcements,
             sharing,
             controller: Arc::default(),
-            metrics: Metrics::new(),
+            telemetry,
             parts: Some(Parts::of(&readiness)),
             readiness,
-            tasks: Shutdown::new(),
+            tasks,
             fronts: Shutdown::new(),
             fronts_stop: CancellationToken::new(),
         };
@@ -120,7 +127,7 @@ impl Foundation {
         })?;
         let operated = Operated {
             readiness: self.readiness.clone(),
-            metrics: self.metrics.clone(),
+            metrics: self.telemetry.metrics.clone(),
             log,
             log_admins: config.ops.log_admins.clone(),
         };

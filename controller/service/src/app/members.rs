@@ -15,6 +15,7 @@ pub(super) struct Succession(pub(super) Arc<ClusterEngine>);
 impl MembershipListener for Succession {
     fn joined(&self, peer: &PeerIdentity) {
         tracing::info!(name = peer.name, address = peer.address, "another controller is there");
+        self.0.controller_there(peer.incarnation);
     }
 
     fn gone(&self, incarnation: Incarnation) {

@@ -102,8 +102,11 @@ impl Foundation {
             throttles: self.peers.throttles(),
             elsewhere: Some(self.peers.elsewhere()),
         };
-        let controller_config =
-            ControllerConfig { sharing: self.sharing.clone(), ..config.controller.clone() };
+        let controller_config = ControllerConfig {
+            sharing: self.sharing.clone(),
+            telemetry: self.telemetry.clone(),
+            ..config.controller.clone()
+        };
         // That Kafka goes away again meanwhile is waited for; what comes out here does not mend itself.
         let started = Controller::start(controller_config, backends).await;
         let controller = started.map_err(|error| Refusal::new(Exit::Config, error))?;

@@ -38,13 +38,15 @@ pub(super) async fn call(
         Message { id, lane: lane(core, &admitted).await, delivery: admitted.delivery(), attempt: 1 };
     let (client, mut answer) = oneshot::channel();
     let until = Instant::now() + wait;
+    let mut dispatching = admissions.dispatching(&dispatch);
     let live = Live::call(Ready::new(admitted, dispatch), client, until, slot, core.config.retry_first);
     {
         let mut state = core.state();
         if state.draining || state.calls >= core.config.max_calls {
+            dispatching.refused(&"no more calls are taken");
             return Err(unavailable());
         }
-        state.insert(id, live);
+        state.insert(id, Live { dispatching: Some(dispatching), ..live });
         core.handle(&mut state, Event::Call(message));
     }
     let _caller = Caller { core, id };

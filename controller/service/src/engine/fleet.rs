@@ -113,6 +113,7 @@ impl Core {
 
     fn hear(self: &Arc<Self>, invoker: InvokerId, heard: Heard) {
         let now = Instant::now();
+        let mut told = None;
         let mut state = self.state();
         let mut due = Due::new();
         match heard {
@@ -126,6 +127,7 @@ impl Core {
                     self.parts.records.recent(Arc::clone(&record));
                 }
                 if let Some(live) = state.live.get_mut(&id) {
+                    told = live.ended(record.response.status);
                     live.result = Some(Arc::clone(&record));
                     state.release(id);
                     state.leave_invoker(id, Some(outcome(&record)), now);
@@ -171,6 +173,9 @@ impl Core {
             }
         }
         self.handle_all(&mut state, due);
+        // Its span is told when nobody waits for the lock any more.
+        drop(state);
+        drop(told);
     }
 
     /// The dispatcher first: whatever is placed there next has to find it ready.

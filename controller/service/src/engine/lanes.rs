@@ -223,6 +223,7 @@ impl Core {
                     let position =
                         Position { source: Source::Note, lane, offset: entry.offset.cast_signed() };
                     let recorded = recorded.contains(&id);
+                    self.notice_dead(&mut state, by);
                     if by != self.config.identity.incarnation && !recorded {
                         self.keep_note(&mut state, id, Note { by, lane, message: payload });
                     }
@@ -230,6 +231,16 @@ impl Core {
                 }
             };
             self.handle(&mut state, event);
+        }
+    }
+
+    /// A note may be of a controller that had ended before this one began: nobody told of its end here, and nobody will.
+    fn notice_dead(self: &Arc<Self>, state: &mut State, by: Incarnation) {
+        let known = by == self.config.identity.incarnation || state.dispatcher.knows_gone(by);
+        if !known && !self.parts.presence.is_present(by) {
+            tracing::info!(incarnation = by.0, "a controller that is not there any more has left notes");
+            state.revive_notes_of(by);
+            self.handle(state, Event::ControllerGone(by));
         }
     }
 

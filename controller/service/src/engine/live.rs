@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oxwhisk_controller::{Admitted, Called, InFlight, Refused};
-use oxwhisk_core::entity::Activation;
+use oxwhisk_controller::{Admitted, Called, Dispatching, InFlight, Refused};
+use oxwhisk_core::entity::{Activation, Status};
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_invoker_api::offers::{OfferId, WorkKey};
 use oxwhisk_invoker_api::{Dispatch, StorePolicy};
+use oxwhisk_trace::Span;
 use tokio::sync::oneshot;
 
 pub(super) type Client = oneshot::Sender<Result<Called, Refused>>;
@@ -72,6 +73,10 @@ pub(super) struct Live {
     /// Before it is offered again after nobody took it.
     pub(super) pause: Duration,
     pub(super) result: Option<Arc<Activation>>,
+    /// From when it is ready until an invoker told its end.
+    pub(super) dispatching: Option<Dispatching>,
+    /// The span of its message.
+    pub(super) taken_up: Option<Span>,
 }
 
 impl Live {
@@ -91,6 +96,8 @@ impl Live {
             tried: Vec::new(),
             pause,
             result: None,
+            dispatching: None,
+            taken_up: None,
         }
     }
 
@@ -122,6 +129,13 @@ impl Live {
     /// Where nothing is known, a record is kept.
     pub(super) fn store(&self) -> StorePolicy {
         self.ready.as_ref().map_or(StorePolicy::ALWAYS, |ready| ready.admitted.store())
+    }
+
+    /// An invoker told its end. What is answered is told when it is dropped.
+    pub(super) fn ended(&mut self, status: Status) -> Option<Dispatching> {
+        let mut dispatching = self.dispatching.take()?;
+        dispatching.ended(status);
+        Some(dispatching)
     }
 
     pub(super) fn answer(&mut self, answer: Result<Called, Refused>) {

@@ -55,7 +55,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::peers::{MembershipListener, PeerIdentity};
+use crate::peers::{MembershipListener, PeerIdentity, Presence};
 pub use config::EngineConfig;
 pub use directory::InvokerDetails;
 use state::State;
@@ -69,6 +69,8 @@ pub struct EngineParts {
     pub tickets: Arc<TicketIssuer>,
     /// Reaches invokers.
     pub dialer: Dialer,
+    /// Tells notes of living controllers from what a dead one has left, whose end nobody here may have seen.
+    pub presence: Arc<dyn Presence>,
 }
 
 /// Runs activations on the invokers of a cluster.
@@ -133,6 +135,11 @@ impl ClusterEngine {
         self.0.handle(&mut state, Event::ControllerGone(by));
     }
 
+    /// A controller that was taken for ended goes on, or is new.
+    pub fn controller_there(&self, by: Incarnation) {
+        self.0.state().dispatcher.controller_back(by);
+    }
+
     /// Ends everything at once; what is owed is on the bus. For after [`Engine::drain`].
     pub async fn close(&self, grace: Duration) -> bool {
         self.0.closing.cancel();
@@ -149,7 +156,9 @@ impl ClusterEngine {
 }
 
 impl MembershipListener for ClusterEngine {
-    fn joined(&self, _peer: &PeerIdentity) {}
+    fn joined(&self, peer: &PeerIdentity) {
+        self.controller_there(peer.incarnation);
+    }
 
     fn gone(&self, incarnation: Incarnation) {
         self.controller_gone(incarnation);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use oxwhisk_controller::{Readmission, Refused};
+use oxwhisk_controller::{Admissions, Admitted, Readmission, Refused};
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_core::record::RecordKind;
@@ -13,6 +13,7 @@ use oxwhisk_invoker_api::StorePolicy;
 use oxwhisk_invoker_remote::client::Outgoing;
 use oxwhisk_loadbalancer::balancer::{Effect as Balanced, Refusal, Work};
 use oxwhisk_loadbalancer::fleet::Outcome;
+use oxwhisk_trace::Span;
 
 use super::Core;
 use super::live::{At, Ready, Returned};
@@ -142,6 +143,9 @@ impl Core {
     fn refused(self: &Arc<Self>, state: &mut State, id: ActivationId, refusal: Refusal, due: &mut Due) {
         let waits = state.dispatcher.entry(id).is_some_and(|entry| entry.call == Some(Call::Waiting));
         let Some(live) = state.live.get_mut(&id) else { return };
+        if let Some(mut dispatching) = live.dispatching.take() {
+            dispatching.refused(&refusal);
+        }
         if waits {
             let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             let text = (status == StatusCode::TOO_MANY_REQUESTS).then(|| refusal.to_string());
@@ -175,6 +179,7 @@ impl Core {
         let this = Arc::clone(self);
         self.spawn(async move {
             let Some(admissions) = this.admissions.get() else { return };
+            let span = admissions.taken_up(&message);
             let mut pause = this.config.retry_first;
             let readmission = loop {
                 match admissions.readmit(&message).await {
@@ -187,31 +192,41 @@ impl Core {
                 }
             };
             match readmission {
-                Readmission::Admitted(admitted) => match admissions.dispatch(&admitted, 1) {
-                    Ok(dispatch) => {
-                        let slot = admissions.slot(&admitted);
-                        let mut state = this.state();
-                        let Some(live) = state.live.get_mut(&id) else { return };
-                        live.preparing = false;
-                        live.ready = Some(Ready::new(*admitted, dispatch));
-                        live.slot.get_or_insert(slot);
-                        if state.stage(id) == Some(Stage::Placing) {
-                            let mut due = Due::new();
-                            this.place(&mut state, id, &mut due);
-                            this.handle_all(&mut state, due);
-                        }
-                    }
-                    Err(error) => {
-                        tracing::error!(activation_id = %id, %error, "cannot dispatch an activation");
-                        let response = Response::error(Status::WhiskError, &error.to_string());
-                        this.record_instead(&admitted.record(response), admitted.store()).await;
-                    }
-                },
+                Readmission::Admitted(mut admitted) => {
+                    admitted.set_trace(span.context());
+                    this.prepared(admissions, *admitted, span).await;
+                }
                 Readmission::Instead { record, store } => this.record_instead(&record, store).await,
                 Readmission::Forgotten => this.recorded(id),
                 Readmission::Later => {}
             }
         });
+    }
+
+    /// `taken_up` is the span of its message.
+    async fn prepared(self: &Arc<Self>, admissions: &Admissions, admitted: Admitted, taken_up: Span) {
+        let id = admitted.id();
+        match admissions.dispatch(&admitted, 1) {
+            Ok(dispatch) => {
+                let (slot, dispatching) = (admissions.slot(&admitted), admissions.dispatching(&dispatch));
+                let mut state = self.state();
+                let Some(live) = state.live.get_mut(&id) else { return };
+                live.preparing = false;
+                live.ready = Some(Ready::new(admitted, dispatch));
+                live.slot.get_or_insert(slot);
+                (live.dispatching, live.taken_up) = (Some(dispatching), Some(taken_up));
+                if state.stage(id) == Some(Stage::Placing) {
+                    let mut due = Due::new();
+                    self.place(&mut state, id, &mut due);
+                    self.handle_all(&mut state, due);
+                }
+            }
+            Err(error) => {
+                tracing::error!(activation_id = %id, %error, "cannot dispatch an activation");
+                let response = Response::error(Status::WhiskError, &error.to_string());
+                self.record_instead(&admitted.record(response), admitted.store()).await;
+            }
+        }
     }
 
     /// It does not run, and its record says why.

@@ -170,7 +170,10 @@ impl State {
         self.release(id);
         self.leave_backlog(id);
         self.leave_invoker(id, None, now);
-        if let Some(live) = self.live.remove(&id) {
+        if let Some(mut live) = self.live.remove(&id) {
+            if let Some(dispatching) = &mut live.dispatching {
+                dispatching.lost();
+            }
             if let Some(bytes) = live.read {
                 self.read -= 1;
                 self.read_bytes -= bytes;

@@ -147,10 +147,12 @@ impl Core {
 
     /// Writes a dispatch to the invoker's stream, with its ticket.
     fn dispatch(self: &Arc<Self>, state: &mut State, invoker: InvokerId, message: Message, due: &mut Due) {
-        let Some(live) = state.live.get(&message.id) else { return };
+        let Some(admissions) = self.admissions.get() else { return };
+        let Some(live) = state.live.get_mut(&message.id) else { return };
         let Some(ready) = &live.ready else { return };
         let mut dispatch = ready.dispatch.clone();
         dispatch.attempt = message.attempt;
+        live.dispatching.get_or_insert_with(|| admissions.dispatching(&ready.dispatch)).sent(&mut dispatch);
         let offer = live.at.and_then(|at| at.offer);
         match self.ticket(&dispatch, invoker, ready.admitted.timeout()) {
             Ok(ticket) => {

@@ -54,6 +54,12 @@ pub trait MembershipListener: fmt::Debug + Send + Sync + 'static {
     fn members(&self, view: &View);
 }
 
+/// Who is there, for whoever reads what controllers have left on the bus.
+pub trait Presence: fmt::Debug + Send + Sync + 'static {
+    /// As [`Peers::is_present`].
+    fn is_present(&self, incarnation: Incarnation) -> bool;
+}
+
 /// What a controller's part in the cluster works with.
 #[derive(Clone, Debug)]
 pub struct PeerParts {
@@ -146,6 +152,12 @@ impl Peers {
     /// Ends everything, at most within `limit`; says whether it did.
     pub async fn close(&self, limit: Duration) -> bool {
         self.shared.close(limit).await
+    }
+}
+
+impl Presence for Peers {
+    fn is_present(&self, incarnation: Incarnation) -> bool {
+        Self::is_present(self, incarnation)
     }
 }
 

@@ -103,7 +103,10 @@ async fn what_is_changed_through_one_controller_holds_at_the_other() {
     let test = "what_is_changed_through_one_controller_holds_at_the_other";
     let Some((kafka, couchdb)) = services::shared(test) else { return };
     let given = Given::new();
-    let variables = apart(&kafka, services::port_of(&couchdb));
+    let mut variables = apart(&kafka, services::port_of(&couchdb));
+    // Nobody is there, which holds nothing up.
+    let collector = format!("http://127.0.0.1:{}", services::unused_port());
+    variables.push(("CONFIG_oxwhisk_tracing_endpoint".to_owned(), collector));
     let (mut one, mut other) = (start(&given, "0", &variables), start(&given, "1", &variables));
     one.wait_ready(200);
     other.wait_ready(200);
@@ -114,6 +117,15 @@ async fn what_is_changed_through_one_controller_holds_at_the_other() {
         put(&one, &text);
         other.wait_for("the new code", |controller| code(controller).contains(&text).then_some(()));
         assert!(code(&one).contains(&text));
+    }
+
+    let metrics = http::get(one.ops, "/metrics").expect("metrics").body;
+    for line in [
+        "oxwhisk_controller_requests_total{method=\"PUT\",status=\"200\"} 3",
+        "oxwhisk_bus_available 1",
+        "oxwhisk_spans_exported_total 0",
+    ] {
+        assert!(metrics.lines().any(|shown| shown == line), "{line}\n{metrics}");
     }
 
     let mut subjects = SubjectsClient::new(channel(&one));

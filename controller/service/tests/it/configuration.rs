@@ -27,6 +27,14 @@ fn defaults_are_those_of_openwhisks_controllers() {
 type Row = (&'static str, &'static str, fn(&ServiceConfig) -> String, &'static str);
 
 const ROWS: &[Row] = &[
+    (
+        "CONFIG_oxwhisk_tracing_endpoint",
+        "http://collector:4317",
+        |c| format!("{:?}", c.telemetry.collector.as_ref().map(|collector| &collector.endpoint)),
+        "Some(\"http://collector:4317\")",
+    ),
+    ("CONFIG_whisk_userEvents_enabled", "true", |c| c.telemetry.events.published.to_string(), "true"),
+    ("CONFIG_oxwhisk_metrics_actions", "14", |c| c.telemetry.events.actions.to_string(), "14"),
     ("CONTROLLER_NAME", "left", |c| c.name.clone(), "left"),
     ("CONFIG_oxwhisk_controller_id", "7", |c| c.kafka.instance.clone(), "controller7"),
     ("PORT", "8080", |c| c.listen.port().to_string(), "8080"),

@@ -53,7 +53,7 @@ impl Runs {
         };
         let this = Arc::clone(self);
         let run = async move {
-            let ended = this.parts.fleet.run(dispatch).await;
+            let ended = this.run(dispatch).await;
             drop(slot);
             ended
         };

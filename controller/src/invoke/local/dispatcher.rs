@@ -156,9 +156,11 @@ impl Dispatcher {
     ) {
         let Waiting { delivery, message, again } = waiting;
         let id = message.activation_id;
+        let span = self.runs.admissions.taken_up(&message);
         let slot = self.runs.take_slot(id);
         let ended = match self.readmit(&message, &closing).await {
-            Some(Readmission::Admitted(admitted)) => {
+            Some(Readmission::Admitted(mut admitted)) => {
+                admitted.set_trace(span.context());
                 let slot = slot.unwrap_or_else(|| self.runs.admissions.slot(&admitted));
                 let ended = self.run_to_end(&admitted, message, again, &closing).await;
                 drop(slot);
@@ -226,7 +228,7 @@ impl Dispatcher {
                     return self.keep(&record, store, closing).await;
                 }
             };
-            match self.runs.parts.fleet.run(dispatch).await {
+            match self.runs.run(dispatch).await {
                 // Its queue survives the shutdown, so it runs again at the next start. One that must not keeps its record.
                 Ok(Completion { cut_off: true, .. }) if admitted.delivery() == Guarantee::AtLeastOnce => {
                     return Ended::Left;

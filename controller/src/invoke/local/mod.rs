@@ -16,7 +16,7 @@ use http::StatusCode;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::FullyQualifiedName;
-use oxwhisk_invoker_api::InvokerClient;
+use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, InvokerClient};
 use oxwhisk_messaging::{Bus, BusError, Topic};
 use oxwhisk_store::ActivationStore;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,20 @@ struct Runs {
     queued: Mutex<HashMap<ActivationId, InFlight>>,
     /// Records that are owed and were not taken yet.
     owed: AtomicUsize,
+}
+
+impl Runs {
+    /// Runs an activation at an invoker, watched.
+    async fn run(&self, mut dispatch: Dispatch) -> Result<Completion, DispatchError> {
+        let mut watched = self.admissions.dispatching(&dispatch);
+        watched.sent(&mut dispatch);
+        let ended = self.parts.fleet.run(dispatch).await;
+        match &ended {
+            Ok(completion) => watched.ended(completion.activation.response.status),
+            Err(error) => watched.refused(error),
+        }
+        ended
+    }
 }
 
 impl LocalEngine {

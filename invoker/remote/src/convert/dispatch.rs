@@ -8,6 +8,7 @@ use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::StoreLevel;
 use oxwhisk_core::id::TransactionId;
 use oxwhisk_core::limits::ActionLimits;
+use oxwhisk_core::trace::TraceContext;
 #[cfg(feature = "client")]
 use oxwhisk_invoker_api::offers::OfferId;
 use oxwhisk_invoker_api::{ActionDescriptor, ApiKey, Caller, Dispatch, ResponseLimits, StorePolicy};
@@ -48,7 +49,7 @@ pub(crate) fn to_message(
         max_response: dispatch.response_limits.max as u64,
         truncation: dispatch.response_limits.truncation as u64,
         store: Some(store_to_message(dispatch.store)),
-        traceparent: String::new(),
+        traceparent: dispatch.trace.map(|trace| trace.to_string()).unwrap_or_default(),
         offer: offer.map(|offer| offer.0),
     }
 }
@@ -150,6 +151,8 @@ impl Received {
             },
             store: store_from_message(rest.store.unwrap_or_default()),
             ticket: Some(ticket),
+            // What cannot be read is no trace: it must not cost an activation.
+            trace: TraceContext::parse(&rest.traceparent),
         })
     }
 

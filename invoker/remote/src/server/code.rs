@@ -1,6 +1,7 @@
 //! Code, from the controllers that converse, against a ticket.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -14,6 +15,9 @@ use tonic::{Code, Status};
 use super::shell::Shell;
 use crate::Dialer;
 
+/// Pause before controllers are asked again, doubled up to the longest.
+const ASK_FIRST: Duration = Duration::from_millis(100);
+const ASK_LONGEST: Duration = Duration::from_secs(2);
 /// Bytes of a part and what is around it.
 const MESSAGE_MAX: usize = 1 << 20;
 
@@ -33,6 +37,21 @@ impl RemoteCode {
         let state = self.shell.state();
         let known = state.conversations.values();
         known.map(|with| (with.controller.clone(), with.code_address.clone())).collect()
+    }
+
+    /// The first answer that says something. `Unavailable` may be another the next time.
+    async fn ask_all(&self, action: &ActionDescriptor, request: &GetCodeRequest) -> Result<Bytes, CodeError> {
+        for (who, address) in self.controllers() {
+            match self.fetch(who, &address, request.clone()).await {
+                Ok(code) => return Ok(code),
+                Err(status) if status.code() == Code::NotFound => return Err(CodeError::NotFound),
+                Err(status) if status.code() == Code::FailedPrecondition => return Err(CodeError::Mismatch),
+                Err(status) => {
+                    tracing::warn!(action = %action.id, address, error = %status, "a controller gives no code");
+                }
+            }
+        }
+        Err(CodeError::Unavailable)
     }
 
     async fn fetch(
@@ -74,16 +93,19 @@ impl CodeSource for RemoteCode {
             main: action.main.clone(),
             binary: action.binary,
         };
-        for (who, address) in self.controllers() {
-            match self.fetch(who, &address, request.clone()).await {
-                Ok(code) => return Ok(Some(code)),
-                Err(status) if status.code() == Code::NotFound => return Err(CodeError::NotFound),
-                Err(status) if status.code() == Code::FailedPrecondition => return Err(CodeError::Mismatch),
-                Err(status) => {
-                    tracing::warn!(action = %action.id, address, error = %status, "a controller gives no code");
+        // What was accepted must not fail for ever because a store or a controller is away for a moment.
+        let asking = async {
+            let mut pause = ASK_FIRST;
+            loop {
+                match self.ask_all(action, &request).await {
+                    Err(CodeError::Unavailable) => {}
+                    answer => return answer.map(Some),
                 }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(ASK_LONGEST);
             }
-        }
-        Err(CodeError::Unavailable)
+        };
+        let patience = self.shell.options.code_patience;
+        tokio::time::timeout(patience, asking).await.unwrap_or(Err(CodeError::Unavailable))
     }
 }

@@ -45,6 +45,8 @@ pub struct InvokerServerOptions {
     pub put_timeout: Duration,
     /// Bytes of the largest code.
     pub max_code: usize,
+    /// How long controllers are asked for code that none of them can give now; then the activation fails.
+    pub code_patience: Duration,
     /// Pause before a record that the bus did not take is handed over again.
     pub hand_over_pause: Duration,
     /// How long an offer is held for a controller that does not answer it.
@@ -61,6 +63,7 @@ impl Default for InvokerServerOptions {
             max_put: 256 << 20,
             put_timeout: Duration::from_secs(60),
             max_code: 96 << 20,
+            code_patience: Duration::from_secs(30),
             hand_over_pause: Duration::from_millis(250),
             offer_timeout: Duration::from_millis(500),
         }

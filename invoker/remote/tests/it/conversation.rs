@@ -37,6 +37,8 @@ async fn a_dispatch_is_run_told_and_forgotten_when_acknowledged() {
         (record.cause, &*record.subject, record.version),
         (sent.cause, "someone", sent.action.version)
     );
+    let trace = record.annotations.string("trace");
+    assert_eq!(trace.as_deref(), sent.trace.map(|trace| trace.to_string()).as_deref());
     if ended.record == RecordState::Pending {
         assert!(matches!(controller.next().await, Heard::Said(Said::RecordDurable(done)) if done == id));
     }

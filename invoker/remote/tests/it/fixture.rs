@@ -12,6 +12,7 @@ use oxwhisk_core::id::{ActivationId, InvokerId, Revision, TransactionId};
 use oxwhisk_core::limits::ActionLimits;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_core::parameters::Parameters;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_core::version::Version;
 use oxwhisk_dispatch::{Incarnation, Order, Round, Said};
 use oxwhisk_grpc::{
@@ -157,6 +158,8 @@ impl FakeInvoker {
 }
 
 fn record(dispatch: &Dispatch) -> Activation {
+    let mut annotations = Parameters::new();
+    annotations.set("trace", &dispatch.trace.map(|trace| trace.to_string()));
     Activation {
         namespace: dispatch.caller.namespace.clone(),
         name: dispatch.action.id.name.clone(),
@@ -173,7 +176,7 @@ fn record(dispatch: &Dispatch) -> Activation {
             size: None,
         },
         logs: Vec::new(),
-        annotations: Parameters::new(),
+        annotations,
         publish: false,
     }
 }
@@ -390,6 +393,7 @@ pub(crate) fn dispatch_to(invoker: InvokerId, arguments: &str) -> (Dispatch, Tic
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 10 },
         store: StorePolicy::ALWAYS,
         ticket: Some(ticket.clone()),
+        trace: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     };
     (dispatch, ticket)
 }

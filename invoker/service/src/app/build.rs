@@ -16,8 +16,8 @@ use oxwhisk_service::{Readiness, Shutdown};
 use oxwhisk_settings::{Exit, Refusal, open_files};
 use tokio_util::sync::CancellationToken;
 
-use super::App;
 use super::sockets::Sockets;
+use super::{App, telemetry};
 use crate::config::InvokerServiceConfig;
 use crate::containers::Maker;
 
@@ -59,12 +59,19 @@ pub(super) fn build(
     };
     let server =
         InvokerServer::new(identity, Arc::clone(&bus) as Arc<dyn Bus>, dialer, config.remote.clone());
+    let (metrics, telling) = (Metrics::new(), Shutdown::new());
+    let name = config.identity.id.to_string();
+    let told = Arc::clone(&bus) as Arc<dyn Bus>;
+    let telemetry = telemetry::start(&config.telemetry, &name, told, &metrics, &telling)?;
     let app = App {
         address: sockets.address.to_string(),
         bus,
         server,
         readiness,
+        metrics,
+        telemetry,
         tasks: Shutdown::new(),
+        telling,
         serving: CancellationToken::new(),
         operating: Shutdown::new(),
         factory: OnceLock::new(),
@@ -88,7 +95,7 @@ impl App {
         self.tasks.spawn("grpc", grpc.serve(sockets.grpc, self.serving.clone()));
         let operated = Operated {
             readiness: self.readiness.clone(),
-            metrics: Metrics::default(),
+            metrics: self.metrics.clone(),
             log,
             log_admins: self.config.ops.log_admins.clone(),
         };

@@ -44,8 +44,11 @@ impl App {
         let Some(factory) = maker.start(&part, stop).await? else { return Ok(()) };
         let factory = self.factory.get_or_init(|| factory);
         let relayed = factory.relay(&config.containers).await?;
-        let mut pool =
-            InvokerConfig { api_host: config.api_host.clone().unwrap_or_default(), ..config.pool.clone() };
+        let mut pool = InvokerConfig {
+            api_host: config.api_host.clone().unwrap_or_default(),
+            telemetry: self.telemetry.clone(),
+            ..config.pool.clone()
+        };
         pool.prewarm.stem_cells = stem_cells;
         if let Some(Relayed { listener, api, url }) = relayed {
             pool.api_host = url;
@@ -55,6 +58,7 @@ impl App {
         let invoker = Invoker::start(pool, factory.of_pool(), code, records, Some(self.server.observer()))
             .await
             .map_err(|error| Refusal::new(Exit::System, error))?;
+        self.metrics.add(invoker.metrics_source());
         self.server.attach(Arc::clone(&invoker) as _);
         // Heartbeats go on while Kafka is away: whoever is told that it is there has it take work.
         let (address, name) = (self.address.clone(), config.identity.name.clone());

@@ -32,6 +32,7 @@ impl App {
         }
         // Nobody listens any more, which tells controllers that this invoker is gone for good.
         self.serving.cancel();
+        self.telling.drain(CLEAN_UP).await;
         self.bus.close().await;
         self.tasks.drain(CLEAN_UP).await;
         if let Some(factory) = self.factory.get()

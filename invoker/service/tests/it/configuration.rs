@@ -36,6 +36,14 @@ fn sandbox(config: &InvokerServiceConfig) -> String {
 }
 
 const ROWS: &[Row] = &[
+    (
+        "CONFIG_oxwhisk_tracing_endpoint",
+        "http://collector:4317",
+        |c| format!("{:?}", c.telemetry.collector.as_ref().map(|collector| &collector.endpoint)),
+        "Some(\"http://collector:4317\")",
+    ),
+    ("CONFIG_whisk_userEvents_enabled", "true", |c| c.telemetry.events.published.to_string(), "true"),
+    ("CONFIG_oxwhisk_metrics_actions", "14", |c| c.telemetry.events.actions.to_string(), "14"),
     ("INVOKER_ID", "7", |c| c.identity.id.to_string(), "invoker7"),
     ("INVOKER_ID", "8", |c| c.kafka.instance.clone(), "invoker8"),
     ("INVOKER_NAME", "node-a", |c| c.identity.name.clone(), "node-a"),

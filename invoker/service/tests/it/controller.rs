@@ -231,6 +231,7 @@ fn dispatch(action: &Action, arguments: &str) -> Dispatch {
     };
     let ticket = issuer().issue(&claims).unwrap();
     Dispatch {
+        trace: None,
         transaction: TransactionId::generate(),
         activation_id: claims.activation_id,
         action: Arc::new(descriptor),

@@ -100,6 +100,15 @@ async fn actions_of_every_kind_run_with_the_code_that_their_ticket_gets() {
             }
         }
     }
+    let (_, metrics) = binary.get("/metrics").expect("metrics");
+    let shown = |line: &str| metrics.lines().any(|shown| shown.starts_with(line));
+    for line in [
+        "oxwhisk_invoker_run_seconds_count",
+        "oxwhisk_bus_available 0",
+        "oxwhisk_user_events_dropped_total 0",
+    ] {
+        assert!(shown(line), "{line}\n{metrics}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -93,6 +93,55 @@ async fn an_accepted_call_outlives_its_controller() {
 }
 
 #[tokio::test]
+async fn an_accepted_call_is_found_by_a_controller_that_began_after_its_own_had_died() {
+    let cluster = Cluster::new().await;
+    let (first, invoker) = (cluster.controller(0).await, cluster.invoker(0).await);
+    first.sees(1).await;
+    first.create("held", json!([])).await;
+    let (status, answer) = first.call("POST", "actions/held?blocking=true&timeout=100", &json!({})).await;
+    assert_eq!(status, 202, "{answer}");
+    first.kill().await;
+    invoker.kill();
+    // Nobody tells it of a process that it never met.
+    let _second = cluster.controller(0).await;
+    let other = cluster.invoker(1).await;
+    other.invoker.release();
+    let id = id_of(&answer);
+    assert_eq!(cluster.recorded(id).await.response.status, Status::Success);
+    cluster.settled().await;
+    assert_eq!(other.runs_of(id).0, 1, "the note was all that was left of it");
+}
+
+#[tokio::test]
+async fn notes_of_a_controller_that_was_taken_for_dead_and_is_back_are_its_own() {
+    let cluster = Cluster::new().await;
+    let invoker = cluster.invoker(0).await;
+    let controllers = [cluster.controller(0).await, cluster.controller(1).await];
+    controllers[0].sees(1).await;
+    controllers[1].sees(1).await;
+    controllers[0].create("held", json!([{"key": "delivery", "value": "at-most-once"}])).await;
+    let mut ids = Vec::new();
+    // One of them owns the lane of both notes, and must leave the other's alone.
+    for (own, other) in [(0, 1), (1, 0)] {
+        controllers[other].engine.controller_gone(controllers[own].incarnation);
+        controllers[other].engine.controller_there(controllers[own].incarnation);
+        let (status, answer) =
+            controllers[own].call("POST", "actions/held?blocking=true&timeout=100", &json!({})).await;
+        assert_eq!(status, 202, "{answer}");
+        ids.push(id_of(&answer));
+    }
+    // Queued behind them: when it runs, the notes have mostly been read, too.
+    let behind = controllers[0].submit("held", &json!({})).await;
+    until("it runs", async || (invoker.runs_of(behind).0 == 1).then_some(())).await;
+    invoker.invoker.release();
+    for id in ids {
+        assert_eq!(cluster.recorded(id).await.response.status, Status::Success, "not recorded as lost");
+        assert_eq!(invoker.runs_of(id), (1, 1));
+    }
+    cluster.settled().await;
+}
+
+#[tokio::test]
 async fn an_accepted_call_runs_again_when_its_invoker_dies() {
     let cluster = Cluster::new().await;
     let (controller, invoker) = (cluster.controller(0).await, cluster.invoker(0).await);

@@ -1,12 +1,14 @@
 //! Controllers that share lanes and stores, and their only user.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use oxwhisk_controller::{
     ApiInfo, Backends, Controller, ControllerConfig, Engine, LocalThrottles, RecentBounds, Records, Server,
-    ServerConfig, StoredCode,
+    ServerConfig, StoredCode, Telemetry,
 };
+use oxwhisk_controller_service::peers::Presence;
 use oxwhisk_controller_service::{ClusterEngine, EngineConfig, EngineParts, TicketedRecords};
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
@@ -47,6 +49,17 @@ pub(crate) struct Cluster {
     attachments: Arc<MemoryAttachmentStore>,
     pub(crate) activations: Arc<MemoryActivationStore>,
     subjects: Arc<MemorySubjectStore>,
+    living: Arc<Living>,
+}
+
+/// Controllers that were started and not killed.
+#[derive(Debug, Default)]
+pub(crate) struct Living(Mutex<HashSet<Incarnation>>);
+
+impl Presence for Living {
+    fn is_present(&self, incarnation: Incarnation) -> bool {
+        self.0.lock().unwrap().contains(&incarnation)
+    }
 }
 
 /// One life of a controller process.
@@ -57,6 +70,7 @@ pub(crate) struct ControllerProcess {
     controller: Arc<Controller>,
     address: std::net::SocketAddr,
     serving: tokio::task::JoinHandle<()>,
+    living: Arc<Living>,
 }
 
 impl Cluster {
@@ -82,6 +96,7 @@ impl Cluster {
             attachments,
             activations: Arc::default(),
             subjects,
+            living: Arc::default(),
         }
     }
 
@@ -97,6 +112,15 @@ impl Cluster {
         &self,
         number: u32,
         change: impl FnOnce(EngineConfig) -> EngineConfig,
+    ) -> ControllerProcess {
+        self.controller_watched(number, change, Telemetry::default()).await
+    }
+
+    pub(crate) async fn controller_watched(
+        &self,
+        number: u32,
+        change: impl FnOnce(EngineConfig) -> EngineConfig,
+        telemetry: Telemetry,
     ) -> ControllerProcess {
         let bus = self.lanes.member();
         let incarnation = Incarnation(rand::random());
@@ -133,7 +157,9 @@ impl Cluster {
             records: Arc::clone(&records),
             tickets,
             dialer: Dialer::plaintext(false, ChannelOptions::default()),
+            presence: Arc::clone(&self.living) as _,
         };
+        self.living.0.lock().unwrap().insert(incarnation);
         let engine = Arc::new(ClusterEngine::new(change(config), Box::new(HashPlacement), parts));
         let manifest = Arc::new(Manifest::parse(MANIFEST).unwrap());
         let entities = Arc::clone(&self.entities) as Arc<dyn EntityStore>;
@@ -155,12 +181,21 @@ impl Cluster {
             elsewhere: None,
         };
         let info = ApiInfo { build: String::new(), build_number: String::new() };
-        let controller = Controller::start(ControllerConfig::new(manifest, info), backends).await.unwrap();
+        let config = ControllerConfig { telemetry, ..ControllerConfig::new(manifest, info) };
+        let controller = Controller::start(config, backends).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(Arc::clone(&controller), ServerConfig::default());
         let serving = tokio::spawn(async move { server.serve(listener).await });
-        ControllerProcess { engine, incarnation, bus, controller, address, serving }
+        ControllerProcess {
+            engine,
+            incarnation,
+            bus,
+            controller,
+            address,
+            serving,
+            living: Arc::clone(&self.living),
+        }
     }
 
     /// How many records there are of an activation: at most one.
@@ -225,6 +260,7 @@ impl ControllerProcess {
 
     /// As a `kill -9`: what it has not written is gone with it.
     pub(crate) async fn kill(self) {
+        self.living.0.lock().unwrap().remove(&self.incarnation);
         self.bus.kill();
         self.serving.abort();
         self.engine.close(DEADLINE).await;

@@ -132,6 +132,8 @@ impl RoomWatch for FakeInvoker {
 
 fn record(dispatch: &Dispatch) -> Activation {
     let result = Some(Arc::clone(&dispatch.arguments));
+    let mut annotations = Parameters::new();
+    annotations.set("trace", &dispatch.trace.map(|trace| trace.to_string()));
     Activation {
         namespace: dispatch.caller.namespace.clone(),
         name: dispatch.action.id.name.clone(),
@@ -144,7 +146,7 @@ fn record(dispatch: &Dispatch) -> Activation {
         cause: None,
         response: Response { status: Status::Success, result, size: None },
         logs: Vec::new(),
-        annotations: Parameters::new(),
+        annotations,
         publish: false,
     }
 }

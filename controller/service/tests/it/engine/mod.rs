@@ -4,3 +4,4 @@ mod blocking;
 mod cluster;
 mod invoker;
 mod queue;
+mod telemetry;

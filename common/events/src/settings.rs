@@ -1,0 +1,44 @@
+//! What is told and counted, from the configuration.
+
+use oxwhisk_config::Settings;
+
+/// Which events there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// Whether events go on the bus.
+    pub published: bool,
+    /// How many actions have metrics of their own; 0 is none.
+    pub actions: usize,
+}
+
+const ACTIONS: u32 = 500;
+
+/// Reads `whisk.user-events.enabled` and `oxwhisk.metrics.actions`.
+pub fn read(settings: &mut Settings) -> EventsConfig {
+    let published = settings.value("whisk.user-events.enabled", false);
+    let actions: u32 = settings.value("oxwhisk.metrics.actions", ACTIONS);
+    EventsConfig { published, actions: usize::try_from(actions).unwrap_or(usize::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use oxwhisk_config::Layers;
+
+    use super::*;
+
+    #[test]
+    fn events_are_off_and_actions_are_counted_unless_said_otherwise() {
+        let load = |variables: &[(&str, &str)]| {
+            let mut layers = Layers::new(&[]);
+            let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            layers.add_environment(variables);
+            let mut settings = layers.into_settings();
+            let config = read(&mut settings);
+            settings.finish().map(|_| config)
+        };
+        assert_eq!(load(&[]).unwrap(), EventsConfig { published: false, actions: 500 });
+        let set = [("CONFIG_whisk_userEvents_enabled", "true"), ("CONFIG_oxwhisk_metrics_actions", "0")];
+        assert_eq!(load(&set).unwrap(), EventsConfig { published: true, actions: 0 });
+        assert!(load(&[("CONFIG_oxwhisk_metrics_actions", "many")]).is_err());
+    }
+}
