@@ -2,7 +2,7 @@
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help run build demo test test-faults images bench cluster cluster-down advisories clean
+.PHONY: help run build demo test test-faults images bench cluster cluster-test cluster-down advisories clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,12 @@ cluster: ## two controllers and three invokers on this machine, without Docker, 
 		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
 		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
 	@scripts/cluster.sh up
+
+cluster-test: ## the end-to-end tests against a cluster of their own (binaries of the dev profile)
+	@scripts/needs.sh cluster
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-runtime-native \
+		-p oxwhisk-sandbox-zygote --bin controller --bin invoker --bin oxwhisk-runtime-native --lib
+	@scripts/cluster-test.sh
 
 cluster-down: ## stop it and remove everything it made
 	@scripts/cluster.sh down

@@ -47,6 +47,7 @@ test) required="$always
 $client" optional="$runtimes
 $network
 $services
+$around
 $docker
 npm npm the JavaScript client tests and the CouchDB of the tests" ;;
 *)

@@ -18,7 +18,7 @@ step() {
 
 skip() { echo "skipped: $1: $2"; }
 
-has() { command -v "$1" >/dev/null 2>&1; }
+has() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
 # Without it one test says so and is skipped.
 scripts/grpcurl.sh || echo "skipped: grpcurl: it could not be built"
@@ -34,6 +34,22 @@ case $failed in
 *)
     # shellcheck disable=SC2086 # a list of words
     step cargo-tests scripts/with-services.sh $services -- cargo test --workspace --locked --no-fail-fast
+    ;;
+esac
+
+# The same end-to-end tests once more, against a cluster of processes.
+case $failed in
+*build* | *library*) skip cluster 'the build failed' ;;
+*)
+    missing=
+    for program in node java mvn openssl nginx redis-server curl; do has "$program" || missing="$missing $program"; done
+    if [ "$(id -u)" -ne 0 ]; then
+        skip cluster 'its invokers need root for the network of actions'
+    elif [ -n "$missing" ]; then
+        skip cluster "not installed:$missing"
+    else
+        step cluster scripts/cluster-test.sh
+    fi
     ;;
 esac
 

@@ -54,8 +54,8 @@ impl Bus for Flaky {
         }
     }
 
-    async fn listen(&self, channel: Channel) -> Result<Box<dyn Listener>, BusError> {
-        self.inner.listen(channel).await
+    async fn listen(&self, channel: Channel, back: Duration) -> Result<Box<dyn Listener>, BusError> {
+        self.inner.listen(channel, back).await
     }
 
     fn status(&self) -> watch::Receiver<BusStatus> {
@@ -87,7 +87,7 @@ async fn next(listener: &mut Box<dyn Listener>) -> InvokerHeartbeat {
 #[tokio::test]
 async fn it_says_who_and_where_the_invoker_is_and_at_once_that_it_drains() {
     let bus = Arc::new(Flaky::default());
-    let mut listener = bus.listen(Channel::Health).await.unwrap();
+    let mut listener = bus.listen(Channel::Health, Duration::ZERO).await.unwrap();
     let server = server(&bus);
     let _invoker = FakeInvoker::attached_to(&server);
     // Only the first one comes by itself.
@@ -112,7 +112,7 @@ async fn it_says_who_and_where_the_invoker_is_and_at_once_that_it_drains() {
 #[tokio::test]
 async fn it_goes_on_while_the_bus_is_away() {
     let bus = Arc::new(Flaky { fails: AtomicUsize::new(4), ..Flaky::default() });
-    let mut listener = bus.listen(Channel::Health).await.unwrap();
+    let mut listener = bus.listen(Channel::Health, Duration::ZERO).await.unwrap();
     let server = server(&bus);
     server.announce(options(Duration::from_millis(5)));
     let first = next(&mut listener).await;
@@ -124,7 +124,7 @@ async fn it_goes_on_while_the_bus_is_away() {
 #[tokio::test]
 async fn it_ends_with_the_server() {
     let bus = Arc::new(Flaky::default());
-    let mut listener = bus.listen(Channel::Health).await.unwrap();
+    let mut listener = bus.listen(Channel::Health, Duration::ZERO).await.unwrap();
     let server = server(&bus);
     server.announce(options(Duration::from_millis(1)));
     next(&mut listener).await;
