@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{RecentBounds, Records, StoredCode};
+use oxwhisk_controller_service::peers::Presence;
 use oxwhisk_controller_service::{ClusterEngine, CodeService, EngineConfig, EngineParts, TicketedRecords};
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_dispatch::Incarnation;
@@ -87,7 +88,14 @@ impl Member {
         };
         let config = EngineConfig { discovery: Duration::from_millis(300), ..EngineConfig::new(identity) };
         let (records, tickets) = (self.records, self.tickets);
-        let parts = EngineParts { bus, activations, records, tickets, dialer: dialer() };
+        let parts = EngineParts {
+            bus,
+            activations,
+            records,
+            tickets,
+            dialer: dialer(),
+            presence: Arc::new(Everybody),
+        };
         let engine = Arc::new(ClusterEngine::new(config, Box::new(HashPlacement), parts));
         Cluster { engine, invoker, conversations, serving }
     }
@@ -126,4 +134,14 @@ async fn serve(server: Arc<Server>, serving: &CancellationToken) -> Address {
     let address = listener.address().clone();
     tokio::spawn(server.serve(listener, serving.clone()));
     address
+}
+
+/// No controller is missed.
+#[derive(Debug)]
+struct Everybody;
+
+impl Presence for Everybody {
+    fn is_present(&self, _incarnation: Incarnation) -> bool {
+        true
+    }
 }

@@ -39,7 +39,7 @@ pub(super) async fn call(
     let (client, mut answer) = oneshot::channel();
     let until = Instant::now() + wait;
     let mut dispatching = admissions.dispatching(&dispatch);
-    let live = Live::call(Ready::new(admitted, dispatch), client, until, slot, core.config.retry_first);
+    let live = Live::call(Ready::new(admitted, dispatch), client, slot, core.config.retry_first);
     {
         let mut state = core.state();
         if state.draining || state.calls >= core.config.max_calls {

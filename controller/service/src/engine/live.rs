@@ -1,7 +1,7 @@
 //! What the shell keeps of an activation beside the dispatcher's entry.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use oxwhisk_controller::{Admitted, Called, Dispatching, InFlight, Refused};
 use oxwhisk_core::entity::{Activation, Status};
@@ -56,8 +56,8 @@ pub(super) struct Live {
     /// It is being looked up, or waits to be.
     pub(super) preparing: bool,
     pub(super) client: Option<Client>,
-    /// Until when the client waits.
-    pub(super) client_until: Option<Instant>,
+    /// A blocking call: it counts among those, to its end.
+    pub(super) is_call: bool,
     pub(super) slot: Option<InFlight>,
     /// It came from the fair queue and counts as outside for its namespace.
     pub(super) outside: Option<EntityName>,
@@ -86,7 +86,7 @@ impl Live {
             ready,
             preparing: false,
             client: None,
-            client_until: None,
+            is_call: false,
             slot: None,
             outside: None,
             read: None,
@@ -102,19 +102,8 @@ impl Live {
     }
 
     /// A blocking call.
-    pub(super) fn call(
-        ready: Ready,
-        client: Client,
-        until: Instant,
-        slot: InFlight,
-        pause: Duration,
-    ) -> Self {
-        Self {
-            client: Some(client),
-            client_until: Some(until),
-            slot: Some(slot),
-            ..Self::new(None, Some(ready), pause)
-        }
+    pub(super) fn call(ready: Ready, client: Client, slot: InFlight, pause: Duration) -> Self {
+        Self { client: Some(client), is_call: true, slot: Some(slot), ..Self::new(None, Some(ready), pause) }
     }
 
     /// A message of the bus; `bytes` count for the read-ahead.

@@ -1,7 +1,7 @@
 //! From "place it" to an invoker: whom to ask, who waits, what comes back.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::StatusCode;
 use oxwhisk_controller::{Admissions, Admitted, Readmission, Refused};
@@ -19,9 +19,6 @@ use super::Core;
 use super::live::{At, Ready, Returned};
 use super::state::State;
 use super::step::Due;
-
-/// Work without a waiting client stays in line as long as that allows.
-const LONG: Duration = Duration::from_secs(3600);
 
 impl State {
     /// It runs on no invoker (any more), as far as the balancer counts.
@@ -43,11 +40,9 @@ impl Core {
         let Some(live) = state.live.get_mut(&id) else { return };
         let Some(ready) = &live.ready else { return self.prepare(state, id) };
         let key = Arc::clone(&ready.key);
-        let work = |until: Option<Instant>| Work {
-            key: Arc::clone(&key),
-            deadline: until.unwrap_or(now + LONG),
-            payload: id,
-        };
+        // Not as long as its client waits: that ends with a 202, and it stands in line all the same.
+        let deadline = now + self.config.line.wait_limit;
+        let work = Work { key: Arc::clone(&key), deadline, payload: id };
         let at = live.at.take();
         if let (Some(at), Some(Returned { invoker, free })) = (at, live.returned.take())
             && at.invoker == invoker
@@ -56,7 +51,7 @@ impl Core {
                 talk.running = talk.running.saturating_sub(1);
             }
             if at.from_line {
-                let effects = state.balancer.returned(invoker, work(live.client_until), free, now);
+                let effects = state.balancer.returned(invoker, work, free, now);
                 return self.balance(state, effects, due);
             }
             state.balancer.refused(invoker, &key, free);
@@ -74,8 +69,7 @@ impl Core {
             return;
         }
         live.tried.clear();
-        let until = live.client_until;
-        match state.balancer.wait(work(until), now) {
+        match state.balancer.wait(work, now) {
             Ok(effects) => self.balance(state, effects, due),
             Err((_, refusal)) => self.refused(state, id, refusal, due),
         }

@@ -178,7 +178,7 @@ impl State {
                 self.read -= 1;
                 self.read_bytes -= bytes;
             }
-            if live.client_until.is_some() {
+            if live.is_call {
                 self.calls -= 1;
             }
         }
@@ -220,7 +220,7 @@ impl State {
             *self.backlog.entry(message.namespace.clone()).or_default() += 1;
             live.in_backlog = true;
         }
-        if live.client_until.is_some() {
+        if live.is_call {
             self.calls += 1;
         }
         self.live.insert(id, live);

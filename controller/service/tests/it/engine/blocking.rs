@@ -157,3 +157,25 @@ async fn an_accepted_call_runs_again_when_its_invoker_dies() {
     assert_eq!(other.runs_of(id), (1, 2), "the second attempt");
     cluster.settled().await;
 }
+
+#[tokio::test]
+async fn a_call_that_stands_in_line_longer_than_its_client_waits_is_accepted() {
+    let cluster = Cluster::new().await;
+    let (controller, invoker) = (cluster.controller(0).await, cluster.invoker(0).await);
+    controller.sees(1).await;
+    controller.create("held", json!([])).await;
+    let mut ids = Vec::new();
+    // One more than there is room for.
+    for n in 0..5 {
+        let call = controller.call("POST", "actions/held?blocking=true&timeout=100", &json!({"n": n})).await;
+        assert_eq!(call.0, 202, "{}", call.1);
+        ids.push(id_of(&call.1));
+    }
+    assert_eq!(invoker.runs_of(ids[4]), (0, 0), "it stands in line");
+    invoker.invoker.release();
+    for id in ids {
+        assert_eq!(cluster.recorded(id).await.response.status, Status::Success);
+        assert_eq!(invoker.runs_of(id), (1, 1));
+    }
+    cluster.settled().await;
+}
