@@ -166,9 +166,9 @@ async fn two_processes_of_one_name_are_told_apart() {
     };
     let config = config(&hosts);
     let (one, two) = (bus(&config).await, bus(&config).await);
-    let mut first = one.subscribe(Topic::DeadLetters).await.unwrap();
+    let mut first = one.subscribe(Topic::Completed).await.unwrap();
     assert!(matches!(next(&mut *first, 1).await, Event::Assigned(_)));
-    let _second = two.subscribe(Topic::DeadLetters).await.unwrap();
+    let _second = two.subscribe(Topic::Completed).await.unwrap();
     let error = loop {
         match tokio::time::timeout(DEADLINE, first.next(1)).await.expect("an answer in time") {
             Ok(_) => {}
