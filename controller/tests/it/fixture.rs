@@ -143,11 +143,17 @@ impl Platform {
         stream
     }
 
-    /// The status and the body, `null` where it is no JSON.
-    pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    /// The answer as it comes, head and body.
+    pub(crate) async fn answer(&self, method: &str, path: &str, body: &Value) -> String {
         let mut stream = self.send(method, path, body).await;
         let mut answer = String::new();
         tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        answer
+    }
+
+    /// The status and the body, `null` where it is no JSON.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.answer(method, path, body).await;
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
         let body = answer.split_once("\r\n\r\n").unwrap().1;
         (status, serde_json::from_str(body).unwrap_or_default())

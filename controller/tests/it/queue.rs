@@ -60,6 +60,26 @@ async fn a_client_that_goes_leaves_its_slot() {
 }
 
 #[tokio::test]
+async fn a_message_that_may_be_on_the_bus_is_a_503_with_its_id() {
+    let parts = Parts::new().await;
+    let platform = parts.start().await;
+    assert_eq!(platform.call("PUT", "actions/a", &action()).await.0, 200);
+    parts.bus.lose_answers.store(1, Ordering::SeqCst);
+    let answer = platform.answer("POST", "actions/a", &json!({})).await.to_lowercase();
+    assert!(answer.starts_with("http/1.1 503 "), "{answer}");
+    let id = answer.lines().find_map(|line| line.strip_prefix("x-openwhisk-activation-id: "));
+    record(&parts, id.expect("an id")).await;
+
+    // One that the bus certainly does not have has no id: there is nothing to look for.
+    parts.bus.refuse_messages.store(1, Ordering::SeqCst);
+    let answer = platform.answer("POST", "actions/a", &json!({})).await.to_lowercase();
+    assert!(answer.starts_with("http/1.1 503 "), "{answer}");
+    assert!(!answer.contains("x-openwhisk-activation-id"), "{answer}");
+    until_empty(&parts).await;
+    assert_eq!(platform.invoker.seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_record_that_is_not_taken_at_once_is_owed() {
     let parts = Parts::new().await;
     let platform = parts.start().await;

@@ -55,6 +55,8 @@ pub(crate) struct SlowBus {
     /// How many of the next messages for durable topics, and of the next records, are refused.
     pub(crate) refuse_messages: AtomicUsize,
     pub(crate) refuse_records: AtomicUsize,
+    /// How many of the next messages for durable topics are taken, and not acknowledged in time.
+    pub(crate) lose_answers: AtomicUsize,
 }
 
 fn take(count: &AtomicUsize) -> bool {
@@ -68,7 +70,8 @@ impl Bus for SlowBus {
         if take(&self.refuse_messages) {
             return Err(BusError::Full { topic: topic.name() });
         }
-        self.inner.produce(topic, message).await
+        self.inner.produce(topic, message).await?;
+        if take(&self.lose_answers) { Err(BusError::TimedOut { topic: topic.name() }) } else { Ok(()) }
     }
 
     fn produce_now(&self, topic: Topic, key: &str, payload: Vec<u8>) -> Result<Receipt, BusError> {
