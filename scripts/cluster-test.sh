@@ -40,5 +40,6 @@ cargo build --locked --quiet -p oxwhisk-e2e --bin oxwhisk-e2e-users
 scripts/cluster.sh up
 OXWHISK_E2E_API=$(cat "$OXWHISK_CLUSTER_DIR/e2e-api")
 OXWHISK_E2E_WIRE_API=$(cat "$OXWHISK_CLUSTER_DIR/e2e-wire-api")
-export OXWHISK_E2E_API OXWHISK_E2E_WIRE_API
+OXWHISK_E2E_ADMIN=$(cat "$OXWHISK_CLUSTER_DIR/e2e-admin")
+export OXWHISK_E2E_API OXWHISK_E2E_WIRE_API OXWHISK_E2E_ADMIN OXWHISK_E2E_ADMIN_TLS="$OXWHISK_CLUSTER_DIR/tls/admin-admin"
 cargo test --locked -p oxwhisk-e2e --test it -- "$@"

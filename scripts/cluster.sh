@@ -176,9 +176,10 @@ up() {
     configure
     start_oxwhisk
     wait_for_all
-    # For scripts: the edge without TLS, and one controller without the edge.
+    # For scripts: the edge without TLS, one controller without the edge, and its admin API.
     echo "http://127.0.0.1:$(port_of plain)" >"$dir/e2e-api"
     echo "http://127.0.0.1:$(port_of controller0)" >"$dir/e2e-wire-api"
+    echo "127.0.0.1:$(port_of grpc-controller0)" >"$dir/e2e-admin"
     tell
 }
 

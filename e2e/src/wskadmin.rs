@@ -1,16 +1,35 @@
 //! `wskadmin`, run against a server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::process::{self, Finished};
 use crate::server::{self, Server};
 
+/// Address of the admin API of the server that [`crate::shared::API_VARIABLE`] names: `host:port`.
+pub const ADMIN_VARIABLE: &str = "OXWHISK_E2E_ADMIN";
+/// Folder with an administrator's certificate for it, as `wskadmin --tls-dir` takes it.
+pub const TLS_VARIABLE: &str = "OXWHISK_E2E_ADMIN_TLS";
+
 /// The command line of one server's administrator.
 #[derive(Clone, Debug)]
 pub struct Wskadmin {
     binary: PathBuf,
-    data_dir: PathBuf,
+    target: Target,
+}
+
+/// How it finds its server.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// By the socket in the server's data directory.
+    DataDir(PathBuf),
+    /// By its address, with mutual TLS.
+    Endpoint {
+        /// `host:port`.
+        address: String,
+        /// Folder with `ca.crt`, `tls.crt` and `tls.key`.
+        tls_dir: PathBuf,
+    },
 }
 
 impl Wskadmin {
@@ -20,15 +39,26 @@ impl Wskadmin {
     /// When there is no `wskadmin` beside the server's binary.
     #[track_caller]
     pub fn of(server: &Server) -> Self {
-        let oxwhisk = server::binary().expect("a server runs");
-        let binary = oxwhisk.with_file_name("wskadmin");
-        assert!(binary.is_file(), "no {}: build it (`cargo build`)", binary.display());
-        Self { binary, data_dir: server.data_dir().to_owned() }
+        Self { binary: binary(), target: Target::DataDir(server.data_dir().to_owned()) }
     }
 
-    /// The server's data directory.
-    pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+    /// For the server that somebody else started.
+    ///
+    /// # Errors
+    /// When the environment does not say where its admin API is.
+    ///
+    /// # Panics
+    /// When there is no `wskadmin` beside the server's binary.
+    #[track_caller]
+    pub fn remote() -> Result<Self, String> {
+        let variable = |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}"));
+        let (address, tls_dir) = (variable(ADMIN_VARIABLE)?, variable(TLS_VARIABLE)?.into());
+        Ok(Self { binary: binary(), target: Target::Endpoint { address, tls_dir } })
+    }
+
+    /// How it finds its server.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// A command without arguments and with nothing of this process's environment that it would heed.
@@ -43,7 +73,13 @@ impl Wskadmin {
     #[track_caller]
     pub fn run(&self, args: &[&str]) -> Finished {
         let mut command = self.command();
-        command.arg("--data-dir").arg(&self.data_dir).args(args);
+        match &self.target {
+            Target::DataDir(dir) => command.arg("--data-dir").arg(dir),
+            Target::Endpoint { address, tls_dir } => {
+                command.args(["--endpoint", address, "--tls-dir"]).arg(tls_dir)
+            }
+        };
+        command.args(args);
         process::run(command)
     }
 
@@ -62,4 +98,12 @@ impl Wskadmin {
         assert_eq!(finished.status.code(), Some(0), "wskadmin {args:?}: {finished:?}");
         finished.stdout.trim_end_matches('\n').to_owned()
     }
+}
+
+#[track_caller]
+fn binary() -> PathBuf {
+    let oxwhisk = server::binary().expect("a server runs");
+    let binary = oxwhisk.with_file_name("wskadmin");
+    assert!(binary.is_file(), "no {}: build it (`cargo build`)", binary.display());
+    binary
 }

@@ -9,16 +9,16 @@ use std::os::unix::process::CommandExt as _;
 use oxwhisk_e2e::wskadmin::Wskadmin;
 use oxwhisk_e2e::{Server, ServerOptions, process, report, shared};
 
-use super::server;
+use super::with_socket;
 
 const STRANGER: u32 = 65534;
 
 #[test]
 fn the_socket_is_its_owners_alone() {
-    let Some((_, admin)) = server("the_socket_is_its_owners_alone") else { return };
-    let socket = fs::metadata(admin.data_dir().join("admin.sock")).expect("a socket");
+    let Some((server, _)) = with_socket("the_socket_is_its_owners_alone") else { return };
+    let socket = fs::metadata(server.data_dir().join("admin.sock")).expect("a socket");
     assert_eq!(socket.mode() & 0o777, 0o600);
-    assert_eq!(fs::metadata(admin.data_dir()).expect("there").mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(server.data_dir()).expect("there").mode() & 0o777, 0o700);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_stranger_is_refused_even_where_the_files_are_open() {
         process::run(command)
     };
     // A name for the socket that a stranger may open.
-    fs::hard_link(admin.data_dir().join("admin.sock"), &link).expect("linked");
+    fs::hard_link(server.data_dir().join("admin.sock"), &link).expect("linked");
     let closed = run(STRANGER);
     assert_eq!(closed.status.code(), Some(1), "{closed:?}");
     assert!(closed.stdout.contains("Permission denied"), "{closed:?}");
@@ -61,14 +61,14 @@ fn a_stranger_is_refused_even_where_the_files_are_open() {
 
 #[test]
 fn garbage_on_the_socket_harms_nothing() {
-    let Some((server, admin)) = server("garbage_on_the_socket_harms_nothing") else { return };
+    let Some((server, admin)) = with_socket("garbage_on_the_socket_harms_nothing") else { return };
     for bytes in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         &[0; 1000],
         &[0xff; 1000],
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense!",
     ] {
-        let mut stream = UnixStream::connect(admin.data_dir().join("admin.sock")).expect("connected");
+        let mut stream = UnixStream::connect(server.data_dir().join("admin.sock")).expect("connected");
         // The server may close before all is written, and with a reset.
         let _ = stream.write_all(bytes);
         let _ = stream.read_to_end(&mut Vec::new());
@@ -112,7 +112,7 @@ fn plain_text_elsewhere_is_refused_at_the_start() {
 
 #[test]
 fn a_server_that_is_not_there_is_named() {
-    let Some((_, admin)) = server("a_server_that_is_not_there_is_named") else { return };
+    let Some((_, admin)) = with_socket("a_server_that_is_not_there_is_named") else { return };
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut command = admin.command();
     command.arg("--data-dir").arg(dir.path()).args(["user", "get", "guest"]);

@@ -1,6 +1,6 @@
 //! `wskadmin db` and `syslog`.
 
-use oxwhisk_e2e::{Tenant, action, process};
+use oxwhisk_e2e::{action, process};
 use serde_json::{Value, json};
 
 use super::{fresh, server, user};
@@ -37,8 +37,7 @@ fn every_page_of_entities_and_records_is_there() {
     let Some((server, admin)) = server("every_page_of_entities_and_records_is_there") else { return };
     let subject = fresh("pages");
     let key = admin.output(&["user", "create", &subject]);
-    let tenant =
-        Tenant::new(server.api().clone(), user(&subject, &subject, &key), Some(server.logs().clone()));
+    let tenant = server.tenant(user(&subject, &subject, &key));
     // More than a page of documents.
     let names: Vec<String> = (0..40).map(|n| format!("action{n:02}")).collect();
     for name in &names {

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use oxwhisk_e2e::wskadmin::Wskadmin;
+use oxwhisk_e2e::wskadmin::{Target, Wskadmin};
 use oxwhisk_e2e::{process, report};
 
 use super::{fresh, server};
 
 /// Names the tool.
 const VARIABLE: &str = "OXWHISK_GRPCURL";
+/// The peer that a remote server's admin API is: the first controller of `make cluster`.
+const CONTROLLER: &str = "controller0.controller.oxwhisk.internal";
 
 fn find() -> Result<PathBuf, String> {
     if let Some(named) = std::env::var_os(VARIABLE) {
@@ -27,8 +29,20 @@ fn find() -> Result<PathBuf, String> {
 #[track_caller]
 fn grpcurl(tool: &Path, admin: &Wskadmin, flags: &[&str], rest: &[&str]) -> String {
     let mut command = Command::new(tool);
-    let address = format!("unix:{}", admin.data_dir().join("admin.sock").display());
-    command.arg("-plaintext").args(flags).arg(address).args(rest);
+    match admin.target() {
+        Target::DataDir(dir) => {
+            let address = format!("unix:{}", dir.join("admin.sock").display());
+            command.arg("-plaintext").args(flags).arg(address);
+        }
+        Target::Endpoint { address, tls_dir } => {
+            for (flag, file) in [("-cacert", "ca.crt"), ("-cert", "tls.crt"), ("-key", "tls.key")] {
+                command.arg(flag).arg(tls_dir.join(file));
+            }
+            // Certificates name peers, not addresses.
+            command.args(["-servername", CONTROLLER]).args(flags).arg(address);
+        }
+    }
+    command.args(rest);
     let finished = process::run(command);
     assert!(finished.status.success(), "{rest:?}: {finished:?}");
     finished.stdout
