@@ -55,7 +55,13 @@ start_service() {
     code=0
     mkdir -p "$dir/$name"
     "$here/services/$name.sh" start "$dir/$name" >"$dir/$name.env" 2>"$dir/logs/$name.start.log" || code=$?
-    [ "$code" -eq 0 ] || fail "$name does not start: $(tail -n 1 "$dir/logs/$name.start.log")"
+    reason=$(tail -n 1 "$dir/logs/$name.start.log")
+    # As scripts/with-services.sh has it: this machine cannot have it, which is no fault of the cluster's.
+    if [ "$code" -eq 77 ]; then
+        say "cluster: there is no $name: $reason" >&2
+        exit 77
+    fi
+    [ "$code" -eq 0 ] || fail "$name does not start: $reason"
 }
 
 # One line of what a service printed.

@@ -9,11 +9,18 @@ services='kafka couchdb docker'
 failed=
 passed=
 
+# A step that ends with 77 has said what this machine does not have.
 step() {
     name=$1
     shift
     printf '\n== %s: %s\n' "$name" "$*"
-    if "$@"; then passed="$passed $name"; else failed="$failed $name"; fi
+    code=0
+    "$@" || code=$?
+    case $code in
+    0) passed="$passed $name" ;;
+    77) skip "$name" 'this machine does not have what it needs, see above' ;;
+    *) failed="$failed $name" ;;
+    esac
 }
 
 skip() { echo "skipped: $1: $2"; }

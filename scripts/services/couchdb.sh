@@ -57,7 +57,7 @@ start() {
         # It logs every request to a file that only grows.
         printf '{"log":{"level":"warning","file":"%s/server.log"}}\n' "$dir" >"$dir/config.json"
         # Its own program, not the wrapper of npm, so that its process id is the one to stop.
-        (cd "$dir" && exec node "$installed/node_modules/pouchdb-server/bin/pouchdb-server" --host 127.0.0.1 \
+        (cd "$dir" && exec nice -n "${OXWHISK_COUCHDB_NICE:-0}" node "$installed/node_modules/pouchdb-server/bin/pouchdb-server" --host 127.0.0.1 \
             --port "$port" --dir "$dir/data" --config "$dir/config.json" --no-stdout-logs --no-color \
             </dev/null >"$dir/output" 2>&1) &
         echo $! >"$dir/pid"

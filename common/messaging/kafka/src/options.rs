@@ -197,6 +197,12 @@ pub(crate) fn consumer(config: &KafkaConfig, group: &str, used: Use) -> Result<C
     Ok(client)
 }
 
+/// For a queue of which nobody waits for a single message: the brokers wait until there are several, but not long.
+pub(crate) fn in_batches(client: &mut ClientConfig, config: &KafkaConfig) {
+    default(client, config, "fetch.wait.max.ms", "50");
+    default(client, config, "fetch.min.bytes", "65536");
+}
+
 /// # Errors
 /// See [`ConfigError`].
 pub(crate) fn admin(config: &KafkaConfig) -> Result<ClientConfig, ConfigError> {
@@ -249,6 +255,17 @@ mod tests {
         ] {
             assert_eq!(options.get(name), Some(value));
         }
+    }
+
+    #[test]
+    fn records_travel_in_company_unless_the_deployment_says_otherwise() {
+        let mut config = KafkaConfig::new("h:1", "invoker0", Role::Invoker);
+        assert_eq!(producer(&config).unwrap().get("linger.ms"), Some("20"));
+        config.options.insert("fetch.min.bytes".to_owned(), "1".to_owned().into());
+        let mut options = consumer(&config, "g", Use::Member).unwrap();
+        in_batches(&mut options, &config);
+        assert_eq!(options.get("fetch.min.bytes"), Some("1"));
+        assert_eq!(options.get("fetch.wait.max.ms"), Some("50"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn without_its_services_it_waits_says_why_and_stops_when_told() {
         let said = controller.said();
         (said.contains("waiting for CouchDB") && said.contains("waiting for Kafka")).then_some(())
     });
-    controller.signal("TERM");
+    controller.terminate();
     assert_eq!(controller.ended().code(), Some(0), "{}", controller.said());
 }
 

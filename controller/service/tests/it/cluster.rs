@@ -94,7 +94,7 @@ fn it_starts_when_what_it_waits_for_comes_and_says_when_it_goes() {
     let reasons = controller.wait_ready(503);
     assert!(reasons.contains("kafka") && !reasons.contains("couchdb"), "{reasons}");
     put(&controller, "2");
-    controller.signal("TERM");
+    controller.terminate();
     assert_eq!(controller.ended().code(), Some(0), "{}", controller.said());
 }
 
@@ -153,7 +153,7 @@ async fn what_is_changed_through_one_controller_holds_at_the_other() {
     system.invalidate_cache(InvalidateCacheRequest { scope }).await.expect("told");
 
     for controller in [&mut one, &mut other] {
-        controller.signal("TERM");
+        controller.terminate();
         assert_eq!(controller.ended().code(), Some(0), "{}", controller.said());
     }
 }

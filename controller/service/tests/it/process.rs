@@ -76,10 +76,10 @@ impl Controller {
         })
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args([format!("-{signal}"), id]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "a signal is sent");
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) {
+        let id = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).expect("a signal is sent");
     }
 
     /// Waits for its end.
