@@ -1,9 +1,8 @@
 //! How Python 3 writes values, where OpenWhisk's `wskadmin` prints them as they are.
 
-use std::io;
+mod json;
 
-use serde_json::Value;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+pub(crate) use json::json;
 
 /// `repr` of a string: in single quotes, unless it has one and no double quotes.
 pub(crate) fn quoted(text: &str) -> String {
@@ -46,84 +45,8 @@ pub(crate) fn uuid4(text: &str) -> Option<String> {
     Some(uuid::Builder::from_random_bytes(number.to_be_bytes()).into_uuid().hyphenated().to_string())
 }
 
-/// `json.dumps(value, sort_keys=True, indent=4, separators=(',', ': '))`, each line but the first moved in by `depth`
-/// levels. Keys are sorted because `serde_json` keeps them so.
-pub(crate) fn json(value: &Value, depth: usize) -> String {
-    let mut bytes = Vec::new();
-    let formatter = Ascii(PrettyFormatter::with_indent(b"    "));
-    let written = serde::Serialize::serialize(value, &mut Serializer::with_formatter(&mut bytes, formatter));
-    // Writing a value to memory cannot fail.
-    written.map_or_else(
-        |_| String::new(),
-        |()| String::from_utf8_lossy(&bytes).replace('\n', &format!("\n{}", "    ".repeat(depth))),
-    )
-}
-
-/// Escapes what is not ASCII.
-struct Ascii<'a>(PrettyFormatter<'a>);
-
-impl Formatter for Ascii<'_> {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        for c in fragment.chars() {
-            match c {
-                // `serde_json` leaves it as it is.
-                '\u{7f}' => writer.write_all(b"\x7f")?,
-                c if c.is_ascii() => writer.write_all(&[c as u8])?,
-                c => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        write!(writer, "\\u{unit:04x}")?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_array(writer)
-    }
-
-    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array(writer)
-    }
-
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_array_value(writer, first)
-    }
-
-    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array_value(writer)
-    }
-
-    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object(writer)
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object(writer)
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_object_key(writer, first)
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(writer)
-    }
-
-    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object_value(writer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -132,15 +55,6 @@ mod tests {
         assert_eq!(list(&[]), "[]");
         assert_eq!(quoted("a'\"\\\n\u{1}é"), r#"'a\'"\\\n\x01é'"#);
         assert_eq!((boolean(true), boolean(false)), ("True", "False"));
-    }
-
-    #[test]
-    fn json_prints_as_python_prints_it() {
-        let value = json!({"b": [], "a": {}, "é": ["\u{1f600}\"\n", 1, 1.5, null, true]});
-        let expected = "{\n    \"a\": {},\n    \"b\": [],\n    \"\\u00e9\": [\n        \"\\ud83d\\ude00\\\"\\n\",\n        1,\n        \
-                        1.5,\n        null,\n        true\n    ]\n}";
-        assert_eq!(json(&value, 0), expected);
-        assert_eq!(json(&json!({"a": 1}), 2), "{\n            \"a\": 1\n        }");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use oxwhisk_grpc::Channel;
 use oxwhisk_proto::admin::v1::databases_client::DatabasesClient;
 use oxwhisk_proto::admin::v1::{Database, GetRowsRequest, GetRowsResponse};
-use serde_json::Value;
 use tonic::Status;
 
 use super::detail;
@@ -82,9 +81,9 @@ async fn table(
                 Some(row) => output.line(&format!("        {row},")),
                 None => output.line("    \"rows\": ["),
             }
-            let value: Value = serde_json::from_str(&row)
+            let text = python::json(&row, 2)
                 .map_err(|error| Status::data_loss(format!("a row cannot be read: {error}")))?;
-            pending = Some(python::json(&value, 2));
+            pending = Some(text);
             total += 1;
         }
         if next.is_empty() {

@@ -1,11 +1,12 @@
 //! What the databases hold.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oxwhisk_proto::admin::v1::databases_server::Databases;
 use oxwhisk_proto::admin::v1::{self, Database};
 use oxwhisk_store::{ContentsQuery, StoreError, ViewName};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tonic::{Request, Response, Status};
 
 use crate::parts::Parts;
@@ -67,12 +68,10 @@ fn view(text: &str) -> Result<Option<ViewName>, Status> {
     Ok(Some(ViewName { design: design.to_owned(), view: view.to_owned() }))
 }
 
-/// A row without its document, which has no part in its place and may be large.
+/// A row without its document, which has no part in its place and may be large. What is left stays as it is, however deep.
 fn place(row: &str) -> Result<String, Status> {
-    let mut row: Value = serde_json::from_str(row)
-        .map_err(|error| Status::data_loss(format!("a row cannot be read: {error}")))?;
-    if let Some(members) = row.as_object_mut() {
-        members.remove("doc");
-    }
-    Ok(row.to_string())
+    let corrupt = |error: serde_json::Error| Status::data_loss(format!("a row cannot be read: {error}"));
+    let mut members: BTreeMap<String, &RawValue> = serde_json::from_str(row).map_err(corrupt)?;
+    members.remove("doc");
+    serde_json::to_string(&members).map_err(corrupt)
 }

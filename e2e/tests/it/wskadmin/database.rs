@@ -58,6 +58,24 @@ fn every_page_of_entities_and_records_is_there() {
     assert!(records.contains(&format!("\"id\": \"{subject}/{id}\"")), "{records}");
 }
 
+/// All that the API takes is there, as deep and as strange as it is.
+#[test]
+fn whatever_was_stored_is_printed() {
+    let Some((server, admin)) = server("whatever_was_stored_is_printed") else { return };
+    let subject = fresh("deep");
+    let key = admin.output(&["user", "create", &subject]);
+    let tenant = server.tenant(user(&subject, &subject, &key));
+    let (open, close) = ("[".repeat(900), "]".repeat(900));
+    let body = format!(
+        r#"{{"exec":{{"kind":"nodejs:default","code":"x"}},"parameters":[{{"key":"k","value":{open}"\ud800",1E5{close}}}]}}"#
+    );
+    let request = tenant.request("PUT", "actions/a").header("Content-Type", "application/json");
+    request.body(body).send().expect(200);
+    let printed = admin.output(&["db", "get", "whisks", "--docs"]);
+    assert!(printed.contains(&format!("\"_id\": \"{subject}/a\"")), "the action is not there");
+    assert!(printed.contains("100000"), "its number is not there");
+}
+
 #[test]
 fn what_is_not_offered_is_said() {
     let Some((_, admin)) = server("what_is_not_offered_is_said") else { return };
