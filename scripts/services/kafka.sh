@@ -63,7 +63,7 @@ XML
     rm -rf "$fetching"
 }
 
-java_options='-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Djava.awt.headless=true'
+java_options="-XX:+UseSerialGC -XX:TieredStopAtLevel=${OXWHISK_KAFKA_TIERS:-1} -Xshare:auto -Djava.awt.headless=true"
 
 run_java() {
     # shellcheck disable=SC2086 # a list of options

@@ -105,7 +105,7 @@ impl Producing {
         let own = Self::default();
         match role {
             Role::Controller => own,
-            Role::Invoker => Self { linger: Duration::from_millis(20), ..own },
+            Role::Invoker => Self { linger: Duration::from_millis(50), ..own },
         }
     }
 }

@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn records_travel_in_company_unless_the_deployment_says_otherwise() {
         let mut config = KafkaConfig::new("h:1", "invoker0", Role::Invoker);
-        assert_eq!(producer(&config).unwrap().get("linger.ms"), Some("20"));
+        assert_eq!(producer(&config).unwrap().get("linger.ms"), Some("50"));
         config.options.insert("fetch.min.bytes".to_owned(), "1".to_owned().into());
         let mut options = consumer(&config, "g", Use::Member).unwrap();
         in_batches(&mut options, &config);

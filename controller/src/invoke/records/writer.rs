@@ -13,6 +13,8 @@ use crate::clock;
 
 /// Records written in one transaction at most.
 const BATCH: usize = 500;
+/// Records read before other tasks get their turn.
+const PORTION: usize = 32;
 /// Pause after a transaction that was not full: a transaction costs as much as dozens of records, and until then
 /// records are safe on the bus and found in memory.
 const LINGER: Duration = Duration::from_millis(10);
@@ -54,7 +56,7 @@ impl Records {
                     continue;
                 }
             };
-            if let Err(Stopped) = self.store(self.admitted(&batch)).await {
+            if let Err(Stopped) = self.store(self.admitted(&batch).await).await {
                 return;
             }
             let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
@@ -82,7 +84,7 @@ impl Records {
     }
 
     /// What is to be stored of a batch. The rest is reported and then done: looking at it again would not make it better.
-    fn admitted(&self, batch: &[Delivery]) -> Vec<RecordDocument> {
+    async fn admitted(&self, batch: &[Delivery]) -> Vec<RecordDocument> {
         let now = clock::now_ms();
         let admit = |delivery: &Delivery| match self.form.admit(&delivery.payload, now) {
             Ok(record) => Some(record),
@@ -92,7 +94,13 @@ impl Records {
                 None
             }
         };
-        batch.iter().filter_map(admit).collect()
+        let mut records = Vec::with_capacity(batch.len());
+        for portion in batch.chunks(PORTION) {
+            records.extend(portion.iter().filter_map(admit));
+            // Calls are served by the same thread.
+            tokio::task::yield_now().await;
+        }
+        records
     }
 
     /// Stores records, again and again until the store has them all.

@@ -12,6 +12,9 @@ use crate::config::{CouchConfig, Retries};
 use crate::database::{BulkOutcome, BulkWritten, Database, Row};
 use crate::document::{self, Own};
 
+/// Documents made before other tasks get their turn.
+const PORTION: usize = 32;
+
 /// Bulk requests of one call under way at the same time.
 const CONCURRENT: usize = 4;
 
@@ -82,7 +85,10 @@ impl Writer {
 
     pub(super) async fn store(&self, records: &[RecordDocument]) -> Result<(), StoreError> {
         let (mut entries, mut refusals) = (Vec::with_capacity(records.len()), Vec::new());
-        for versions in plan::by_activation(records) {
+        for (n, versions) in plan::by_activation(records).into_iter().enumerate() {
+            if n % PORTION == PORTION - 1 {
+                tokio::task::yield_now().await;
+            }
             let record = versions.first;
             match self.entry(versions, record, None) {
                 Ok(entry) => entries.push(entry),
