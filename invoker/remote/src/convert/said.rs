@@ -1,6 +1,7 @@
 //! What the two sides say of activations.
 
 use oxwhisk_core::id::ActivationId;
+#[cfg(feature = "server")]
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_dispatch::{Ended, Held, Phase, RecordState, Refusal};
 use oxwhisk_proto::dispatch::v1 as wire;
@@ -15,6 +16,7 @@ pub(crate) fn activation_id(text: &str) -> Result<ActivationId, Malformed> {
 }
 
 /// Of a resolved action: its first segment is its namespace.
+#[cfg(feature = "server")]
 pub(crate) fn action_name(text: &str) -> Result<FullyQualifiedName, Malformed> {
     let malformed = |error| Malformed::new("action", error);
     let namespace = text.split('/').next().unwrap_or_default();
@@ -22,6 +24,7 @@ pub(crate) fn action_name(text: &str) -> Result<FullyQualifiedName, Malformed> {
     FullyQualifiedName::parse(text, &namespace).map_err(malformed)
 }
 
+#[cfg(feature = "server")]
 pub(crate) fn end_to_message(ended: Ended) -> wire::End {
     let record = match ended.record {
         RecordState::Pending => Record::Pending,
@@ -31,6 +34,7 @@ pub(crate) fn end_to_message(ended: Ended) -> wire::End {
     wire::End { record: record.into(), cut_off: ended.cut_off }
 }
 
+#[cfg(feature = "client")]
 pub(crate) fn end_from_message(end: Option<wire::End>) -> Result<Ended, Malformed> {
     let end = end.ok_or_else(|| Malformed::new("end", "it is not there"))?;
     let record = match end.record() {
@@ -42,6 +46,7 @@ pub(crate) fn end_from_message(end: Option<wire::End>) -> Result<Ended, Malforme
     Ok(Ended { cut_off: end.cut_off, record })
 }
 
+#[cfg(feature = "server")]
 pub(crate) fn held_to_message(held: &Held) -> wire::Held {
     let (stage, end) = match held.phase {
         Phase::Waiting => (Stage::Waiting, None),
@@ -51,6 +56,7 @@ pub(crate) fn held_to_message(held: &Held) -> wire::Held {
     wire::Held { activation_id: held.id.to_string(), stage: stage.into(), yours: held.yours, end }
 }
 
+#[cfg(feature = "client")]
 pub(crate) fn held_from_message(held: wire::Held) -> Result<Held, Malformed> {
     let phase = match held.stage() {
         Stage::Unspecified => return Err(Malformed::new("held activation", "it has no stage")),
@@ -61,6 +67,7 @@ pub(crate) fn held_from_message(held: wire::Held) -> Result<Held, Malformed> {
     Ok(Held { id: activation_id(&held.activation_id)?, phase, yours: held.yours })
 }
 
+#[cfg(feature = "server")]
 pub(crate) fn refusal_to_message(why: Refusal) -> Reason {
     match why {
         Refusal::NoRoom => Reason::NoRoom,
@@ -70,6 +77,7 @@ pub(crate) fn refusal_to_message(why: Refusal) -> Reason {
     }
 }
 
+#[cfg(feature = "client")]
 pub(crate) fn refusal_from_message(reason: Reason) -> Refusal {
     match reason {
         Reason::Draining => Refusal::Draining,
