@@ -16,6 +16,9 @@ use super::access::Access;
 use super::routes::Routes;
 use super::serve::Server;
 
+/// What every server has beside its own services.
+const ALWAYS_SERVED: [&str; 2] = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];
+
 /// A server before it serves.
 #[derive(Debug)]
 pub struct Builder {
@@ -80,15 +83,17 @@ impl Builder {
     }
 
     /// Adds gRPC reflection, in both versions that tools use, for every peer. `descriptors` is an encoded descriptor set
-    /// of the services.
+    /// of the services, and of others, which are not listed. Call it after the services.
     ///
     /// # Errors
     /// When the set cannot be read.
     pub fn reflection(self, descriptors: &'static [u8]) -> Result<Self, ReflectionError> {
         let builder = || {
-            tonic_reflection::server::Builder::configure()
+            let builder = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(descriptors)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            let names = self.names.iter().chain(&ALWAYS_SERVED);
+            names.fold(builder, |builder, name| builder.with_service_name(*name))
         };
         let (v1, v1alpha) = (builder().build_v1()?, builder().build_v1alpha()?);
         Ok(self.service(Access::every_peer(), v1).service(Access::every_peer(), v1alpha))
