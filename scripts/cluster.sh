@@ -87,6 +87,8 @@ start_services() {
     start_service couchdb
     start_service kafka
     permit || fail "Kafka takes no permissions: $(tail -n 1 "$dir/logs/kafka.acls.log")"
+    # Before it starts: without a configuration it would take its usual port, and no password.
+    configure_redis >"$dir/conf/redis.conf"
     run_part redis
 }
 

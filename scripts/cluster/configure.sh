@@ -49,7 +49,6 @@ make_certificates() {
 }
 
 configure() {
-    configure_redis >"$dir/conf/redis.conf"
     write_users
     for n in $(each_controller); do configure_controller "$n" >"$dir/conf/controller$n.toml"; done
     for n in $(each_invoker); do configure_invoker "$n" >"$dir/conf/invoker$n.toml"; done
