@@ -45,7 +45,7 @@ impl Cluster {
         up.env("OXWHISK_CLUSTER_INVOKERS", invokers.to_string()).env("OXWHISK_CLUSTER_MEMORY", memory);
         // The stand-in of CouchDB takes a millisecond of processor a record. It may lag; it must not be what is measured.
         up.env("OXWHISK_COUCHDB_NICE", "19");
-        // As in production: the quick compiler that tests start faster with has no instructions for AES.
+        // As in production: with the quick compiler that tests start faster with, its threads take twice as long.
         up.env("OXWHISK_KAFKA_TIERS", "4");
         ensure!(up.status()?.success(), "the cluster does not start");
         let url = fs::read_to_string(state(folder.path()).join("e2e-wire-api"))?;
