@@ -4,7 +4,7 @@ mod actions;
 mod code;
 mod encryption;
 
-pub(crate) use actions::{Actions, KnownAction, check_put, put_fault, store_fault};
+pub(crate) use actions::{Actions, KnownAction, Written, check_put, put_fault, store_fault};
 pub use code::{StoredCode, WantedCode};
 pub(crate) use encryption::UnlockError;
 pub use encryption::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError};

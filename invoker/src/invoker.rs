@@ -8,11 +8,10 @@ use std::time::Instant;
 use async_trait::async_trait;
 use oxwhisk_container::{ContainerError, ContainerFactory};
 use oxwhisk_core::id::InvokerId;
-use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_invoker_api::offers::{Room, RoomSignal};
 use oxwhisk_invoker_api::{
-    Activating, CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError, InvokerCapacity,
-    InvokerClient, RecordSink, RoomWatch, StartedObserver,
+    Activating, ChangedAction, CodeSource, Completion, DetachOnDrop, Dispatch, DispatchError,
+    InvokerCapacity, InvokerClient, RecordSink, RoomWatch, StartedObserver,
 };
 use oxwhisk_metrics::Source;
 use tokio::task::JoinHandle;
@@ -121,8 +120,8 @@ impl InvokerClient for Invoker {
         InvokerCapacity { memory: memory.total, busy: memory.used - memory.idle, idle: memory.idle }
     }
 
-    async fn invalidate(&self, action: &FullyQualifiedName) {
-        let effects = self.shell.pool().invalidate(action, Instant::now());
+    fn invalidate(&self, changed: &ChangedAction) {
+        let effects = self.shell.pool().invalidate(changed, Instant::now());
         self.shell.perform(effects);
     }
 }

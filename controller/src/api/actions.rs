@@ -17,7 +17,7 @@ use crate::api::{entity_name, lists, require, require_owner};
 use crate::auth::Caller;
 use crate::clock;
 use crate::controller::Call;
-use crate::entities::{check_put, store_fault};
+use crate::entities::{Written, check_put, store_fault};
 use crate::http::fault::Fault;
 use crate::http::path::CollectionName;
 use crate::http::query::Query;
@@ -26,6 +26,7 @@ use crate::http::upload::RequestBody;
 use crate::http::{body, json_fault};
 use crate::invoke::{Invocation, read_payload};
 use crate::throttle::admit;
+use oxwhisk_invoker_api::ChangedAction;
 
 const EXTRA_LOGGING: &str = "x-ow-extra-logging";
 
@@ -88,8 +89,8 @@ async fn put(
     check_put(&put, &caller.limits, &controller.config.limits)?;
     let (actions, engine) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.engine));
     let change = async move {
-        let action = actions.put(id.clone(), put, overwrite).await?;
-        engine.invalidate(&id).await;
+        let Written { action, revision } = actions.put(id.clone(), put, overwrite).await?;
+        engine.invalidate(&ChangedAction { id, current: Some(revision) });
         Ok::<_, Fault>(action)
     };
     let action = controller.to_the_end(change).await?;
@@ -111,7 +112,7 @@ async fn delete(controller: &Controller, id: FullyQualifiedName) -> Result<Reply
     let (actions, engine) = (Arc::clone(&controller.actions), Arc::clone(&controller.backends.engine));
     let change = async move {
         let action = actions.delete(&id).await?;
-        engine.invalidate(&id).await;
+        engine.invalidate(&ChangedAction { id, current: None });
         Ok::<_, Fault>(action)
     };
     let action = controller.to_the_end(change).await?;

@@ -31,6 +31,14 @@ pub(crate) struct KnownAction {
     pub(crate) delivery: Delivery,
 }
 
+/// An action as it was written.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// As it was given, code included.
+    pub(crate) action: Action,
+    pub(crate) revision: Revision,
+}
+
 #[derive(Debug)]
 pub(crate) struct Actions {
     store: Arc<dyn EntityStore>,
@@ -112,7 +120,7 @@ impl Actions {
         id: FullyQualifiedName,
         put: ActionPut,
         overwrite: bool,
-    ) -> Result<Action, Fault> {
+    ) -> Result<Written, Fault> {
         let stored = self.store.get(&id).await.map_err(store_fault)?;
         let replaces_code = put.exec.is_some();
         let (mut action, replaced) = match stored {
@@ -153,11 +161,11 @@ impl Actions {
         };
         let written = self.store.put(document, replaced.as_ref().map(|known| &known.revision)).await;
         self.changed(&id);
-        written.map_err(store_fault)?;
+        let revision = written.map_err(store_fault)?;
         if replaces_code {
             self.code.prune(&action, replaced.as_ref().map(|known| &known.action)).await;
         }
-        Ok(answer)
+        Ok(Written { action: answer, revision })
     }
 
     /// Creates one of the platform's own actions, in JavaScript and with the least memory there is.

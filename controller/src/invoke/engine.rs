@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::StatusCode;
 use oxwhisk_core::entity::Activation;
-use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_invoker_api::ChangedAction;
 use oxwhisk_messaging::BusError;
 
 use crate::controller::StartError;
@@ -41,7 +41,7 @@ pub trait Engine: fmt::Debug + Send + Sync + 'static {
     async fn keep(&self, admitted: &Admitted, record: &Arc<Activation>);
 
     /// Has the warm containers of a changed action removed.
-    async fn invalidate(&self, action: &FullyQualifiedName);
+    fn invalidate(&self, changed: &ChangedAction);
 
     /// Every invoker, by number.
     fn invokers(&self) -> Vec<InvokerState>;

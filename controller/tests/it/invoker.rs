@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, InvokerId};
-use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_core::parameters::Parameters;
-use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, RecordSink};
+use oxwhisk_invoker_api::{
+    ChangedAction, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, RecordSink,
+};
 
 use crate::slow::Gate;
 
@@ -62,5 +63,5 @@ impl InvokerClient for EchoInvoker {
         InvokerCapacity { memory: 1024, busy: 0, idle: 0 }
     }
 
-    async fn invalidate(&self, _action: &FullyQualifiedName) {}
+    fn invalidate(&self, _changed: &ChangedAction) {}
 }

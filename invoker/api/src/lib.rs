@@ -16,6 +16,6 @@ pub use detach::DetachOnDrop;
 pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
 pub use store_policy::{Kept, StorePolicy};
 pub use traits::{
-    Activating, CodeError, CodeSource, DispatchError, EndedObserver, InvokerCapacity, InvokerClient,
-    RecordError, RecordSink, RoomWatch, StartedObserver,
+    Activating, ChangedAction, CodeError, CodeSource, DispatchError, EndedObserver, InvokerCapacity,
+    InvokerClient, RecordError, RecordSink, RoomWatch, StartedObserver,
 };

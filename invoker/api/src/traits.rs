@@ -7,7 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use oxwhisk_core::entity::Activation;
-use oxwhisk_core::id::{ActivationId, InvokerId};
+use oxwhisk_core::id::{ActivationId, InvokerId, Revision};
+use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_ticket::Ticket;
 
 use crate::offers::{Room, RoomSignal};
@@ -48,6 +49,23 @@ pub struct InvokerCapacity {
     pub idle: u64,
 }
 
+/// An action that was updated or deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedAction {
+    pub id: FullyQualifiedName,
+    /// The revision it has now; `None` if it is deleted. Word of a change may come after the first activations of this
+    /// revision: their containers are not what it is about.
+    pub current: Option<Revision>,
+}
+
+impl ChangedAction {
+    /// Whether containers of this action in this revision are of no use any more.
+    #[must_use]
+    pub fn outdates(&self, id: &FullyQualifiedName, revision: &Revision) -> bool {
+        self.id == *id && self.current.as_ref() != Some(revision)
+    }
+}
+
 /// An invoker, from the side of whoever dispatches.
 #[async_trait]
 pub trait InvokerClient: fmt::Debug + Send + Sync + 'static {
@@ -61,7 +79,7 @@ pub trait InvokerClient: fmt::Debug + Send + Sync + 'static {
     fn capacity(&self) -> InvokerCapacity;
 
     /// Removes the warm containers of an action that was updated or deleted.
-    async fn invalidate(&self, action: &oxwhisk_core::name::FullyQualifiedName);
+    fn invalidate(&self, changed: &ChangedAction);
 }
 
 /// An activation on its way to its end, see [`InvokerClient::dispatch`].

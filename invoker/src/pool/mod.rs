@@ -30,7 +30,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_invoker_api::ChangedAction;
 use slab::Slab;
 
 pub(crate) use census::Census;
@@ -264,15 +264,17 @@ impl<H: Clone, W> Pool<H, W> {
         entry.is_some_and(|entry| entry.suspended && entry.is_idle())
     }
 
-    /// Removes the containers of an action: the idle ones at once, the others when their activations end.
-    pub(crate) fn invalidate(&mut self, action: &FullyQualifiedName, now: Instant) -> Effects<H, W> {
+    /// Removes the containers of an action's older revisions: the idle ones at once, the others when their activations
+    /// end.
+    pub(crate) fn invalidate(&mut self, changed: &ChangedAction, now: Instant) -> Effects<H, W> {
         let groups = &self.groups;
-        let of_action = |entry: &Entry<H>| {
-            entry.group.is_some_and(|group| groups.get(group).key.action.id == *action)
+        let is_outdated = |entry: &Entry<H>| {
+            let action = entry.group.map(|group| &groups.get(group).key.action);
+            action.is_some_and(|action| changed.outdates(&action.id, &action.revision))
                 && matches!(entry.phase, Phase::Initialising | Phase::Warm)
         };
         let stale: Vec<_> =
-            self.entries.iter().filter(|(_, entry)| of_action(entry)).map(|(_, e)| e.id).collect();
+            self.entries.iter().filter(|(_, entry)| is_outdated(entry)).map(|(_, e)| e.id).collect();
         self.dismiss(stale, now)
     }
 

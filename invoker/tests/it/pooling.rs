@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oxwhisk_core::id::Revision;
 use oxwhisk_invoker::config::StemCellConfig;
-use oxwhisk_invoker_api::{DispatchError, InvokerClient};
+use oxwhisk_invoker_api::{ChangedAction, DispatchError, InvokerClient};
 use serde_json::json;
 
 use crate::fixture::{Fixture, action, config, container_of, dispatch, eventually, has_init_time, result};
@@ -169,13 +169,14 @@ async fn an_update_removes_containers() {
     let busy = fixture.spawn(dispatch(&hello, &json!({"do": "wait"})));
     let requests = fixture.factory.container(0).state.requests.clone();
     eventually("it runs", || requests.lock().unwrap().len() == 3).await;
-    fixture.invoker.invalidate(&hello.id).await;
+    let changed = ChangedAction { id: hello.id.clone(), current: None };
+    fixture.invoker.invalidate(&changed);
     assert_eq!(fixture.factory.count("destroy"), 0);
     fixture.factory.run_gate.add_permits(1);
     assert_eq!(result(&busy.await.unwrap().unwrap()).0, 0);
     eventually("it is removed", || fixture.factory.count("destroy") == 1).await;
     fixture.run(dispatch(&hello, &json!({}))).await;
-    fixture.invoker.invalidate(&hello.id).await;
+    fixture.invoker.invalidate(&changed);
     eventually("the idle one is removed at once", || fixture.factory.count("destroy") == 2).await;
     fixture.stop().await;
 }

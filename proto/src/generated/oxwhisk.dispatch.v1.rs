@@ -629,12 +629,15 @@ pub struct Decline {
     #[prost(uint64, tag = "1")]
     pub offer: u64,
 }
-/// The action was changed or deleted: its warm containers are of no use.
+/// The action was changed or deleted: its warm containers are of no use, but for those of the revision it has now.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Invalidate {
     /// "namespace/name" or "namespace/package/name".
     #[prost(string, tag = "1")]
     pub action: ::prost::alloc::string::String,
+    /// The store's revision of the action as it is now; empty if it is deleted.
+    #[prost(string, tag = "2")]
+    pub current_revision: ::prost::alloc::string::String,
 }
 /// A part of arguments that are put; the first names them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

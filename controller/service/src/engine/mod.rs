@@ -40,9 +40,9 @@ use oxwhisk_controller::{
     Admissions, Admitted, Called, Engine, InFlight, InvokerState, Records, Refused, StartError,
 };
 use oxwhisk_core::entity::Activation;
-use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_core::record::RecordKind;
 use oxwhisk_dispatch::{Event, Incarnation};
+use oxwhisk_invoker_api::ChangedAction;
 use oxwhisk_invoker_remote::Dialer;
 use oxwhisk_invoker_remote::client::Outgoing;
 use oxwhisk_loadbalancer::Placement;
@@ -223,8 +223,8 @@ impl Engine for ClusterEngine {
         }
     }
 
-    async fn invalidate(&self, action: &FullyQualifiedName) {
-        self.0.state().tell_all(|| Outgoing::Invalidate(action.clone()));
+    fn invalidate(&self, changed: &ChangedAction) {
+        self.0.state().tell_all(|| Outgoing::Invalidate(changed.clone()));
     }
 
     fn invokers(&self) -> Vec<InvokerState> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use oxwhisk_core::id::InvokerId;
-use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, InvokerClient};
+use oxwhisk_invoker_api::{ChangedAction, Completion, Dispatch, DispatchError, InvokerClient};
 use oxwhisk_loadbalancer::fleet::Kinds;
 use oxwhisk_loadbalancer::{InvokerView, Placement, PlacementRequest, PoolView, StepSizes};
 use tokio::sync::Notify;
@@ -138,9 +138,9 @@ impl Fleet {
         self.invokers.iter().zip(&self.duties).map(view).collect()
     }
 
-    pub(crate) async fn invalidate(&self, action: &oxwhisk_core::name::FullyQualifiedName) {
+    pub(crate) fn invalidate(&self, changed: &ChangedAction) {
         for invoker in &self.invokers {
-            invoker.invalidate(action).await;
+            invoker.invalidate(changed);
         }
     }
 }

@@ -15,8 +15,7 @@ use async_trait::async_trait;
 use http::StatusCode;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
-use oxwhisk_core::name::FullyQualifiedName;
-use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, InvokerClient};
+use oxwhisk_invoker_api::{ChangedAction, Completion, Dispatch, DispatchError, InvokerClient};
 use oxwhisk_messaging::{Bus, BusError, Topic};
 use oxwhisk_store::ActivationStore;
 use tokio_util::sync::CancellationToken;
@@ -134,8 +133,8 @@ impl Engine for LocalEngine {
         }
     }
 
-    async fn invalidate(&self, action: &FullyQualifiedName) {
-        self.parts.fleet.invalidate(action).await;
+    fn invalidate(&self, changed: &ChangedAction) {
+        self.parts.fleet.invalidate(changed);
     }
 
     fn invokers(&self) -> Vec<InvokerState> {

@@ -22,7 +22,7 @@ use tonic::Status;
 use super::stream::Ending;
 use super::{ControllerIdentity, ConversationOptions, Heard, Listener, Outgoing};
 use crate::INLINE_MAX;
-use crate::convert::{to_message, want_to_message};
+use crate::convert::{changed_to_message, to_message, want_to_message};
 
 /// Ends when it is dropped; what the invoker runs goes on there.
 #[derive(Debug)]
@@ -86,8 +86,8 @@ impl Conversation {
                     self.shared.send(message);
                 }
             }
-            Outgoing::Invalidate(action) => {
-                self.shared.send(Message::Invalidate(wire::Invalidate { action: action.to_string() }));
+            Outgoing::Invalidate(changed) => {
+                self.shared.send(Message::Invalidate(changed_to_message(&changed)));
             }
         }
     }

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, InvokerId};
-use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_dispatch::{Ended, Held, Incarnation, Order, Said};
 use oxwhisk_invoker_api::offers::{Offer, OfferId, WantId, WorkKey};
-use oxwhisk_invoker_api::{Dispatch, InvokerCapacity};
+use oxwhisk_invoker_api::{ChangedAction, Dispatch, InvokerCapacity};
 use oxwhisk_ticket::Ticket;
 
 pub use conversation::Conversation;
@@ -74,7 +73,7 @@ pub enum Outgoing {
     /// Any other order of the protocol; an [`Order::Dispatch`] is passed over.
     Order(Order),
     /// The action was changed or deleted.
-    Invalidate(FullyQualifiedName),
+    Invalidate(ChangedAction),
 }
 
 /// What is heard of an invoker.

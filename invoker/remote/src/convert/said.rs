@@ -2,8 +2,11 @@
 
 use oxwhisk_core::id::ActivationId;
 #[cfg(feature = "server")]
+use oxwhisk_core::id::Revision;
+#[cfg(feature = "server")]
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_dispatch::{Ended, Held, Phase, RecordState, Refusal};
+use oxwhisk_invoker_api::ChangedAction;
 use oxwhisk_proto::dispatch::v1 as wire;
 use oxwhisk_proto::dispatch::v1::end::Record;
 use oxwhisk_proto::dispatch::v1::held::Stage;
@@ -22,6 +25,18 @@ pub(crate) fn action_name(text: &str) -> Result<FullyQualifiedName, Malformed> {
     let namespace = text.split('/').next().unwrap_or_default();
     let namespace = EntityName::namespace(namespace).map_err(malformed)?;
     FullyQualifiedName::parse(text, &namespace).map_err(malformed)
+}
+
+#[cfg(feature = "client")]
+pub(crate) fn changed_to_message(changed: &ChangedAction) -> wire::Invalidate {
+    let current = changed.current.as_ref().map_or_else(String::new, |revision| revision.0.clone());
+    wire::Invalidate { action: changed.id.to_string(), current_revision: current }
+}
+
+#[cfg(feature = "server")]
+pub(crate) fn changed_from_message(message: wire::Invalidate) -> Result<ChangedAction, Malformed> {
+    let current = Some(message.current_revision).filter(|revision| !revision.is_empty());
+    Ok(ChangedAction { id: action_name(&message.action)?, current: current.map(Revision) })
 }
 
 #[cfg(feature = "server")]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_dispatch::{self as protocol, Incarnation, KeeperEvent, Lane, Order, Refusal, Round};
 use oxwhisk_grpc::Peer;
 use oxwhisk_invoker_api::offers::OfferId;
@@ -15,7 +14,7 @@ use super::reply::{self, Explanation};
 use super::shell::Shell;
 use super::state::{Conversation, Outbound};
 use crate::Malformed;
-use crate::convert::{Arguments, action_name, activation_id, from_message, want_from_message};
+use crate::convert::{Arguments, activation_id, changed_from_message, from_message, want_from_message};
 
 /// Reads the hello, and who it is from.
 pub(super) async fn hello(
@@ -141,7 +140,12 @@ fn obey(shell: &Arc<Shell>, from: &Conversing, message: Message) -> Result<(), M
         Message::Acknowledge(acknowledge) => {
             shell.order(from, Order::Acknowledge(activation_id(&acknowledge.activation_id)?));
         }
-        Message::Invalidate(changed) => invalidate(shell, action_name(&changed.action)?),
+        Message::Invalidate(changed) => {
+            let changed = changed_from_message(changed)?;
+            if let Some(invoker) = shell.invoker() {
+                invoker.invalidate(&changed);
+            }
+        }
     }
     Ok(())
 }
@@ -178,13 +182,4 @@ fn take(shell: &Arc<Shell>, from: &Conversing, message: DispatchActivation) -> R
         Err(error) => return refuse(error),
     }
     Ok(())
-}
-
-fn invalidate(shell: &Arc<Shell>, action: FullyQualifiedName) {
-    let this = Arc::clone(shell);
-    shell.tasks.spawn(async move {
-        if let Some(invoker) = this.invoker() {
-            invoker.invalidate(&action).await;
-        }
-    });
 }

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use oxwhisk_core::id::Revision;
 use oxwhisk_dispatch::{Order, Phase, RecordState, Refusal, Round, Said};
+use oxwhisk_invoker_api::ChangedAction;
 use oxwhisk_invoker_remote::client::{Heard, Outgoing};
 use oxwhisk_invoker_remote::server::InvokerServerOptions;
 
@@ -170,9 +172,16 @@ async fn unknown_activations_are_said_to_be_so_and_changed_actions_reach_the_poo
     let (sent, _) = dispatch("{}");
     controller.send(Order::Attach(sent.activation_id));
     assert!(matches!(controller.next().await, Heard::Said(Said::Unknown(id)) if id == sent.activation_id));
-    controller.conversation.send(Outgoing::Invalidate(sent.action.id.clone()));
-    until("the action is invalidated", || *rig.invoker.invalidated.lock().unwrap() == ["guest/pkg/hello"])
-        .await;
+    let id = sent.action.id.clone();
+    let deleted = ChangedAction { id: id.clone(), current: None };
+    let updated = ChangedAction { id, current: Some(Revision("2-b".to_owned())) };
+    for changed in [&updated, &deleted] {
+        controller.conversation.send(Outgoing::Invalidate(changed.clone()));
+    }
+    until("both are heard", || {
+        *rig.invoker.invalidated.lock().unwrap() == [updated.clone(), deleted.clone()]
+    })
+    .await;
 }
 
 #[tokio::test]

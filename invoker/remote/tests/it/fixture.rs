@@ -21,8 +21,9 @@ use oxwhisk_grpc::{
 };
 use oxwhisk_invoker_api::offers::{Offer, OfferId, Room, RoomSignal, WantId, WorkKey};
 use oxwhisk_invoker_api::{
-    ActionDescriptor, Activating, Caller, Completion, Dispatch, DispatchError, InvokerCapacity,
-    InvokerClient, Kept, RecordSink, ResponseLimits, RoomWatch, StartedObserver, StorePolicy,
+    ActionDescriptor, Activating, Caller, ChangedAction, Completion, Dispatch, DispatchError,
+    InvokerCapacity, InvokerClient, Kept, RecordSink, ResponseLimits, RoomWatch, StartedObserver,
+    StorePolicy,
 };
 use oxwhisk_invoker_remote::Dialer;
 use oxwhisk_invoker_remote::client::{
@@ -57,7 +58,7 @@ pub(crate) struct FakeInvoker {
     pub(crate) refuses: AtomicUsize,
     observer: Arc<dyn StartedObserver>,
     records: Arc<dyn RecordSink>,
-    pub(crate) invalidated: Mutex<Vec<String>>,
+    pub(crate) invalidated: Mutex<Vec<ChangedAction>>,
 }
 
 #[async_trait]
@@ -74,8 +75,8 @@ impl InvokerClient for FakeInvoker {
         InvokerCapacity { memory: MEMORY, busy: MEMORY - *self.free.lock().unwrap(), idle: 0 }
     }
 
-    async fn invalidate(&self, action: &FullyQualifiedName) {
-        self.invalidated.lock().unwrap().push(action.to_string());
+    fn invalidate(&self, changed: &ChangedAction) {
+        self.invalidated.lock().unwrap().push(changed.clone());
     }
 }
 

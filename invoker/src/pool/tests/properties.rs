@@ -64,7 +64,8 @@ fn step(world: &mut World, event: &Event) {
         Event::Pass(milliseconds) => world.pass(Duration::from_millis(milliseconds)),
         Event::Invalidate(number) => {
             let keys = keys();
-            let effects = world.pool.invalidate(&keys[number % keys.len()].action.id, world.now);
+            let id = keys[number % keys.len()].action.id.clone();
+            let effects = world.pool.invalidate(&ChangedAction { id, current: None }, world.now);
             world.apply(effects);
         }
         Event::Initialise(number) | Event::Finish(number) | Event::Fail(number) | Event::Abandon(number) => {

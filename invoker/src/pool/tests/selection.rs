@@ -225,11 +225,31 @@ fn an_update_removes_what_is_idle_at_once_and_the_rest_later() {
     let idle = world.warm_up(&hello);
     let busy = world.arrive(&hello);
     let other = world.warm_up(&key("other", "hello"));
-    let effects = world.pool.invalidate(&hello.action.id, world.now);
+    let changed = ChangedAction { id: hello.action.id.clone(), current: None };
+    let effects = world.pool.invalidate(&changed, world.now);
     world.apply(effects);
     assert_eq!(world.removing, [other]);
     world.finish(busy, Release::Keep);
     assert_eq!(world.removing, [other, idle]);
+    world.check();
+}
+
+#[test]
+fn late_word_of_an_update_spares_the_containers_of_what_it_is_now() {
+    let mut world = world(1024);
+    let hello = key("guest", "hello");
+    let current = Some(hello.action.revision.clone());
+    let idle = world.warm_up(&hello);
+    let busy = world.arrive(&hello);
+    let changed = ChangedAction { id: hello.action.id.clone(), current };
+    let effects = world.pool.invalidate(&changed, world.now);
+    world.apply(effects);
+    world.finish(busy, Release::Keep);
+    assert!(world.removing.is_empty());
+    let newer = ChangedAction { current: Some(Revision("newer".to_owned())), ..changed };
+    let effects = world.pool.invalidate(&newer, world.now);
+    world.apply(effects);
+    assert_eq!(world.removing, [idle]);
     world.check();
 }
 

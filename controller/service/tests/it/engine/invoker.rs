@@ -8,15 +8,14 @@ use async_trait::async_trait;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::heartbeat::{Heartbeat, InvokerHeartbeat};
 use oxwhisk_core::id::{ActivationId, InvokerId};
-use oxwhisk_core::name::FullyQualifiedName;
 use oxwhisk_core::parameters::Parameters;
 use oxwhisk_grpc::{
     Access, Address, ChannelOptions, Listener as Socket, Role, Security, Server, ServerOptions,
 };
 use oxwhisk_invoker_api::offers::{Room, RoomSignal, WorkKey};
 use oxwhisk_invoker_api::{
-    Activating, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, Kept, RecordSink,
-    RoomWatch, StartedObserver,
+    Activating, ChangedAction, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, Kept,
+    RecordSink, RoomWatch, StartedObserver,
 };
 use oxwhisk_invoker_remote::Dialer;
 use oxwhisk_invoker_remote::server::{InvokerIdentity, InvokerServer, InvokerServerOptions};
@@ -97,7 +96,7 @@ impl InvokerClient for FakeInvoker {
         InvokerCapacity { memory: MEMORY, busy: MEMORY - *self.free.lock().unwrap(), idle: 0 }
     }
 
-    async fn invalidate(&self, _action: &FullyQualifiedName) {}
+    fn invalidate(&self, _changed: &ChangedAction) {}
 }
 
 impl RoomWatch for FakeInvoker {
