@@ -1,6 +1,12 @@
 //! What is told and counted, from the configuration.
 
+use std::sync::Arc;
+
 use oxwhisk_config::Settings;
+use oxwhisk_messaging::Bus;
+use oxwhisk_metrics::Metrics;
+
+use crate::{ActionMetrics, Outlets, Publisher, UserEvents};
 
 /// Which events there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +15,24 @@ pub struct EventsConfig {
     pub published: bool,
     /// How many actions have metrics of their own; 0 is none.
     pub actions: usize,
+}
+
+impl EventsConfig {
+    /// The events of `source` (`controller0`), and who publishes them, which is for a task of the caller's. What both
+    /// count is added to `metrics`. `None`: nobody is to be told anything.
+    pub fn open(self, source: &str, bus: Arc<dyn Bus>, metrics: &Metrics) -> Option<(UserEvents, Publisher)> {
+        let actions = (self.actions > 0).then(|| Arc::new(ActionMetrics::new(self.actions)));
+        if let Some(actions) = &actions {
+            metrics.add(Arc::clone(actions) as _);
+        }
+        let outlets = Outlets { bus: self.published.then_some(bus), actions };
+        if outlets.are_none() {
+            return None;
+        }
+        let (events, publisher) = Publisher::new(source, outlets);
+        metrics.add(publisher.counts());
+        Some((events, publisher))
+    }
 }
 
 const ACTIONS: u32 = 500;

@@ -1,7 +1,6 @@
 //! The configuration of a controller: what each key means here.
 
 mod cluster;
-mod grpc;
 mod identity;
 mod telemetry;
 mod tickets;
@@ -15,6 +14,7 @@ use oxwhisk_config::Settings;
 use oxwhisk_controller::ControllerConfig;
 use oxwhisk_controller_settings::{self as controller_settings, Published, Users, users};
 use oxwhisk_couchdb::CouchConfig;
+use oxwhisk_grpc::settings::{EndpointSettings, read_endpoint};
 use oxwhisk_kafka::{KafkaConfig, Role};
 use oxwhisk_ops::settings::OpsConfig;
 use oxwhisk_service::LogConfig;
@@ -22,7 +22,6 @@ use oxwhisk_settings::{IpSetting, log};
 use oxwhisk_ticket::TicketIssuer;
 
 pub use cluster::ClusterConfig;
-pub use grpc::GrpcConfig;
 pub use telemetry::TelemetryConfig;
 
 use crate::cli::Args;
@@ -50,6 +49,8 @@ pub const VARIABLES: &[(&str, &str)] = &[
 /// OpenWhisk's port for its controllers.
 pub const DEFAULT_PORT: u16 = 10001;
 const OPS_PORT: u16 = 8081;
+const GRPC: &str = "oxwhisk.grpc";
+const GRPC_PORT: u16 = 9090;
 
 /// Everything a controller is started with.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ pub struct ServiceConfig {
     pub name: String,
     /// The public API; port 0 takes any free port.
     pub listen: SocketAddr,
-    pub grpc: GrpcConfig,
+    pub grpc: EndpointSettings,
     /// The pages for operators and probes.
     pub ops: OpsConfig,
     pub tickets: Arc<TicketIssuer>,
@@ -81,7 +82,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
     let name = identity::read(settings);
     let IpSetting(address) = settings.value("whisk.controller.interface", IpSetting::ALL);
     let listen = SocketAddr::new(address, settings.value("oxwhisk.port", DEFAULT_PORT));
-    let grpc = grpc::read(settings);
+    let grpc = read_endpoint(settings, GRPC, GRPC_PORT);
     let ops = oxwhisk_ops::settings::read(settings, OPS_PORT);
     let tickets = tickets::read(settings);
     let controller = controller_settings::read(settings);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use oxwhisk_controller::Telemetry;
-use oxwhisk_events::{ActionMetrics, Outlets, Publisher, UserEvents};
 use oxwhisk_invoker::InvokerTelemetry;
 use oxwhisk_invoker_api::EndedObserver;
 use oxwhisk_messaging::Bus;
@@ -21,22 +20,18 @@ pub(super) struct Told {
 /// The publisher of events runs on `tasks`.
 pub(super) fn start(config: TelemetryConfig, bus: &Arc<dyn Bus>, tasks: &Shutdown) -> Told {
     let metrics = Metrics::new();
-    let actions = (config.events.actions > 0).then(|| Arc::new(ActionMetrics::new(config.events.actions)));
-    if let Some(actions) = &actions {
-        metrics.add(Arc::clone(actions) as _);
-    }
-    let outlets = Outlets { bus: config.events.published.then(|| Arc::clone(bus)), actions };
-    let events = if outlets.are_none() {
-        UserEvents::default()
-    } else {
-        let (events, publisher) = Publisher::new("standalone0", outlets);
-        metrics.add(publisher.counts());
+    let opened = config.events.open("standalone0", Arc::clone(bus), &metrics);
+    let events = opened.map(|(events, publisher)| {
         tasks.spawn("user events", publisher.run(tasks.token()));
         events
-    };
-    let ended = events.is_on().then(|| Arc::new(events.clone()) as Arc<dyn EndedObserver>);
+    });
+    let ended = events.clone().map(|events| Arc::new(events) as Arc<dyn EndedObserver>);
     let invoker = InvokerTelemetry { ended, ..InvokerTelemetry::default() };
-    let controller =
-        Telemetry { metrics, metrics_on_api: config.metrics_on_api, events, ..Telemetry::default() };
+    let controller = Telemetry {
+        metrics,
+        metrics_on_api: config.metrics_on_api,
+        events: events.unwrap_or_default(),
+        ..Telemetry::default()
+    };
     Told { controller, invoker }
 }

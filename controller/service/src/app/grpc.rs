@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use oxwhisk_controller::{Controller, StoredCode};
 use oxwhisk_controller_admin::{Contents, Parts};
-use oxwhisk_grpc::settings::SecuritySettings;
+use oxwhisk_grpc::settings::{EndpointSettings, SecuritySettings};
 use oxwhisk_grpc::{
     Access, Address, ChannelOptions, Dialer, Identity, Listener, Role, Security, Server, ServerOptions,
     TlsFiles, TlsSource,
@@ -19,7 +19,6 @@ use oxwhisk_ticket::TicketIssuer;
 
 use crate::CodeService;
 use crate::caches::{Announcements, SharedCaches};
-use crate::config::GrpcConfig;
 use crate::dead_letters::LaneRedrive;
 use crate::directory::{FleetAccess, FleetDirectory};
 use crate::peers::Peers;
@@ -70,7 +69,7 @@ pub(super) struct Bound {
 }
 
 /// Listens where the configuration says.
-pub(super) async fn bind(config: &GrpcConfig, name: &str) -> Result<Bound, Refusal> {
+pub(super) async fn bind(config: &EndpointSettings, name: &str) -> Result<Bound, Refusal> {
     let (security, dialer) = match &config.security {
         SecuritySettings::Plaintext { insecure } => {
             let dialer = Dialer::plaintext(*insecure, ChannelOptions::default());

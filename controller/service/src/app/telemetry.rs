@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use oxwhisk_controller::Telemetry;
-use oxwhisk_events::{ActionMetrics, Outlets, Publisher, UserEvents};
 use oxwhisk_messaging::Bus;
 use oxwhisk_metrics::Metrics;
 use oxwhisk_service::Shutdown;
@@ -20,43 +19,20 @@ pub(super) fn start(
     tasks: &Shutdown,
 ) -> Result<Telemetry, Refusal> {
     let metrics = Metrics::new();
-    let events = events(config, name, bus, &metrics, tasks);
-    let tracer = tracer(config, name, &metrics, tasks)?;
-    Ok(Telemetry { metrics, metrics_on_api: false, tracer, events })
-}
-
-fn events(
-    config: &TelemetryConfig,
-    name: &str,
-    bus: Arc<dyn Bus>,
-    metrics: &Metrics,
-    tasks: &Shutdown,
-) -> UserEvents {
-    let most = config.events.actions;
-    let actions = (most > 0).then(|| Arc::new(ActionMetrics::new(most)));
-    if let Some(actions) = &actions {
-        metrics.add(Arc::clone(actions) as _);
-    }
-    let outlets = Outlets { bus: config.events.published.then_some(bus), actions };
-    if outlets.are_none() {
-        return UserEvents::default();
-    }
-    let (events, publisher) = Publisher::new(name, outlets);
-    metrics.add(publisher.counts());
-    tasks.spawn("user events", publisher.run(tasks.token()));
-    events
-}
-
-fn tracer(
-    config: &TelemetryConfig,
-    name: &str,
-    metrics: &Metrics,
-    tasks: &Shutdown,
-) -> Result<Tracer, Refusal> {
-    let Some(collector) = &config.collector else { return Ok(Tracer::default()) };
-    let (tracer, exporter) = oxwhisk_otlp::start(collector, "controller", name)
-        .map_err(|error| Refusal::new(Exit::Config, error))?;
-    metrics.add(exporter.counts());
-    tasks.spawn("traces", exporter.run(tasks.token()));
-    Ok(tracer)
+    let opened = config.events.open(name, bus, &metrics);
+    let events = opened.map(|(events, publisher)| {
+        tasks.spawn("user events", publisher.run(tasks.token()));
+        events
+    });
+    let tracer = match &config.collector {
+        Some(collector) => {
+            let (tracer, exporter) = oxwhisk_otlp::start(collector, "controller", name)
+                .map_err(|error| Refusal::new(Exit::Config, error))?;
+            metrics.add(exporter.counts());
+            tasks.spawn("traces", exporter.run(tasks.token()));
+            tracer
+        }
+        None => Tracer::default(),
+    };
+    Ok(Telemetry { metrics, metrics_on_api: false, tracer, events: events.unwrap_or_default() })
 }
