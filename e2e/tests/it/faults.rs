@@ -20,6 +20,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// How long something is gone in these tests: long enough for others to notice and to take over. Nothing depends on it.
 const AWAY: Duration = Duration::from_secs(8);
+/// How long Kafka keeps the lanes of a controller that says nothing (`session.timeout.ms` of `docs/kafka.md`).
+const SESSION: Duration = Duration::from_secs(30);
 
 /// Puts a cluster under load, lets `hurt` do its work, ends the load, and checks what clients were told.
 #[track_caller]
@@ -124,4 +126,48 @@ fn an_invoker_is_silent_for_a_while() {
 #[test]
 fn a_controller_is_silent_for_a_while() {
     under_load("a_controller_is_silent", |cluster, _| silence(cluster, "controller1"));
+}
+
+#[test]
+fn a_controller_and_an_invoker_crash_together() {
+    under_load("a_controller_and_an_invoker_crash", |cluster, load| {
+        cluster.kill("controller0");
+        cluster.kill("invoker0");
+        load.await_answers("of those that are left");
+        sleep(AWAY);
+        cluster.start("invoker0");
+        cluster.start("controller0");
+    });
+}
+
+#[test]
+fn a_controller_crashes_while_kafka_is_away() {
+    under_load("a_controller_crashes_without_kafka", |cluster, load| {
+        cluster.kill("kafka");
+        load.await_blocking_answers("while Kafka is away");
+        cluster.kill("controller1");
+        sleep(AWAY);
+        cluster.start("kafka");
+        cluster.start("controller1");
+    });
+}
+
+#[test]
+fn a_controller_is_away_for_longer_than_its_session() {
+    under_load("a_controller_is_away_for_long", |cluster, load| {
+        cluster.kill("controller0");
+        sleep(SESSION + AWAY);
+        load.await_answers("of the controller that has all lanes now");
+        cluster.start("controller0");
+    });
+}
+
+#[test]
+fn everything_crashes_at_once() {
+    under_load("everything_crashes", |cluster, _| {
+        let parts = ["controller0", "controller1", "invoker0", "invoker1", "invoker2", "kafka", "couchdb"];
+        parts.iter().for_each(|part| cluster.kill(part));
+        // What the others need comes last: until then they say that they are not ready, and do not give up.
+        parts.iter().for_each(|part| cluster.start(part));
+    });
 }
