@@ -15,6 +15,9 @@ state=$(mktemp -d "${TMPDIR:-/tmp}/oxwhisk-cluster-test.XXXXXX")
 export OXWHISK_CLUSTER_DIR="$state/cluster" OXWHISK_E2E_USERS="$state/users.json"
 # Any port but that of a cluster that is used.
 export OXWHISK_CLUSTER_PORT="${OXWHISK_CLUSTER_PORT:-3543}"
+# Where the tests have a collector of their own, once they run; and what else they look at.
+export OXWHISK_CLUSTER_OTLP="${OXWHISK_CLUSTER_OTLP:-http://127.0.0.1:$((OXWHISK_CLUSTER_PORT + 1))}"
+export OXWHISK_CLUSTER_EVENTS=1
 # Tests run at the same time, and each has containers of its own.
 export OXWHISK_CLUSTER_MEMORY="${OXWHISK_CLUSTER_MEMORY:-4096m}"
 

@@ -12,6 +12,8 @@
 #     OXWHISK_CLUSTER_DIR    all its files (.cluster)
 #     OXWHISK_CLUSTER_PORT   the API with TLS, on loopback (3443)
 #     OXWHISK_CLUSTER_INVOKERS, OXWHISK_CLUSTER_MEMORY    how many invokers (3), and the memory of each one's containers (1024m)
+#     OXWHISK_CLUSTER_OTLP   where traces go, all of them: http://HOST:PORT of a collector (none: they are not recorded)
+#     OXWHISK_CLUSTER_EVENTS    not empty: user events are published on the topic events
 #     OXWHISK_E2E_USERS      a file of users beside guest and whisk.system, as oxwhisk-e2e-users prints it
 #     BINARIES               folder of the binaries (target/release)
 #     OXWHISK_CACHE          where downloads are kept (.cache)

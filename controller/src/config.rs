@@ -11,6 +11,7 @@ use oxwhisk_core::manifest::Manifest;
 use oxwhisk_invoker_api::StorePolicy;
 
 use crate::entities::ParameterCiphers;
+use crate::invoke::HealthyShare;
 use crate::sharing::Sharing;
 use crate::telemetry::Telemetry;
 
@@ -34,6 +35,8 @@ pub struct ControllerConfig {
     pub telemetry: Telemetry,
     /// What actions promise that say nothing themselves.
     pub delivery: Delivery,
+    /// How many invokers have to be healthy for `GET /invokers/ready`.
+    pub healthy_share: HealthyShare,
     /// Whether other controllers change the same entities.
     pub sharing: Sharing,
 }
@@ -148,6 +151,7 @@ impl ControllerConfig {
             transaction_header: TransactionHeader::default(),
             telemetry: Telemetry::default(),
             delivery: Delivery::default(),
+            healthy_share: HealthyShare::ALL,
             sharing: Sharing::alone(),
         }
     }

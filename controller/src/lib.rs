@@ -27,8 +27,9 @@ pub use controller::{Backends, Controller, StartError};
 pub use entities::{EncryptionScheme, KeyError, ParameterCiphers, SchemeError, StoredCode, WantedCode};
 pub use http::{Server, ServerConfig};
 pub use invoke::{
-    Admissions, Admitted, Called, Engine, Fleet, InvokerState, LocalEngine, NotAdmittable, NotOpened,
-    Readmission, RecentBounds, RecordForm, Records, RecordsElsewhere, RecordsHere, Refused, record_instead,
+    Admissions, Admitted, Called, Engine, Fleet, HealthyShare, InvokerCount, InvokerState, LocalEngine,
+    NotAdmittable, NotOpened, Readmission, RecentBounds, RecordForm, Records, RecordsElsewhere, RecordsHere,
+    Refused, record_instead,
 };
 pub use sharing::{Announcer, Sharing};
 pub use telemetry::{Dispatching, Telemetry};

@@ -51,6 +51,7 @@ impl Watch {
         bus: &Arc<dyn Bus>,
         records: &Arc<Records>,
     ) -> (Arc<Self>, Depths) {
+        records.trace_with(&telemetry.tracer);
         let counts = Arc::new(Counts::default());
         let (depths, sampler) = Depths::new(Arc::clone(bus));
         telemetry.metrics.add(Arc::clone(&counts) as Arc<dyn Source>);

@@ -1,7 +1,7 @@
-//! A cluster of processes whose parts tests kill, stop and start again by `scripts/cluster.sh`.
+//! A cluster of processes: tests look at its parts, and kill, stop and start them again by `scripts/cluster.sh`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -9,14 +9,18 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::http::Api;
-use crate::process;
+use crate::process::{self, Logs};
 use crate::report;
+use crate::shared;
 use crate::tenant::Tenant;
 use crate::users::{Roster, Special};
 use crate::wait;
 
 /// Says that a cluster is there to be hurt.
 pub const FAULTS_VARIABLE: &str = "OXWHISK_E2E_FAULTS";
+
+/// Where the files of a cluster are.
+const DIR_VARIABLE: &str = "OXWHISK_CLUSTER_DIR";
 
 /// How long the cluster may take to be whole again.
 const MENDED: Duration = Duration::from_secs(240);
@@ -43,13 +47,35 @@ impl Cluster {
             );
             return None;
         }
+        Some(Self::of_environment())
+    }
+
+    /// The cluster that all tests of this run share, for those that look at its parts; `None`, and a line that says so,
+    /// where they run against something else.
+    ///
+    /// # Panics
+    /// When there should be one and it cannot be used.
+    #[track_caller]
+    pub fn to_watch(test: &str) -> Option<Self> {
+        if !shared::is_remote() || std::env::var_os(DIR_VARIABLE).is_none() {
+            report::skipped(
+                test,
+                &format!("it is about a cluster: scripts/cluster-test.sh ({DIR_VARIABLE})"),
+            );
+            return None;
+        }
+        Some(Self::of_environment())
+    }
+
+    #[track_caller]
+    fn of_environment() -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let users = std::fs::read_to_string(variable("OXWHISK_E2E_USERS")).expect("the users of the cluster");
-        Some(Self {
-            dir: variable("OXWHISK_CLUSTER_DIR").into(),
+        let users = std::fs::read_to_string(variable(shared::USERS_VARIABLE));
+        Self {
+            dir: variable(DIR_VARIABLE).into(),
             binaries: variable("BINARIES").into(),
-            roster: Roster::from_json(&users).expect("a list of users"),
-        })
+            roster: Roster::from_json(&users.expect("the users of the cluster")).expect("a list of users"),
+        }
     }
 
     /// Its files.
@@ -107,6 +133,63 @@ impl Cluster {
         port.unwrap_or_else(|| panic!("no port of '{name}' in {ports}"))
     }
 
+    /// Every controller and every invoker.
+    pub fn processes(&self) -> Vec<String> {
+        let names = ["controller", "invoker"].into_iter().flat_map(|role| self.of_role(role));
+        names.collect()
+    }
+
+    /// Those of a role, `controller` or `invoker`.
+    #[track_caller]
+    pub fn of_role(&self, role: &str) -> Vec<String> {
+        let ports = std::fs::read_to_string(self.dir.join("ports")).expect("the cluster is up");
+        let named = |line: &str| Some(line.strip_prefix("ops-")?.split(' ').next()?.to_owned());
+        ports.lines().filter_map(named).filter(|name| name.starts_with(role)).collect()
+    }
+
+    /// The pages for operators of a controller or an invoker.
+    #[track_caller]
+    pub fn ops(&self, part: &str) -> Api {
+        Api::from_url(&format!("http://127.0.0.1:{}", self.port(&format!("ops-{part}")))).expect("a url")
+    }
+
+    /// What a part has logged.
+    #[track_caller]
+    pub fn log(&self, part: &str) -> String {
+        let path = self.dir.join(format!("logs/{part}.log"));
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Finds a message of a topic of Kafka, which is read from its beginning.
+    ///
+    /// # Panics
+    /// When it does not come.
+    #[track_caller]
+    pub fn find_message<T>(&self, topic: &str, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> T {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let logs = Logs::in_dir(dir.path());
+        let mut command =
+            Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/services/kafka.sh"));
+        command.arg("read").arg(self.dir.join("kafka")).arg(topic);
+        logs.attach(&mut command).expect("output files");
+        let mut reader = Stopped(command.spawn().expect("a reader of Kafka"));
+        let mut read = 0;
+        wait::until(what, || {
+            let ended = reader.0.try_wait().expect("it can be asked");
+            let text = std::fs::read_to_string(&logs.stdout).map_err(|error| error.to_string())?;
+            // The last line may not be whole yet.
+            let lines = text[read..].split_inclusive('\n').take_while(|line| line.ends_with('\n'));
+            for line in lines {
+                read += line.len();
+                if let Some(found) = wanted(line.trim_end()) {
+                    return Ok(found);
+                }
+            }
+            Err(format!("{read} bytes read; ended: {ended:?}; {}", process::tail(&logs.stderr)))
+        })
+    }
+
     /// Runs `wskadmin --json` against a controller, with an administrator's certificate.
     ///
     /// # Errors
@@ -146,8 +229,16 @@ impl Cluster {
     }
 
     fn ready(&self, part: &str) -> Result<(), String> {
-        let ops = Api::from_url(&format!("http://127.0.0.1:{}", self.port(&format!("ops-{part}"))))?;
-        let answer = ops.get("/ready").try_send().map_err(|error| error.to_string())?;
+        let answer = self.ops(part).get("/ready").try_send().map_err(|error| error.to_string())?;
         if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    }
+}
+
+/// Ends with what it was started for.
+struct Stopped(Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        process::stop(&mut self.0);
     }
 }

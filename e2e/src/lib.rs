@@ -9,7 +9,7 @@
 //! may log in), [`server`] (one process), [`shared`] (the server most tests share, or a remote one),
 //! [`tenant`] (a test's own namespace), [`action`] (small bodies for `PUT`), [`wait`] (conditions with
 //! deadlines), [`wsk`] and [`js_client`] (the official clients), [`wskadmin`], [`cluster`] (parts
-//! that tests kill), [`report`] (lines a test run must show).
+//! that tests look at, or kill), [`report`] (lines a test run must show).
 
 pub mod action;
 pub mod cluster;

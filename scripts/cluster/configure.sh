@@ -94,6 +94,20 @@ key = "$dir/tls/$2-$1/tls.key"
 [oxwhisk.ops]
 listen = "127.0.0.1:$(port_of "ops-$1")"
 TOML
+    configure_telemetry
+}
+
+# Every trace, where a collector is named; user events, where they are wanted.
+configure_telemetry() {
+    [ -z "${OXWHISK_CLUSTER_OTLP:-}" ] || cat <<TOML
+[oxwhisk.tracing]
+endpoint = "$OXWHISK_CLUSTER_OTLP"
+sample-rate = 1
+TOML
+    [ -z "${OXWHISK_CLUSTER_EVENTS:-}" ] || cat <<TOML
+[whisk.user-events]
+enabled = true
+TOML
 }
 
 configure_controller() {

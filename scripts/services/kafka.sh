@@ -5,6 +5,7 @@
 #     kafka.sh stop DIR                     stops it; its data stays
 #     kafka.sh kill DIR                     as a crash would
 #     kafka.sh acls DIR ARGUMENT...         Kafka's own kafka-acls, as the super user
+#     kafka.sh read DIR TOPIC               prints what is on a topic, from its beginning, until it is stopped
 #
 # Started again in the same DIR it has the same data, ports, certificates and passwords. Listeners, all on 127.0.0.1, in
 # the order of LISTENER-PORTS (four numbers, free ones by default):
@@ -22,7 +23,7 @@ jars=$cache/$VERSION
 USERS='admin controller invoker'
 
 usage() {
-    echo 'usage: kafka.sh start DIR [PORTS] | stop DIR | kill DIR | acls DIR ARGUMENT...' >&2
+    echo 'usage: kafka.sh start DIR [PORTS] | stop DIR | kill DIR | acls DIR ARGUMENT... | read DIR TOPIC' >&2
     exit 64
 }
 
@@ -65,10 +66,13 @@ XML
 
 java_options="-XX:+UseSerialGC -XX:TieredStopAtLevel=${OXWHISK_KAFKA_TIERS:-1} -Xshare:auto -Djava.awt.headless=true"
 
-run_java() {
+# Instead of this shell.
+exec_java() {
     # shellcheck disable=SC2086 # a list of options
-    java $java_options -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" "$@"
+    exec java $java_options -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" "$@"
 }
+
+run_java() { (exec_java "$@"); }
 
 # Ports
 
@@ -279,6 +283,13 @@ kill) crash ;;
 acls)
     read -r plain _ <"$dir/ports"
     run_java org.apache.kafka.tools.AclCommand --bootstrap-server "127.0.0.1:$plain" "$@"
+    ;;
+read)
+    [ $# -eq 1 ] || usage
+    read -r plain _ <"$dir/ports"
+    # So that whoever stops this process stops the reader.
+    exec_java org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "127.0.0.1:$plain" \
+        --topic "$1" --from-beginning
     ;;
 *) usage ;;
 esac

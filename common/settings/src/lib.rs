@@ -8,6 +8,7 @@
 
 pub mod command;
 pub mod exit;
+mod fraction;
 pub mod ip;
 pub mod limits;
 pub mod log;
@@ -19,6 +20,7 @@ mod refusal;
 
 pub use command::{CommandLine, Invocation, Start};
 pub use exit::Exit;
+pub use fraction::FractionSetting;
 pub use ip::IpSetting;
 pub use log_flags::LogFlags;
 pub use refusal::Refusal;

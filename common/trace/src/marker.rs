@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use oxwhisk_core::id::TransactionId;
+
 /// The target of lines with markers, at the level debug. A filter of `info` hides them, `info,marker=debug` shows them.
 pub const MARKERS: &str = "marker";
 
@@ -33,15 +35,19 @@ impl fmt::Display for Marker {
 }
 
 impl Marker {
-    fn log(self) {
-        tracing::debug!(target: MARKERS, marker = %self, "");
+    /// For a transaction that is named, or that of the request around it.
+    fn log(self, transaction: Option<&TransactionId>) {
+        match transaction {
+            Some(transaction) => tracing::debug!(target: MARKERS, tid = %transaction, marker = %self, ""),
+            None => tracing::debug!(target: MARKERS, marker = %self, ""),
+        }
     }
 }
 
 /// Something happened for a request that came then, in milliseconds since the epoch.
 pub fn count(token: &'static str, of: &'static str, received: i64) {
     if is_shown() {
-        Marker { token, of: Some(of), state: "counter", since: since(received), took: None }.log();
+        Marker { token, of: Some(of), state: "counter", since: since(received), took: None }.log(None);
     }
 }
 
@@ -54,23 +60,29 @@ fn is_shown() -> bool {
 pub(crate) struct Marked {
     token: &'static str,
     received: i64,
+    transaction: Option<TransactionId>,
     begun: Instant,
 }
 
 impl Marked {
     /// `None` when nobody wants to see it.
-    pub(crate) fn begin(token: &'static str, received: i64) -> Option<Self> {
+    pub(crate) fn begin(
+        token: &'static str,
+        received: i64,
+        transaction: Option<&TransactionId>,
+    ) -> Option<Self> {
         if !is_shown() {
             return None;
         }
-        Marker { token, of: None, state: "start", since: since(received), took: None }.log();
-        Some(Self { token, received, begun: Instant::now() })
+        Marker { token, of: None, state: "start", since: since(received), took: None }.log(transaction);
+        Some(Self { token, received, transaction: transaction.cloned(), begun: Instant::now() })
     }
 
     pub(crate) fn end(self, failed: bool) {
         let took = Some(self.begun.elapsed().as_millis());
         let state = if failed { "error" } else { "finish" };
-        Marker { token: self.token, of: None, state, since: since(self.received), took }.log();
+        let marker = Marker { token: self.token, of: None, state, since: since(self.received), took };
+        marker.log(self.transaction.as_ref());
     }
 }
 

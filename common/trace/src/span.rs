@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
+use oxwhisk_core::id::TransactionId;
 use oxwhisk_core::trace::{SpanId, TraceContext};
 
 use crate::SpanSink;
@@ -111,7 +112,13 @@ impl Span {
     /// Has the log tell of its beginning, now, and of its end. `token` is OpenWhisk's: `invoker_activationRun`. `received`
     /// is when the request came, in milliseconds since the epoch.
     pub fn marked(mut self, token: &'static str, received: i64) -> Self {
-        self.marked = Marked::begin(token, received);
+        self.marked = Marked::begin(token, received, None);
+        self
+    }
+
+    /// As [`Span::marked`], for a step that begins or ends outside of the request whose transaction this is.
+    pub fn marked_for(mut self, token: &'static str, received: i64, transaction: &TransactionId) -> Self {
+        self.marked = Marked::begin(token, received, Some(transaction));
         self
     }
 

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_config::Settings;
-use oxwhisk_controller::ControllerConfig;
+use oxwhisk_config::{Origin, Settings};
+use oxwhisk_controller::{ControllerConfig, HealthyShare};
 use oxwhisk_controller_settings::{self as controller_settings, Published, Users, users};
 use oxwhisk_couchdb::CouchConfig;
 use oxwhisk_grpc::settings::{EndpointSettings, read_endpoint};
@@ -67,6 +67,8 @@ pub struct ServiceConfig {
     pub couchdb: CouchConfig,
     pub kafka: KafkaConfig,
     pub cluster: ClusterConfig,
+    /// How many invokers have to be healthy for this controller to be ready; `None`: none, since nothing was said of it.
+    pub ready_with: Option<HealthyShare>,
     /// To be in the store when the controller serves.
     pub users: Users,
     pub log: LogConfig,
@@ -86,6 +88,8 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
     let ops = oxwhisk_ops::settings::read(settings, OPS_PORT);
     let tickets = tickets::read(settings);
     let controller = controller_settings::read(settings);
+    let is_said = settings.origin(controller_settings::READINESS_FRACTION) != Origin::Default;
+    let ready_with = is_said.then_some(controller.healthy_share);
     let couchdb = CouchConfig::read(settings);
     let kafka = read_kafka(settings, &name);
     let cluster = cluster::read(settings);
@@ -103,6 +107,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
         couchdb,
         kafka: kafka?,
         cluster,
+        ready_with,
         users,
         log,
         telemetry,

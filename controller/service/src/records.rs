@@ -6,6 +6,7 @@ use oxwhisk_controller::{NotAdmittable, RecordForm};
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{InvokerId, Revision};
 use oxwhisk_core::name::{EntityPath, FullyQualifiedName};
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_dispatch::{NotAnEnvelope, RecordEnvelope, RecordKind, RecordOrigin};
 use oxwhisk_invoker_api::RecordError;
 use oxwhisk_store::RecordDocument;
@@ -89,8 +90,12 @@ impl RecordForm for TicketedRecords {
         let ticket = ticket.or(own.as_ref()).map(Ticket::as_bytes).unwrap_or_default();
         let document = record.to_document(updated);
         let origin = RecordOrigin::of(kind, self.run, record);
-        let envelope = RecordEnvelope { origin, ticket, document: &document };
+        let envelope = RecordEnvelope { origin, trace: None, ticket, document: &document };
         envelope.encode().map_err(|error| never(error.to_string()))
+    }
+
+    fn trace(&self, payload: &[u8]) -> Option<TraceContext> {
+        RecordEnvelope::decode(payload).ok()?.trace
     }
 
     fn admit(&self, payload: &[u8], updated: i64) -> Result<RecordDocument, NotAdmittable> {

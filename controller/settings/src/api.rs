@@ -1,7 +1,11 @@
 //! What the API does differently where a deployment asks for it.
 
 use oxwhisk_config::{Setting, Settings, setting};
-use oxwhisk_controller::{FeatureFlags, TransactionHeader};
+use oxwhisk_controller::{FeatureFlags, HealthyShare, TransactionHeader};
+use oxwhisk_settings::FractionSetting;
+
+/// See [`HealthyShare`].
+pub const READINESS_FRACTION: &str = "whisk.controller.readiness-fraction";
 
 struct Header(TransactionHeader);
 
@@ -28,4 +32,10 @@ pub(super) fn read_features(settings: &mut Settings) -> FeatureFlags {
 /// The header of a transaction's id.
 pub(super) fn read_transaction_header(settings: &mut Settings) -> TransactionHeader {
     settings.value("whisk.transactions.header", Header(TransactionHeader::default())).0
+}
+
+/// How many invokers have to be healthy for the controller to be ready.
+pub(super) fn read_healthy_share(settings: &mut Settings) -> HealthyShare {
+    let FractionSetting(part) = settings.value(READINESS_FRACTION, FractionSetting(1.0));
+    HealthyShare::new(part).unwrap_or(HealthyShare::ALL)
 }

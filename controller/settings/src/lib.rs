@@ -12,6 +12,7 @@ use oxwhisk_config::Settings;
 use oxwhisk_controller::{ApiInfo, ControllerConfig, ServerConfig};
 use oxwhisk_settings::{limits, manifest, open_files};
 
+pub use api::READINESS_FRACTION;
 pub use users::{GUEST_KEY, Published, SYSTEM_KEY, User, Users, enrol};
 
 /// Reads what a controller is told at its start; faults go to the settings.
@@ -24,6 +25,7 @@ pub fn read(settings: &mut Settings) -> ControllerConfig {
     let storing = storing::read(settings);
     let features = api::read_features(settings);
     let transaction_header = api::read_transaction_header(settings);
+    let healthy_share = api::read_healthy_share(settings);
     let info = ApiInfo {
         build: settings.value("whisk.info.date", "unknown".to_owned()),
         build_number: settings.value("whisk.info.build-no", env!("CARGO_PKG_VERSION").to_owned()),
@@ -35,6 +37,7 @@ pub fn read(settings: &mut Settings) -> ControllerConfig {
         storing,
         features,
         transaction_header,
+        healthy_share,
         delivery: delivery::read(settings),
         ..ControllerConfig::new(Arc::new(manifest), info)
     }

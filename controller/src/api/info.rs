@@ -8,7 +8,7 @@ use crate::Controller;
 use crate::http::fault::Fault;
 use crate::http::path::Open;
 use crate::http::reply::{Cors, Reply};
-use crate::invoke::InvokerState;
+use crate::invoke::{InvokerCount, InvokerState};
 
 const API_DOCS: &str = include_str!("info/api-docs.json");
 const DOCS_PAGE: &str = include_str!("info/docs.html");
@@ -22,7 +22,7 @@ pub(crate) fn open(controller: &Controller, open: Open) -> Result<Reply, Fault> 
         Open::SystemInfo => server(ok(system_info(controller))),
         Open::Ping => server(Reply::text("pong")),
         Open::Invokers => server(ok(invokers(controller))),
-        Open::HealthyInvokers => server(ok(healthy(controller).into())),
+        Open::HealthyInvokers => server(ok(count(controller).healthy.into())),
         Open::InvokersReady => server(ready(controller)),
         Open::Metrics => metrics(controller)?,
         Open::ApiInfo => ok(api_info(controller)),
@@ -88,16 +88,15 @@ fn invokers(controller: &Controller) -> Value {
     Value::Object(controller.backends.engine.invokers().into_iter().map(entry).collect())
 }
 
-fn healthy(controller: &Controller) -> usize {
-    controller.backends.engine.invokers().iter().filter(|invoker| invoker.is_up()).count()
+fn count(controller: &Controller) -> InvokerCount {
+    InvokerCount::of(&controller.backends.engine.invokers())
 }
 
 fn ready(controller: &Controller) -> Reply {
-    let (healthy, count) = (healthy(controller), controller.backends.engine.invokers().len());
-    let share = format!("{healthy}/{count}");
-    if healthy > 0 && healthy == count {
-        Reply::json(StatusCode::OK, &json!({"healthy": share}))
+    let count = count(controller);
+    if controller.config.healthy_share.is_reached(count) {
+        Reply::json(StatusCode::OK, &json!({"healthy": count.to_string()}))
     } else {
-        Reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({"unhealthy": share}))
+        Reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({"unhealthy": count.to_string()}))
     }
 }

@@ -14,17 +14,18 @@ mod writer;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::EntityName;
 use oxwhisk_core::record::RecordKind;
-use oxwhisk_invoker_api::{RecordError, RecordSink};
+use oxwhisk_invoker_api::{RecordContext, RecordError, RecordSink};
 use oxwhisk_messaging::{Bus, BusError, Receipt, Topic};
 use oxwhisk_store::{ActivationStore, StoreError};
 use oxwhisk_ticket::Ticket;
+use oxwhisk_trace::Tracer;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +69,8 @@ pub struct Records {
     /// Somebody waits for what is pending.
     hurry: Notify,
     stopping: CancellationToken,
+    /// Off until it is told another.
+    tracer: OnceLock<Tracer>,
 }
 
 #[derive(Debug)]
@@ -88,9 +91,9 @@ pub(crate) enum Found {
 }
 
 impl RecordSink for Records {
-    fn accept(&self, record: &Arc<Activation>, ticket: Option<&Ticket>) -> Result<(), RecordError> {
+    fn accept(&self, record: &Arc<Activation>, of: RecordContext<'_>) -> Result<(), RecordError> {
         // Taken is all that is asked for: a bus whose receipts wait is another process.
-        self.offer(record, RecordKind::Result, ticket).map(drop)
+        self.offer(record, RecordKind::Result, of.ticket).map(drop)
     }
 }
 
@@ -130,7 +133,14 @@ impl Records {
             stored: Notify::new(),
             hurry: Notify::new(),
             stopping: CancellationToken::new(),
+            tracer: OnceLock::new(),
         }
+    }
+
+    /// Has the writer tell of what it stores, in the trace that it belongs to. The first one stays.
+    pub(crate) fn trace_with(&self, tracer: &Tracer) {
+        // A second one is of the same process, and records into the same sink.
+        let _ = self.tracer.set(tracer.clone());
     }
 
     /// Records that this process handed over, and those of them that are stored.

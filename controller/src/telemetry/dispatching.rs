@@ -28,7 +28,8 @@ impl Watch {
 
     pub(crate) fn dispatching(&self, dispatch: &Dispatch) -> Dispatching {
         let span = self.tracer.child("dispatch", SpanKind::Client, dispatch.trace);
-        let mut span = span.marked("controller_loadbalancer", dispatch.received);
+        // An invoker's answer ends it, and from the queue no request is around it.
+        let mut span = span.marked_for("controller_loadbalancer", dispatch.received, &dispatch.transaction);
         span.set("openwhisk.activation_id", || dispatch.activation_id.to_string());
         self.counts.dispatched.add(1);
         Dispatching { span, counts: Arc::clone(&self.counts) }

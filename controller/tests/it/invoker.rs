@@ -7,7 +7,8 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_core::parameters::Parameters;
 use oxwhisk_invoker_api::{
-    ChangedAction, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, RecordSink,
+    ChangedAction, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, RecordContext,
+    RecordSink,
 };
 
 use crate::slow::Gate;
@@ -55,7 +56,7 @@ impl InvokerClient for EchoInvoker {
             publish: false,
         });
         let stores = dispatch.store.stores(Status::Success);
-        let record_refused = stores && self.records.accept(&activation, None).is_err();
+        let record_refused = stores && self.records.accept(&activation, RecordContext::default()).is_err();
         Ok(Completion { activation, record_refused, cut_off: false })
     }
 

@@ -7,7 +7,7 @@ use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::parameters::Parameters;
 use oxwhisk_core::version::Version;
-use oxwhisk_invoker_api::RecordSink;
+use oxwhisk_invoker_api::{RecordContext, RecordSink};
 use oxwhisk_messaging::memory::{MemoryBus, MemoryOptions};
 use oxwhisk_messaging::{Bus, Event, Topic};
 use oxwhisk_store::RecordDocument;
@@ -39,8 +39,10 @@ async fn a_record_too_large_with_its_logs_is_kept_without_them() {
     let records = Records::new(Arc::clone(&bus) as Arc<dyn Bus>, Arc::new(MemoryActivationStore::default()));
     // Six bytes each as JSON.
     let noisy = record("no", vec!["\u{1}".repeat(2_000)]);
-    records.accept(&noisy, None).unwrap();
-    let refused = records.accept(&record(&"x".repeat(20_000), vec!["x".to_owned()]), None).unwrap_err();
+    records.accept(&noisy, RecordContext::default()).unwrap();
+    let refused = records
+        .accept(&record(&"x".repeat(20_000), vec!["x".to_owned()]), RecordContext::default())
+        .unwrap_err();
     assert!(refused.lasting, "{refused}");
 
     let mut subscription = bus.subscribe(Topic::Completed).await.unwrap();

@@ -17,5 +17,5 @@ pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispa
 pub use store_policy::{Kept, StorePolicy};
 pub use traits::{
     Activating, ChangedAction, CodeError, CodeSource, DispatchError, EndedObserver, InvokerCapacity,
-    InvokerClient, RecordError, RecordSink, RoomWatch, StartedObserver,
+    InvokerClient, RecordContext, RecordError, RecordSink, RoomWatch, StartedObserver,
 };

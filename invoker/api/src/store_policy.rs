@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use oxwhisk_core::entity::{Activation, Status, StoreLevel};
 
-use oxwhisk_ticket::Ticket;
-
-use crate::{RecordError, RecordSink};
+use crate::{RecordContext, RecordError, RecordSink};
 
 /// What is decided before an activation runs; the rest is its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +20,9 @@ impl StorePolicy {
     pub const NEVER: Self = Self { level: None, log_unstored: false };
 
     /// Hands a record over, if it is to be kept.
-    pub fn keep(self, sink: &dyn RecordSink, activation: &Arc<Activation>, ticket: Option<&Ticket>) -> Kept {
+    pub fn keep(self, sink: &dyn RecordSink, activation: &Arc<Activation>, of: RecordContext<'_>) -> Kept {
         if self.stores(activation.response.status) {
-            return sink.accept(activation, ticket).map_or_else(Kept::Refused, |()| Kept::Yes);
+            return sink.accept(activation, of).map_or_else(Kept::Refused, |()| Kept::Yes);
         }
         if self.log_unstored {
             log_unstored(activation);

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, InvokerId, Revision};
 use oxwhisk_core::name::FullyQualifiedName;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_ticket::Ticket;
 
 use crate::offers::{Room, RoomSignal};
@@ -140,13 +141,22 @@ pub struct RecordError {
     pub lasting: bool,
 }
 
+/// What a record belongs to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RecordContext<'a> {
+    /// Of its activation; it takes the record to another process's bus.
+    pub ticket: Option<&'a Ticket>,
+    /// The span in which it is handed over.
+    pub trace: Option<TraceContext>,
+}
+
 /// Takes finished records. Idempotent by activation id: the first one stays, and may be handed over once more with its
 /// logs.
 pub trait RecordSink: fmt::Debug + Send + Sync + 'static {
-    /// Returns when the record survives the death of this process, or, where `ticket` takes it to another one's bus, when
+    /// Returns when the record survives the death of this process, or, where a ticket takes it to another one's bus, when
     /// it is on its way there. On the warm path of every call: no thread hop.
     ///
     /// # Errors
     /// When it cannot be kept; the caller decides whether the answer may go out.
-    fn accept(&self, record: &Arc<Activation>, ticket: Option<&Ticket>) -> Result<(), RecordError>;
+    fn accept(&self, record: &Arc<Activation>, of: RecordContext<'_>) -> Result<(), RecordError>;
 }

@@ -34,6 +34,7 @@ const GRPC: &str = "oxwhisk.grpc";
 const GRPC_PORT: u16 = 9096;
 const KAFKA_HOSTS: &str = "whisk.kafka.hosts";
 const SESSION_TIMEOUT: &str = "oxwhisk.invoker.session-timeout";
+const CODE_PATIENCE: &str = "oxwhisk.invoker.code-patience";
 
 /// Everything an invoker is started with.
 #[derive(Clone, Debug)]
@@ -101,7 +102,7 @@ pub(crate) fn read(
     let ops = oxwhisk_ops::settings::read(settings, OPS_PORT);
     let shutdown_grace = settings.value("oxwhisk.shutdown-grace", Duration::from_secs(60));
     let identity = identity?;
-    let pool = InvokerConfig { id: identity.id, ..pool };
+    let pool = InvokerConfig { id: identity.id, code_timeout: remote.code_patience, ..pool };
     Some(InvokerServiceConfig {
         identity,
         grpc,
@@ -145,9 +146,20 @@ fn read_remote(settings: &mut Settings, limits: &SystemLimits) -> InvokerServerO
             "is less than 30 seconds: a controller that is away for a moment would be forgotten",
         );
     }
+    let code_patience = settings.value(CODE_PATIENCE, default.code_patience);
+    if code_patience.is_zero() {
+        settings.fault(CODE_PATIENCE, "must be longer than no time: code is fetched within it");
+    }
     let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     // Archives are base64 on their way.
     let max_code = bytes(limits.exec.as_bytes().saturating_mul(2)).max(default.max_code);
     let max_put = bytes(limits.payload.as_bytes().saturating_mul(16)).max(default.max_put);
-    InvokerServerOptions { max_held: bytes(max_held.into()), session_timeout, max_code, max_put, ..default }
+    InvokerServerOptions {
+        max_held: bytes(max_held.into()),
+        session_timeout,
+        code_patience,
+        max_code,
+        max_put,
+        ..default
+    }
 }

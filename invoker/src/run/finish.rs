@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_core::entity::{Activation, Status};
-use oxwhisk_invoker_api::{Completion, Dispatch, Kept};
+use oxwhisk_invoker_api::{Completion, Dispatch, Kept, RecordContext};
 use oxwhisk_trace::SpanKind;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -129,7 +129,8 @@ fn tell(shell: &Shell, dispatch: &Dispatch, activation: &Arc<Activation>) {
 fn is_refused(shell: &Shell, dispatch: &Dispatch, activation: &Arc<Activation>) -> bool {
     let tracer = &shell.config.telemetry.tracer;
     let mut span = tracer.child("completed send", SpanKind::Producer, dispatch.trace);
-    let kept = dispatch.store.keep(&*shell.records, activation, dispatch.ticket.as_ref());
+    let of = RecordContext { ticket: dispatch.ticket.as_ref(), trace: span.context() };
+    let kept = dispatch.store.keep(&*shell.records, activation, of);
     let Kept::Refused(error) = kept else { return false };
     span.fail(|| error.to_string());
     increment(&shell.metrics.records_not_kept);

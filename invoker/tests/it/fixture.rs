@@ -14,7 +14,7 @@ use oxwhisk_core::version::Version;
 use oxwhisk_invoker::{Invoker, InvokerConfig};
 use oxwhisk_invoker_api::{
     ActionDescriptor, Caller, CodeError, CodeSource, Completion, Delivery, Dispatch, DispatchError,
-    InvokerClient, RecordError, RecordSink, ResponseLimits, StorePolicy,
+    InvokerClient, RecordContext, RecordError, RecordSink, ResponseLimits, StorePolicy,
 };
 use oxwhisk_ticket::Ticket;
 use serde_json::Value;
@@ -51,7 +51,7 @@ pub(crate) struct Records {
 }
 
 impl RecordSink for Records {
-    fn accept(&self, record: &Arc<Activation>, _ticket: Option<&Ticket>) -> Result<(), RecordError> {
+    fn accept(&self, record: &Arc<Activation>, _of: RecordContext<'_>) -> Result<(), RecordError> {
         if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(RecordError { reason: "the disk is full".to_owned(), lasting: false });
         }

@@ -75,6 +75,7 @@ const ROWS: &[Row] = &[
         c.invoker.pause_grace.as_secs().to_string()
     }),
     ("CONFIG_whisk_controller_interface", "0.0.0.0", |c| c.listen.ip().to_string()),
+    ("CONFIG_whisk_controller_readinessFraction", "60%", |c| c.controller.healthy_share.to_string()),
     ("CONFIG_whisk_namespaceDefaultLimit_memory_max", "384m", |c| {
         format!("{:?}", c.controller.namespace_defaults.max_action_memory)
     }),

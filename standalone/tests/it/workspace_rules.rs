@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-ops", &["oxwhisk-config", "oxwhisk-metrics", "oxwhisk-service"]),
     ("oxwhisk-trace", &["oxwhisk-core"]),
     ("oxwhisk-otlp", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-metrics", "oxwhisk-trace"]),
+    ("oxwhisk-otlp-receiver", &[]),
     (
         "oxwhisk-events",
         &["oxwhisk-core", "oxwhisk-config", "oxwhisk-invoker-api", "oxwhisk-messaging", "oxwhisk-metrics"],

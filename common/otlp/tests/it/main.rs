@@ -4,15 +4,14 @@ mod cluster;
 mod container;
 mod kafka;
 mod platform;
-mod receiver;
 
 use oxwhisk_otlp::{Collector, start};
+use oxwhisk_otlp_receiver::{Receiver, Seen, SpanKind as SeenKind};
 use oxwhisk_trace::{SampleRate, SpanKind};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use platform::{Platform, Way};
-use receiver::{Receiver, Seen};
 
 /// A client's own span.
 const CLIENT_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -48,9 +47,12 @@ async fn a_blocking_call_is_one_trace() {
         assert_eq!(seen.span(name).parent, seen.span("activation").id, "{name}");
     }
     assert_eq!(seen.span(REQUEST).attributes["http.response.status_code"], json!(200));
-    assert_eq!(seen.span(REQUEST).kind, 2, "a server");
-    assert_eq!(seen.span("POST /run").kind, 3, "a client");
-    assert_eq!(seen.resources["service.name"], json!("platform"));
+    assert_eq!(seen.span(REQUEST).kind, SeenKind::Server);
+    assert_eq!(seen.span("POST /run").kind, SeenKind::Client);
+    assert_eq!(
+        (seen.span(REQUEST).service.as_str(), seen.span(REQUEST).instance.as_str()),
+        ("platform", "platform0")
+    );
     // What the container got is the span that waits for its answer.
     let run = seen.span("POST /run");
     assert_eq!(platform.traces("/run"), [format!("00-{}-{}-01", run.trace, run.id)]);
@@ -64,7 +66,8 @@ async fn a_non_blocking_call(receiver: &Receiver, platform: Platform) {
     let seen = receiver.until(|seen| seen.has("activations process") && seen.has(REQUEST)).await;
     let chain = [REQUEST, "activations send", "activations process", "dispatch", "activation", "POST /run"];
     assert_chain(&seen, &chain);
-    assert_eq!((seen.span("activations send").kind, seen.span("activations process").kind), (4, 5));
+    assert_eq!(seen.span("activations send").kind, SeenKind::Producer);
+    assert_eq!(seen.span("activations process").kind, SeenKind::Consumer);
     let run = seen.span("POST /run");
     assert_eq!(platform.traces("/run"), [format!("00-{}-{}-01", run.trace, run.id)]);
     platform.stop().await;

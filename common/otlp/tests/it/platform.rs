@@ -21,6 +21,7 @@ use oxwhisk_loadbalancer::HashPlacement;
 use oxwhisk_messaging::memory::{MemoryBus, MemoryLanes, MemoryOptions};
 use oxwhisk_messaging::{Bus, LaneBus};
 use oxwhisk_otlp::{Collector, start};
+use oxwhisk_otlp_receiver::Receiver;
 use oxwhisk_store::memory::{
     MemoryActivationStore, MemoryAttachmentStore, MemoryEntityStore, MemorySubjectStore,
 };
@@ -33,7 +34,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Backing, Cluster, Member};
 use crate::container::{Factory, Traces};
-use crate::receiver::Receiver;
 
 /// Longest wait for what must come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

@@ -109,7 +109,7 @@ impl Foundation {
             sharing,
             controller: Arc::default(),
             telemetry,
-            parts: Some(Parts::of(&readiness)),
+            parts: Some(Parts::of(&readiness, config.ready_with)),
             readiness,
             tasks,
             fronts: Shutdown::new(),

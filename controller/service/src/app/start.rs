@@ -30,10 +30,14 @@ impl Foundation {
         config: &ServiceConfig,
         public: PublicSocket,
     ) -> Result<Serving, Refusal> {
-        let Some(Parts { couchdb, kafka, api }) = self.parts.take() else {
+        let Some(Parts { couchdb, kafka, api, invokers }) = self.parts.take() else {
             return Err(Refusal::new(Exit::Software, "the controller serves already"));
         };
         let stop = self.tasks.token();
+        if let Some(invokers) = invokers {
+            let following = readiness::follow_invokers(Arc::clone(&self.engine), invokers, stop.clone());
+            self.tasks.spawn("health of invokers", following);
+        }
         self.tasks.spawn("kafka's status", {
             let (status, stop) = (self.bus.status(), self.tasks.token());
             async move { stop.run_until_cancelled(kafka.follow(status, readiness::of_bus)).await }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_loadbalancer::fleet::{InvokerInfo, Service};
+use tokio::sync::watch;
 
 use super::ClusterEngine;
 use super::step::Due;
@@ -34,6 +35,7 @@ impl ClusterEngine {
         let mut due = Due::new();
         self.0.balance(&mut state, effects, &mut due);
         self.0.handle_all(&mut state, due);
+        self.0.fleet_changed.send_replace(());
         Some(before)
     }
 
@@ -52,6 +54,12 @@ impl ClusterEngine {
         // What is left tells whether the time was enough.
         let _ = tokio::time::timeout(limit, emptied).await;
         running()
+    }
+
+    /// Told after an invoker came, or its health or service changed.
+    #[must_use]
+    pub fn fleet_changes(&self) -> watch::Receiver<()> {
+        self.0.fleet_changed.subscribe()
     }
 
     /// Invokers that get work now.

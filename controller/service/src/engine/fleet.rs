@@ -74,9 +74,14 @@ impl Core {
 
     pub(super) fn follow_fleet(self: &Arc<Self>, state: &mut State, effect: FleetEffect, due: &mut Due) {
         match effect {
-            FleetEffect::Connect { invoker, address } => self.talk(state, invoker, &address),
+            FleetEffect::Connect { invoker, address } => {
+                // It may be a new one.
+                self.fleet_changed.send_replace(());
+                self.talk(state, invoker, &address);
+            }
             FleetEffect::SendTestAction { invoker } => self.test(state, invoker),
             FleetEffect::Changed { invoker, from, to } => {
+                self.fleet_changed.send_replace(());
                 tracing::info!(%invoker, from = from.as_str(), to = to.as_str(), "an invoker's health changed");
             }
             FleetEffect::Lost { invoker, how } => {

@@ -93,6 +93,8 @@ struct Core {
     wanted: Notify,
     /// Something has ended; for whoever waits until nothing is left.
     ended: watch::Sender<()>,
+    /// The fleet, or the health of somebody in it, has changed.
+    fleet_changed: watch::Sender<()>,
     tasks: TaskTracker,
     /// Conversations and their tasks.
     talking: TaskTracker,
@@ -120,6 +122,7 @@ impl ClusterEngine {
             rearm: Notify::new(),
             wanted: Notify::new(),
             ended: watch::Sender::new(()),
+            fleet_changed: watch::Sender::new(()),
             tasks: TaskTracker::new(),
             talking: TaskTracker::new(),
             closing: CancellationToken::new(),

@@ -1,19 +1,25 @@
 //! Controllers on a real Kafka and a real CouchDB.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use oxwhisk_core::id::InvokerId;
 use oxwhisk_grpc::channel::connect;
-use oxwhisk_grpc::{Address, Channel, ChannelOptions, Trust};
+use oxwhisk_grpc::{Address, Channel as GrpcChannel, ChannelOptions, Trust};
+use oxwhisk_kafka::{KafkaBus, KafkaConfig, Role};
+use oxwhisk_messaging::{Bus as _, Channel};
 use oxwhisk_proto::admin::v1::subjects_client::SubjectsClient;
 use oxwhisk_proto::admin::v1::system_client::SystemClient;
 use oxwhisk_proto::admin::v1::{
     CreateKeyRequest, GetQueueDepthsRequest, InvalidateCacheRequest, SetBlockedRequest,
 };
 
+use crate::engine::invoker::{InvokerProcess, heartbeat};
 use crate::given::Given;
 use crate::http;
-use crate::process::Controller;
+use crate::process::{self, Controller};
 use crate::services::{self, Service};
+use tokio_util::sync::CancellationToken;
 
 const KEY: &str =
     "00000001-0000-4000-8000-000000000000:kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
@@ -52,7 +58,7 @@ fn start(given: &Given, id: &str, variables: &[(String, String)]) -> Controller 
     Controller::start(given, &["--id", id], &variables)
 }
 
-fn channel(controller: &Controller) -> Channel {
+fn channel(controller: &Controller) -> GrpcChannel {
     let address = Address::Tcp { host: "127.0.0.1".to_owned(), port: controller.grpc };
     connect(address, Trust::Plaintext { insecure: false }, &ChannelOptions::default()).expect("a channel")
 }
@@ -96,6 +102,65 @@ fn it_starts_when_what_it_waits_for_comes_and_says_when_it_goes() {
     put(&controller, "2");
     controller.terminate();
     assert_eq!(controller.ended().code(), Some(0), "{}", controller.said());
+}
+
+/// On the topics of a controller that was started with these variables.
+async fn invokers_bus(kafka: &str, variables: &[(String, String)]) -> Arc<KafkaBus> {
+    let of = |name: &str| variables.iter().find(|(known, _)| known == name).expect("it is set").1.clone();
+    let mut config = KafkaConfig::new(kafka, "invoker0", Role::Invoker);
+    config.prefix = of("CONFIG_whisk_kafka_topics_prefix");
+    config.events_prefix = of("CONFIG_whisk_kafka_topics_userEvent_prefix");
+    let bus = KafkaBus::new(config).expect("a configuration");
+    let ready = tokio::time::timeout(process::DEADLINE, bus.ready(CancellationToken::new()));
+    ready.await.expect("Kafka in time").expect("Kafka");
+    Arc::new(bus)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_ready_with_as_many_healthy_invokers_as_it_is_told_to_need() {
+    let test = "it_is_ready_with_as_many_healthy_invokers_as_it_is_told_to_need";
+    let Some((kafka, couchdb)) = services::shared(test) else { return };
+    let given = Given::new();
+    let mut variables = apart(&kafka, services::port_of(&couchdb));
+    variables.push(("CONFIG_whisk_controller_readinessFraction".to_owned(), "50%".to_owned()));
+    let mut controller = start(&given, "0", &variables);
+    let unready = |reason: &str| {
+        let reasons = serde_json::json!([{"part": "invokers", "reason": reason}]);
+        serde_json::json!({"ready": false, "reasons": reasons}).to_string()
+    };
+    let says = |controller: &mut Controller, expected: &str| {
+        controller.wait_for(expected, |controller| {
+            (http::get(controller.ops, "/ready")?.body == expected).then_some(())
+        });
+    };
+    says(&mut controller, &unready("no invoker is known"));
+    let share = |controller: &Controller| {
+        http::get(controller.api, "/invokers/ready").map(|answer| (answer.status, answer.body))
+    };
+    assert_eq!(share(&controller), Some((500, r#"{"unhealthy":"0/0"}"#.to_owned())));
+    let bus = invokers_bus(&kafka, &variables).await;
+    let _first = InvokerProcess::start(0, Arc::clone(&bus)).await;
+    controller.wait_ready(200);
+    assert_eq!(share(&controller), Some((200, r#"{"healthy":"1/1"}"#.to_owned())));
+    // Others tell that they are there, and cannot be reached.
+    let tell = async |number: u32| {
+        let address = format!("127.0.0.1:{}", services::unused_port());
+        let beat = heartbeat(InvokerId(number), 1, &address);
+        bus.publish(Channel::Health, &InvokerId(number).to_string(), beat.into()).await.expect("told");
+    };
+    tell(1).await;
+    controller.wait_for("half of them", |controller| {
+        (share(controller) == Some((200, r#"{"healthy":"1/2"}"#.to_owned()))).then_some(())
+    });
+    controller.wait_ready(200);
+    tell(2).await;
+    says(&mut controller, &unready("1 of 3 invokers are healthy, and 50% have to be"));
+    assert_eq!(share(&controller), Some((500, r#"{"unhealthy":"1/3"}"#.to_owned())));
+    let _last = InvokerProcess::start(2, Arc::clone(&bus)).await;
+    controller.wait_ready(200);
+    controller.terminate();
+    assert_eq!(controller.ended().code(), Some(0), "{}", controller.said());
+    bus.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,6 +65,19 @@ const ROWS: &[Row] = &[
         |c| format!("{:?}", c.controller.delivery),
         "AtMostOnce",
     ),
+    (
+        "CONFIG_whisk_controller_readinessFraction",
+        "60%",
+        |c| format!("{:?} {}", c.ready_with.map(|share| share.to_string()), c.controller.healthy_share),
+        "Some(\"60%\") 60%",
+    ),
+    // In so many words it is asked for, by default it is not.
+    (
+        "CONFIG_whisk_controller_readinessFraction",
+        "100%",
+        |c| format!("{:?} {}", c.ready_with.map(|share| share.to_string()), c.controller.healthy_share),
+        "Some(\"100%\") 100%",
+    ),
     ("CONFIG_whisk_fraction_managedFraction", "80%", |c| c.cluster.fleet.pools.managed.to_string(), "0.8"),
     ("CONFIG_whisk_fraction_blackboxFraction", "0.2", |c| c.cluster.fleet.pools.blackbox.to_string(), "0.2"),
     ("CONFIG_oxwhisk_invokers_offlineAfter", "3 s", |c| format!("{:?}", c.cluster.fleet.offline_after), "3s"),
@@ -124,6 +137,7 @@ fn values_nothing_could_work_with_are_refused() {
         ("CONFIG_oxwhisk_grpc_listen", "here", "is not an address"),
         ("CONFIG_oxwhisk_dispatch_maxAttempts", "0", "must be at least 1"),
         ("CONFIG_oxwhisk_dispatch_delivery", "exactly-once", "neither 'at-least-once' nor"),
+        ("CONFIG_whisk_controller_readinessFraction", "all", "not a part of the fleet"),
         ("CONFIG_whisk_fraction_managedFraction", "110%", "not a part of the fleet"),
         ("DB_PROTOCOL", "ftp", "neither 'http' nor 'https'"),
     ] {
@@ -143,6 +157,6 @@ fn users_are_enrolled_as_configured() {
 
 #[test]
 fn what_openwhisk_knows_and_we_do_not_need_is_a_warning() {
-    let warnings = Given::new().start(&[], &[("CONFIG_whisk_controller_readinessFraction", "100%")]).warnings;
+    let warnings = Given::new().start(&[], &[("CONFIG_whisk_controller_protocol", "http")]).warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("has no effect here"), "{warnings:?}");
 }

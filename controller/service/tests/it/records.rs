@@ -35,7 +35,7 @@ pub(crate) fn record(claims: &Claims) -> Activation {
 fn payload(ticket: &Ticket, record: &Activation) -> Vec<u8> {
     let origin = RecordOrigin { kind: RecordKind::Result, run: 5, version: 1 };
     let document = record.to_document(2);
-    RecordEnvelope { origin, ticket: ticket.as_bytes(), document: &document }.encode().unwrap()
+    RecordEnvelope { origin, trace: None, ticket: ticket.as_bytes(), document: &document }.encode().unwrap()
 }
 
 fn records() -> TicketedRecords {
@@ -87,7 +87,7 @@ fn a_run_is_completed_under_its_own_ticket_only() {
     let origin = |claims: &Claims, run, version| {
         let origin = RecordOrigin { kind: RecordKind::Result, run, version };
         let (ticket, document) = (issuer('A').issue(claims).unwrap(), record(claims).to_document(2));
-        let envelope = RecordEnvelope { origin, ticket: ticket.as_bytes(), document: &document };
+        let envelope = RecordEnvelope { origin, trace: None, ticket: ticket.as_bytes(), document: &document };
         records().read(&envelope.encode().unwrap(), 1).unwrap().origin.unwrap()
     };
     let stored = origin(&first, 5, 1);

@@ -7,7 +7,7 @@ use oxwhisk_controller::{RecentBounds, Records};
 use oxwhisk_controller_service::TicketedRecords;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_dispatch::{RecordEnvelope, RecordKind, RecordOrigin};
-use oxwhisk_invoker_api::RecordSink;
+use oxwhisk_invoker_api::{RecordContext, RecordSink};
 use oxwhisk_messaging::memory::MemoryBus;
 use oxwhisk_messaging::{Bus, Message, Topic};
 use oxwhisk_store::ActivationStore;
@@ -49,7 +49,8 @@ impl Run {
 
     fn sealed(&self, origin: RecordOrigin, record: &Activation) -> Vec<u8> {
         let document = record.to_document(2);
-        let envelope = RecordEnvelope { origin, ticket: self.ticket.as_bytes(), document: &document };
+        let envelope =
+            RecordEnvelope { origin, trace: None, ticket: self.ticket.as_bytes(), document: &document };
         envelope.encode().unwrap()
     }
 }
@@ -178,7 +179,7 @@ async fn a_result_that_a_controller_wrote_stays() {
     assert_eq!(rig.shown(&run).await, shows(&run, &[]));
     // What the controller has to say of an activation that is refused goes the same way as a record of an invoker.
     let refused = Run::new(claims("guest/hello"), 2);
-    rig.records.accept(&Arc::new(refused.record(&[])), None).unwrap();
+    rig.records.accept(&Arc::new(refused.record(&[])), RecordContext::default()).unwrap();
     until_done(&*rig.bus).await;
     assert_eq!(rig.shown(&refused).await, shows(&refused, &[]));
 }

@@ -8,7 +8,9 @@ use http::StatusCode;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::message::ActivationMessage;
-use oxwhisk_invoker_api::{Completion, Delivery, DetachOnDrop, DispatchError, Kept, RecordSink, StorePolicy};
+use oxwhisk_invoker_api::{
+    Completion, Delivery, DetachOnDrop, DispatchError, Kept, RecordContext, RecordSink, StorePolicy,
+};
 use oxwhisk_messaging::Topic;
 use tokio::runtime::Handle;
 
@@ -136,7 +138,7 @@ impl Runs {
     pub(super) async fn hand_over(&self, activation: &Arc<Activation>) {
         let _owed = Owed::begin(&self.owed);
         let mut pause = HAND_OVER_FIRST;
-        while let Err(error) = self.parts.records.accept(activation, None) {
+        while let Err(error) = self.parts.records.accept(activation, RecordContext::default()) {
             tracing::error!(activation_id = %activation.activation_id, %error, "a record that is owed is not kept");
             if error.lasting {
                 return;
@@ -148,7 +150,7 @@ impl Runs {
 
     /// Hands a record over to be stored, if `policy` wants it.
     pub(super) fn keep(&self, activation: &Arc<Activation>, policy: StorePolicy) -> Kept {
-        let kept = policy.keep(&*self.parts.records, activation, None);
+        let kept = policy.keep(&*self.parts.records, activation, RecordContext::default());
         if let Kept::Refused(error) = &kept {
             tracing::error!(activation_id = %activation.activation_id, %error, "cannot keep a record");
         }

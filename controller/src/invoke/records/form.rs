@@ -5,6 +5,7 @@ use std::fmt;
 
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::record::{RecordKind, RecordOrigin};
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::RecordError;
 use oxwhisk_store::RecordDocument;
 use oxwhisk_ticket::Ticket;
@@ -23,6 +24,11 @@ pub trait RecordForm: fmt::Debug + Send + Sync + 'static {
         ticket: Option<&Ticket>,
         updated: i64,
     ) -> Result<Vec<u8>, RecordError>;
+
+    /// The span in which a message was put on the bus, if that is told and recorded.
+    fn trace(&self, _payload: &[u8]) -> Option<TraceContext> {
+        None
+    }
 
     /// What is to be stored of a message. `updated` as above, for forms that leave it to the writer.
     ///

@@ -174,7 +174,7 @@ async fn records_that_the_store_refuses_are_stored_shorter_and_hold_up_no_others
     let long = "x".repeat(2_000);
     let all = [activation("no", "hi"), activation("no", &long), activation(&long, &long)];
     for record in &all {
-        records.accept(&Arc::new(record.clone()), None).unwrap();
+        records.accept(&Arc::new(record.clone()), RecordContext::default()).unwrap();
     }
     let (_writer, caught_up) = begin(&bus, &records).await;
     in_time(caught_up).await.unwrap();
@@ -195,8 +195,8 @@ async fn a_refused_completion_completes_its_record_without_the_logs() {
     let (bus, store) = (bus(), Fickle::new(1_000));
     let records = records(&bus, &store);
     let complete = activation("no", &"x".repeat(2_000));
-    records.accept(&without_logs(&complete), None).unwrap();
-    records.accept(&Arc::new(complete.clone()), None).unwrap();
+    records.accept(&without_logs(&complete), RecordContext::default()).unwrap();
+    records.accept(&Arc::new(complete.clone()), RecordContext::default()).unwrap();
     let (_writer, caught_up) = begin(&bus, &records).await;
     in_time(caught_up).await.unwrap();
     assert!(store.stored(&complete).await.unwrap().logs[0].contains("too large"));
@@ -212,7 +212,7 @@ async fn a_store_that_is_away_delays_records_and_loses_none() {
     let (_writer, caught_up) = begin(&bus, &records).await;
     in_time(caught_up).await.unwrap();
     for record in &all {
-        records.accept(&Arc::new(record.clone()), None).unwrap();
+        records.accept(&Arc::new(record.clone()), RecordContext::default()).unwrap();
     }
     until("it is tried again", async || (store.written.load(Ordering::SeqCst) > 2).then_some(())).await;
     assert!(bus.depth(Topic::Completed).await.unwrap() > 0);
@@ -231,7 +231,7 @@ async fn the_order_of_records_outlives_their_writer() {
     let (bus, store) = (bus(), Fickle::new(usize::MAX));
     let first = records(&bus, &store);
     let complete = activation("first", "late");
-    first.accept(&without_logs(&complete), None).unwrap();
+    first.accept(&without_logs(&complete), RecordContext::default()).unwrap();
     store.away.store(true, Ordering::SeqCst);
     let (writer, _) = begin(&bus, &first).await;
     until("it tries", async || (store.written.load(Ordering::SeqCst) > 0).then_some(())).await;
@@ -242,9 +242,9 @@ async fn the_order_of_records_outlives_their_writer() {
     // The same activation in another process, a loss in between, and the logs of the first run behind all of them.
     let second = records(&bus, &store);
     let other = Activation { activation_id: complete.activation_id, ..activation("second", "other") };
-    second.accept(&Arc::new(other), None).unwrap();
-    first.accept(&Arc::new(complete.clone()), None).unwrap();
-    first.accept(&without_logs(&complete), None).unwrap();
+    second.accept(&Arc::new(other), RecordContext::default()).unwrap();
+    first.accept(&Arc::new(complete.clone()), RecordContext::default()).unwrap();
+    first.accept(&without_logs(&complete), RecordContext::default()).unwrap();
     store.away.store(false, Ordering::SeqCst);
     let (_writer, caught_up) = begin(&bus, &second).await;
     in_time(caught_up).await.unwrap();
@@ -268,9 +268,9 @@ async fn what_is_no_record_is_counted_and_done() {
     let (bus, store) = (bus(), Fickle::new(usize::MAX));
     let records = shared(&bus, &store);
     let (before, after) = (activation("no", "hi"), activation("no", "hi"));
-    records.accept(&Arc::new(before.clone()), None).unwrap();
+    records.accept(&Arc::new(before.clone()), RecordContext::default()).unwrap();
     bus.produce(Topic::Completed, Message::new("x", "no record")).await.unwrap();
-    records.accept(&Arc::new(after.clone()), None).unwrap();
+    records.accept(&Arc::new(after.clone()), RecordContext::default()).unwrap();
     let (_writer, _) = begin(&bus, &records).await;
     until_done(&bus).await;
     assert!(store.stored(&before).await.is_some() && store.stored(&after).await.is_some());
@@ -283,7 +283,7 @@ async fn nobody_waits_for_partitions_that_others_have() {
     let (bus, store) = (bus(), Fickle::new(usize::MAX));
     let records = shared(&bus, &store);
     store.away.store(true, Ordering::SeqCst);
-    records.accept(&Arc::new(activation("no", "hi")), None).unwrap();
+    records.accept(&Arc::new(activation("no", "hi")), RecordContext::default()).unwrap();
     let (_writer, caught_up) = begin(&bus, &records).await;
     in_time(caught_up).await.unwrap();
     in_time(records.settled(ActivationId::generate())).await;
@@ -351,7 +351,7 @@ async fn a_record_of_our_own_waits_until_the_bus_takes_it() {
     let store = Fickle::new(usize::MAX);
     let records = shared(&bus, &store);
     let (one, other) = (Arc::new(activation("no", "hi")), Arc::new(activation("lost", "hi")));
-    records.accept(&one, None).unwrap();
+    records.accept(&one, RecordContext::default()).unwrap();
     let (writing, lost) = (Arc::clone(&records), Arc::clone(&other));
     let recorded = tokio::spawn(async move { writing.record(&lost, RecordKind::Lost, None).await });
     assert!(!recorded.is_finished(), "there is no room");

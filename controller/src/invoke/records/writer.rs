@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use oxwhisk_messaging::{BusError, Delivery, Event, Subscription};
 use oxwhisk_store::{RecordDocument, Refusal, StoreError};
+use oxwhisk_trace::{Span, SpanKind};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -25,6 +26,12 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// The writer is to end before its records are stored. They stay on the bus.
 struct Stopped;
+
+/// What is to be stored of a batch, and the spans of those in it that are traced.
+struct Taken {
+    records: Vec<RecordDocument>,
+    spans: Vec<Span>,
+}
 
 impl Records {
     /// Writes records until the bus closes, or [`Records::stop`]. What an earlier process left is written first;
@@ -56,9 +63,12 @@ impl Records {
                     continue;
                 }
             };
-            if let Err(Stopped) = self.store(self.admitted(&batch).await).await {
+            let Taken { records, mut spans } = self.admitted(&batch).await;
+            if let Err(Stopped) = self.store(records).await {
+                spans.iter_mut().for_each(|span| span.fail(|| "the writer was stopped before"));
                 return;
             }
+            drop(spans);
             let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
             if let Err(error) = completer.complete(&ids).await {
                 tracing::warn!(%error, "cannot complete records; they are written once more after a restart");
@@ -84,7 +94,7 @@ impl Records {
     }
 
     /// What is to be stored of a batch. The rest is reported and then done: looking at it again would not make it better.
-    async fn admitted(&self, batch: &[Delivery]) -> Vec<RecordDocument> {
+    async fn admitted(&self, batch: &[Delivery]) -> Taken {
         let now = clock::now_ms();
         let admit = |delivery: &Delivery| match self.form.admit(&delivery.payload, now) {
             Ok(record) => Some(record),
@@ -94,13 +104,26 @@ impl Records {
                 None
             }
         };
-        let mut records = Vec::with_capacity(batch.len());
+        let mut taken = Taken { records: Vec::with_capacity(batch.len()), spans: Vec::new() };
         for portion in batch.chunks(PORTION) {
-            records.extend(portion.iter().filter_map(admit));
+            for delivery in portion {
+                let Some(record) = admit(delivery) else { continue };
+                taken.spans.extend(self.span(delivery, &record));
+                taken.records.push(record);
+            }
             // Calls are served by the same thread.
             tokio::task::yield_now().await;
         }
-        records
+        taken
+    }
+
+    /// From when a record came until it is stored.
+    fn span(&self, delivery: &Delivery, record: &RecordDocument) -> Option<Span> {
+        let tracer = self.tracer.get().filter(|tracer| tracer.is_on())?;
+        let sent = self.form.trace(&delivery.payload)?;
+        let mut span = tracer.remote_child("completed process", SpanKind::Consumer, Some(sent));
+        span.set("openwhisk.activation_id", || record.activation_id.to_string());
+        Some(span)
     }
 
     /// Stores records, again and again until the store has them all.

@@ -14,7 +14,7 @@ use oxwhisk_core::version::Version;
 use oxwhisk_invoker::{Invoker, InvokerConfig};
 use oxwhisk_invoker_api::{
     ActionDescriptor, Caller, CodeError, CodeSource, Completion, Delivery, Dispatch, InvokerClient,
-    RecordError, RecordSink, ResponseLimits, StorePolicy,
+    RecordContext, RecordError, RecordSink, ResponseLimits, StorePolicy,
 };
 use oxwhisk_ticket::Ticket;
 use serde_json::value::RawValue;
@@ -43,7 +43,7 @@ impl CodeSource for Codes {
 struct Records(Mutex<HashMap<ActivationId, Arc<Activation>>>);
 
 impl RecordSink for Records {
-    fn accept(&self, record: &Arc<Activation>, _ticket: Option<&Ticket>) -> Result<(), RecordError> {
+    fn accept(&self, record: &Arc<Activation>, _of: RecordContext<'_>) -> Result<(), RecordError> {
         // A later record of an activation has its logs.
         self.0.lock().unwrap().insert(record.activation_id, Arc::clone(record));
         Ok(())

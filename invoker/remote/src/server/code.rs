@@ -27,6 +27,14 @@ pub(super) struct RemoteCode {
     dialer: Dialer,
 }
 
+/// What came of a round of questions.
+enum Asked {
+    /// It stays so.
+    Answered(Result<Bytes, CodeError>),
+    /// The next round may have another answer.
+    Later,
+}
+
 impl RemoteCode {
     pub(super) fn new(shell: Arc<Shell>, dialer: Dialer) -> Self {
         Self { shell, dialer }
@@ -39,19 +47,26 @@ impl RemoteCode {
         known.map(|with| (with.controller.clone(), with.code_address.clone())).collect()
     }
 
-    /// The first answer that says something. `Unavailable` may be another the next time.
-    async fn ask_all(&self, action: &ActionDescriptor, request: &GetCodeRequest) -> Result<Bytes, CodeError> {
-        for (who, address) in self.controllers() {
-            match self.fetch(who, &address, request.clone()).await {
-                Ok(code) => return Ok(code),
-                Err(status) if status.code() == Code::NotFound => return Err(CodeError::NotFound),
-                Err(status) if status.code() == Code::FailedPrecondition => return Err(CodeError::Mismatch),
-                Err(status) => {
-                    tracing::warn!(action = %action.id, address, error = %status, "a controller gives no code");
-                }
+    /// Asks each controller once.
+    async fn ask_all(&self, action: &ActionDescriptor, request: &GetCodeRequest) -> Asked {
+        let controllers = self.controllers();
+        // One that begins a conversation may have it.
+        let mut may_change = controllers.is_empty();
+        for (who, address) in controllers {
+            let status = match self.fetch(who, &address, request.clone()).await {
+                Ok(code) => return Asked::Answered(Ok(code)),
+                Err(status) => status,
+            };
+            match status.code() {
+                Code::NotFound => return Asked::Answered(Err(CodeError::NotFound)),
+                Code::FailedPrecondition => return Asked::Answered(Err(CodeError::Mismatch)),
+                // Neither a ticket that is refused nor code that is too large gets better.
+                Code::PermissionDenied | Code::Unauthenticated | Code::DataLoss => {}
+                _ => may_change = true,
             }
+            tracing::warn!(action = %action.id, address, error = %status, "a controller gives no code");
         }
-        Err(CodeError::Unavailable)
+        if may_change { Asked::Later } else { Asked::Answered(Err(CodeError::Unavailable)) }
     }
 
     async fn fetch(
@@ -97,9 +112,8 @@ impl CodeSource for RemoteCode {
         let asking = async {
             let mut pause = ASK_FIRST;
             loop {
-                match self.ask_all(action, &request).await {
-                    Err(CodeError::Unavailable) => {}
-                    answer => return answer.map(Some),
+                if let Asked::Answered(answer) = self.ask_all(action, &request).await {
+                    return answer.map(Some);
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(ASK_LONGEST);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use oxwhisk_core::entity::Activation;
+use oxwhisk_core::trace::TraceContext;
 use oxwhisk_dispatch::{RecordEnvelope, RecordKind, RecordOrigin};
-use oxwhisk_invoker_api::{RecordError, RecordSink};
+use oxwhisk_invoker_api::{RecordContext, RecordError, RecordSink};
 use oxwhisk_messaging::{BusError, Receipt, Topic};
 use oxwhisk_ticket::Ticket;
 
@@ -14,17 +15,17 @@ use super::shell::Shell;
 pub(super) struct Outbox(pub(super) Arc<Shell>);
 
 impl RecordSink for Outbox {
-    fn accept(&self, record: &Arc<Activation>, ticket: Option<&Ticket>) -> Result<(), RecordError> {
+    fn accept(&self, record: &Arc<Activation>, of: RecordContext<'_>) -> Result<(), RecordError> {
         let id = record.activation_id;
-        let Some(ticket) = ticket else {
+        let Some(ticket) = of.ticket else {
             return Err(RecordError { reason: "it has no ticket".to_owned(), lasting: true });
         };
-        let origin = self.origin(record, ticket);
-        let produced = match self.produce(record, origin, ticket) {
+        let vouched = Vouched { origin: self.origin(record, ticket), ticket, trace: of.trace };
+        let produced = match self.produce(record, vouched) {
             // As JSON, logs may take several times what their own limit counts.
             Err(BusError::TooLarge { size, limit }) if !record.logs.is_empty() => {
                 tracing::warn!(activation_id = %id, size, limit, "a record is kept without its logs");
-                self.produce(&record.stripped_of_logs(limit), origin, ticket)
+                self.produce(&record.stripped_of_logs(limit), vouched)
             }
             produced => produced,
         };
@@ -48,6 +49,14 @@ impl RecordSink for Outbox {
     }
 }
 
+/// What an envelope says beside the record.
+#[derive(Clone, Copy)]
+struct Vouched<'a> {
+    origin: RecordOrigin,
+    ticket: &'a Ticket,
+    trace: Option<TraceContext>,
+}
+
 impl Outbox {
     /// A life of an invoker runs an attempt once, so that the two name the run.
     fn origin(&self, record: &Activation, ticket: &Ticket) -> RecordOrigin {
@@ -56,21 +65,17 @@ impl Outbox {
         RecordOrigin::of(RecordKind::Result, run, record)
     }
 
-    fn produce(
-        &self,
-        record: &Activation,
-        origin: RecordOrigin,
-        ticket: &Ticket,
-    ) -> Result<Receipt, BusError> {
+    fn produce(&self, record: &Activation, of: Vouched<'_>) -> Result<Receipt, BusError> {
+        let Vouched { origin, ticket, trace } = of;
         let document = record.to_document(record.end);
-        let envelope = RecordEnvelope { origin, ticket: ticket.as_bytes(), document: &document };
+        let envelope = RecordEnvelope { origin, trace, ticket: ticket.as_bytes(), document: &document };
         let bytes = envelope.encode().map_err(|error| BusError::Unavailable(error.to_string()))?;
         self.0.bus.produce_now(Topic::Completed, &record.activation_id.to_string(), bytes)
     }
 
     /// Hands a record over that was refused, again and again until it is taken, or never can be.
-    pub(super) async fn hand_over(&self, record: &Arc<Activation>, ticket: Option<&Ticket>) {
-        while let Err(error) = self.accept(record, ticket) {
+    pub(super) async fn hand_over(&self, record: &Arc<Activation>, of: RecordContext<'_>) {
+        while let Err(error) = self.accept(record, of) {
             tracing::error!(activation_id = %record.activation_id, %error, "a record waits for the bus");
             let pause = tokio::time::sleep(self.0.options.hand_over_pause);
             if error.lasting || self.0.stop.run_until_cancelled(pause).await.is_none() {

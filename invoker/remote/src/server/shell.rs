@@ -6,9 +6,8 @@ use std::time::Duration;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::{Ended, Incarnation, KeeperEffect, KeeperEvent, Order, RecordState, Refusal, Said};
 use oxwhisk_invoker_api::offers::{OfferId, RoomSignal};
-use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, RoomWatch, StorePolicy};
+use oxwhisk_invoker_api::{Completion, Dispatch, DispatchError, RecordContext, RoomWatch, StorePolicy};
 use oxwhisk_messaging::Bus;
-use oxwhisk_ticket::Ticket;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -176,13 +175,17 @@ impl Shell {
 
     fn run(self: &Arc<Self>, state: &mut State, id: ActivationId) {
         let Some(ordered) = state.work.get_mut(&id).and_then(|work| work.ordered.take()) else { return };
-        let (policy, ticket) = (ordered.dispatch.store, ordered.dispatch.ticket.clone());
+        let Dispatch { store: policy, ticket, trace, .. } = &ordered.dispatch;
+        let (policy, ticket, trace) = (*policy, ticket.clone(), *trace);
         match self.take_in(state, ordered) {
             Ok(activating) => {
                 let this = Arc::clone(self);
                 self.tasks.spawn(async move {
                     match activating.await {
-                        Ok(completion) => this.completed(&completion, policy, ticket.as_ref()).await,
+                        Ok(completion) => {
+                            let of = RecordContext { ticket: ticket.as_ref(), trace };
+                            this.completed(&completion, policy, of).await;
+                        }
                         Err(error) => this.not_run(&mut this.state(), id, &error),
                     }
                     this.report.notify_one();
@@ -196,12 +199,12 @@ impl Shell {
         self: &Arc<Self>,
         completion: &Completion,
         policy: StorePolicy,
-        ticket: Option<&Ticket>,
+        of: RecordContext<'_>,
     ) {
         let wanted = policy.stores(completion.activation.response.status);
         self.ended(completion, wanted);
         if completion.record_refused && wanted {
-            Outbox(Arc::clone(self)).hand_over(&completion.activation, ticket).await;
+            Outbox(Arc::clone(self)).hand_over(&completion.activation, of).await;
         }
     }
 

@@ -22,8 +22,8 @@ use oxwhisk_grpc::{
 use oxwhisk_invoker_api::offers::{Offer, OfferId, Room, RoomSignal, WantId, WorkKey};
 use oxwhisk_invoker_api::{
     ActionDescriptor, Activating, Caller, ChangedAction, Completion, Dispatch, DispatchError,
-    InvokerCapacity, InvokerClient, Kept, RecordSink, ResponseLimits, RoomWatch, StartedObserver,
-    StorePolicy,
+    InvokerCapacity, InvokerClient, Kept, RecordContext, RecordSink, ResponseLimits, RoomWatch,
+    StartedObserver, StorePolicy,
 };
 use oxwhisk_invoker_remote::Dialer;
 use oxwhisk_invoker_remote::client::{
@@ -153,7 +153,8 @@ impl FakeInvoker {
         self.runs.fetch_add(1, Ordering::SeqCst);
         self.may_run.acquire().await.unwrap().forget();
         let activation = Arc::new(record(&dispatch));
-        let kept = dispatch.store.keep(&*self.records, &activation, dispatch.ticket.as_ref());
+        let of = RecordContext { ticket: dispatch.ticket.as_ref(), trace: dispatch.trace };
+        let kept = dispatch.store.keep(&*self.records, &activation, of);
         Ok(Completion { activation, record_refused: matches!(kept, Kept::Refused(_)), cut_off: false })
     }
 }
@@ -321,19 +322,35 @@ impl Rig {
     }
 
     pub(crate) async fn controller(&self, incarnation: u64) -> (Controller, Welcome) {
+        self.controller_with_code(incarnation, NO_CODE).await
+    }
+
+    /// One that says that it serves code at an address.
+    pub(crate) async fn controller_with_code(
+        &self,
+        incarnation: u64,
+        code_address: &str,
+    ) -> (Controller, Welcome) {
         let channel = plain().dial(&self.address.to_string(), Expected::Role(Role::Invoker)).unwrap();
-        let mut controller = controller(channel, incarnation);
+        let mut controller = conversing(channel, incarnation, code_address);
         let welcome = controller.welcome().await;
         (controller, welcome)
     }
 }
 
+/// Nobody listens there.
+const NO_CODE: &str = "127.0.0.1:1";
+
 pub(crate) fn controller(channel: Channel, incarnation: u64) -> Controller {
+    conversing(channel, incarnation, NO_CODE)
+}
+
+fn conversing(channel: Channel, incarnation: u64, code_address: &str) -> Controller {
     let (sender, heard) = mpsc::channel(1024);
     let identity = ControllerIdentity {
         name: "controller0".to_owned(),
         incarnation: Incarnation(incarnation),
-        code_address: "127.0.0.1:1".to_owned(),
+        code_address: code_address.to_owned(),
     };
     let options = ConversationOptions { hello_timeout: LIMIT, ..ConversationOptions::default() };
     let listener = Arc::new(Notebook(sender));

@@ -1,5 +1,6 @@
 //! Both ends against each other, over real connections.
 
+mod code;
 mod conversation;
 mod fixture;
 mod heartbeats;

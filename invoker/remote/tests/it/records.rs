@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oxwhisk_core::entity::Activation;
 use oxwhisk_dispatch::{Guards, RecordEnvelope, RecordKind, RecordState, Said, supersedes};
+use oxwhisk_invoker_api::RecordContext;
 use oxwhisk_invoker_remote::client::Heard;
 use oxwhisk_invoker_remote::server::InvokerServerOptions;
 use oxwhisk_messaging::{Bus, Event, Topic};
@@ -26,10 +27,14 @@ async fn a_record_comes_with_its_ticket() {
     };
     let envelope = RecordEnvelope::decode(&delivery.payload).unwrap();
     assert_eq!((envelope.origin.kind, envelope.origin.version), (RecordKind::Result, 1));
+    assert_eq!(envelope.trace, sent.trace);
     // With its logs later, and again when everybody has been told and it is forgotten: the same run completes its record.
     let mut record = Activation::from_document(envelope.document).unwrap();
     record.logs = vec!["2026 stdout: late".to_owned()];
-    rig.server.records().accept(&Arc::new(record), Some(&ticket)).unwrap();
+    rig.server
+        .records()
+        .accept(&Arc::new(record), RecordContext { ticket: Some(&ticket), trace: None })
+        .unwrap();
     let later = loop {
         if let Event::Messages(mut messages) = records.next(1).await.unwrap() {
             break messages.remove(0);

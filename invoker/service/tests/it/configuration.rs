@@ -64,6 +64,12 @@ const ROWS: &[Row] = &[
         |c| c.remote.session_timeout.as_secs().to_string(),
         "40",
     ),
+    (
+        "CONFIG_oxwhisk_invoker_codePatience",
+        "7 s",
+        |c| format!("{:?}", (c.remote.code_patience, c.pool.code_timeout)),
+        "(7s, 7s)",
+    ),
     ("CONFIG_oxwhisk_ops_listen", "127.0.0.1:2", |c| c.ops.listen.to_string(), "127.0.0.1:2"),
     ("CONFIG_oxwhisk_shutdownGrace", "3 s", |c| c.shutdown_grace.as_secs().to_string(), "3"),
     ("CONFIG_oxwhisk_log_level", "warn", |c| c.log.filter.clone(), "warn"),
@@ -152,6 +158,7 @@ fn values_nothing_could_work_with_are_refused() {
         ("CONFIG_oxwhisk_grpc_tls_key", "/k", "mutual TLS takes all three files"),
         ("CONFIG_oxwhisk_invoker_maxHeld", "0", "must be at least 1"),
         ("CONFIG_oxwhisk_invoker_sessionTimeout", "1 s", "less than 30 seconds"),
+        ("CONFIG_oxwhisk_invoker_codePatience", "0 s", "must be longer than no time"),
         ("CONFIG_oxwhisk_containerFactory", "podman", "neither 'sandbox' nor 'docker'"),
         (
             "CONFIG_whisk_spi_ContainerFactoryProvider",

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::Activation;
@@ -75,7 +77,12 @@ pub(crate) fn variables(files: &TlsFiles) -> Vec<(&'static str, String)> {
 
 /// Serves what the test stored, by the ticket's action.
 #[derive(Debug, Clone, Default)]
-struct Codes(Arc<Mutex<HashMap<String, String>>>);
+struct Codes {
+    stored: Arc<Mutex<HashMap<String, String>>>,
+    /// Whether the store is away, and how often somebody heard that.
+    away: Arc<AtomicBool>,
+    refusals: Arc<AtomicUsize>,
+}
 
 #[tonic::async_trait]
 impl Code for Codes {
@@ -85,11 +92,15 @@ impl Code for Codes {
         &self,
         request: Request<GetCodeRequest>,
     ) -> Result<Response<Self::GetCodeStream>, Status> {
+        if self.away.load(SeqCst) {
+            self.refusals.fetch_add(1, SeqCst);
+            return Err(Status::unavailable("the store is away"));
+        }
         let ticket = Ticket::from_bytes(request.into_inner().ticket);
         let denied = |error: oxwhisk_ticket::TicketError| Status::permission_denied(error.to_string());
         let claims = issuer().verify(&ticket).map_err(denied)?;
         claims.check_bearer(INVOKER).map_err(denied)?;
-        let code = self.0.lock().unwrap().get(&claims.action.to_string()).cloned();
+        let code = self.stored.lock().unwrap().get(&claims.action.to_string()).cloned();
         let part = code.ok_or_else(|| Status::not_found("no such action"))?.into_bytes();
         let response = GetCodeResponse { size: part.len() as u64, part };
         Ok(Response::new(Box::pin(tokio_stream::iter([Ok(response)]))))
@@ -172,10 +183,25 @@ impl Controller {
         self.conversation.send(Outgoing::Order(order));
     }
 
+    /// Lets its store go away, or come back.
+    pub(crate) fn store_is_away(&self, away: bool) {
+        self.codes.away.store(away, SeqCst);
+    }
+
+    /// Waits until the invoker was told so many times that the store is away.
+    pub(crate) async fn refused_code(&self, times: usize) {
+        let refused = async {
+            while self.codes.refusals.load(SeqCst) < times {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, refused).await.expect("the invoker asks for code");
+    }
+
     /// Has an action run, and gives the activation's id.
     pub(crate) fn dispatch(&self, action: &Action, arguments: &str) -> ActivationId {
         let dispatch = dispatch(action, arguments);
-        self.codes.0.lock().unwrap().insert(dispatch.action.id.to_string(), action.code.clone());
+        self.codes.stored.lock().unwrap().insert(dispatch.action.id.to_string(), action.code.clone());
         self.send(dispatch)
     }
 

@@ -122,3 +122,35 @@ async fn an_action_whose_code_is_gone_is_recorded_as_a_failure() {
     let result = record.response.result.as_ref().map_or("", |result| result.get());
     assert!(result.contains("Action could not be found or may have been deleted."), "{result}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_whose_code_nobody_has_for_a_while_runs_when_it_is_there() {
+    let test = "an_action_whose_code_nobody_has_for_a_while_runs_when_it_is_there";
+    let Some((binary, mut controller, _certificates)) = rig(test, &[NO_KAFKA]).await else { return };
+    controller.until("the welcome", |heard| matches!(heard, Heard::Welcome(_)).then_some(())).await;
+    controller.store_is_away(true);
+    let id = controller.dispatch(&native(), "{}");
+    controller.refused_code(2).await;
+    controller.store_is_away(false);
+    let (ended, record) = controller.ended(id).await;
+    assert_eq!((record.response.status, ended.cut_off), (Status::Success, false), "{}", binary.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_whose_code_nobody_has_for_long_is_recorded_as_the_platforms_failure() {
+    let test = "an_action_whose_code_nobody_has_for_long_is_recorded_as_the_platforms_failure";
+    let environment = [NO_KAFKA, ("CONFIG_oxwhisk_invoker_codePatience", "300 ms")];
+    let Some((_binary, mut controller, _certificates)) = rig(test, &environment).await else { return };
+    controller.until("the welcome", |heard| matches!(heard, Heard::Welcome(_)).then_some(())).await;
+    controller.store_is_away(true);
+    let id = controller.dispatch(&native(), "{}");
+    let (_, record) = controller.ended(id).await;
+    controller.refused_code(1).await;
+    assert_eq!(record.response.status, Status::WhiskError);
+    let result = record.response.result.as_ref().map_or("", |result| result.get());
+    assert!(result.contains("Action could not be fetched."), "{result}");
+    // What comes later is not held up by it, and runs when the store is back.
+    controller.store_is_away(false);
+    let id = controller.dispatch(&native(), "{}");
+    assert_eq!(controller.ended(id).await.1.response.status, Status::Success);
+}

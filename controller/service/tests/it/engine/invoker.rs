@@ -15,7 +15,7 @@ use oxwhisk_grpc::{
 use oxwhisk_invoker_api::offers::{Room, RoomSignal, WorkKey};
 use oxwhisk_invoker_api::{
     Activating, ChangedAction, Completion, Dispatch, DispatchError, InvokerCapacity, InvokerClient, Kept,
-    RecordSink, RoomWatch, StartedObserver,
+    RecordContext, RecordSink, RoomWatch, StartedObserver,
 };
 use oxwhisk_invoker_remote::Dialer;
 use oxwhisk_invoker_remote::server::{InvokerIdentity, InvokerServer, InvokerServerOptions};
@@ -77,7 +77,8 @@ impl FakeInvoker {
             self.released.subscribe().wait_for(|released| *released).await.unwrap();
         }
         let activation = Arc::new(record(&dispatch));
-        let kept = dispatch.store.keep(&*self.records, &activation, dispatch.ticket.as_ref());
+        let of = RecordContext { ticket: dispatch.ticket.as_ref(), trace: dispatch.trace };
+        let kept = dispatch.store.keep(&*self.records, &activation, of);
         Completion { activation, record_refused: matches!(kept, Kept::Refused(_)), cut_off: false }
     }
 }
@@ -151,14 +152,14 @@ fn record(dispatch: &Dispatch) -> Activation {
 }
 
 /// One life of an invoker process.
-pub(crate) struct InvokerProcess {
+pub(crate) struct InvokerProcess<B = MemoryLaneBus> {
     pub(crate) invoker: Arc<FakeInvoker>,
-    bus: Arc<MemoryLaneBus>,
+    bus: Arc<B>,
     serving: CancellationToken,
 }
 
-impl InvokerProcess {
-    pub(crate) async fn start(number: u32, bus: Arc<MemoryLaneBus>) -> Self {
+impl<B: Bus> InvokerProcess<B> {
+    pub(crate) async fn start(number: u32, bus: Arc<B>) -> Self {
         let id = InvokerId(number);
         let incarnation = rand::random();
         let identity = InvokerIdentity { id, incarnation, kinds: Vec::new() };
@@ -185,20 +186,9 @@ impl InvokerProcess {
             Server::builder(options).service(Access::roles(&[Role::Controller]), server.service()).build();
         let address: Address = "127.0.0.1:0".parse().unwrap();
         let socket = Socket::bind(&address, Security::Plaintext { insecure: false }).await.unwrap();
-        let heartbeat = Heartbeat::Invoker(InvokerHeartbeat {
-            id,
-            incarnation,
-            name: String::new(),
-            address: socket.address().to_string(),
-            version: "1".to_owned(),
-            enabled: true,
-            kinds: Vec::new(),
-            memory: MEMORY,
-            free: MEMORY,
-        });
+        let beat = heartbeat(id, incarnation, &socket.address().to_string());
         let serving = CancellationToken::new();
         tokio::spawn(grpc.serve(socket, serving.clone()));
-        let beat = serde_json::to_vec(&heartbeat).unwrap();
         let (beats, stop) = (Arc::clone(&bus), serving.clone());
         tokio::spawn(stop.run_until_cancelled_owned(async move {
             loop {
@@ -208,7 +198,25 @@ impl InvokerProcess {
         }));
         Self { invoker, bus, serving }
     }
+}
 
+/// What an invoker says that serves at an address.
+pub(crate) fn heartbeat(id: InvokerId, incarnation: u64, address: &str) -> Vec<u8> {
+    let heartbeat = Heartbeat::Invoker(InvokerHeartbeat {
+        id,
+        incarnation,
+        name: String::new(),
+        address: address.to_owned(),
+        version: "1".to_owned(),
+        enabled: true,
+        kinds: Vec::new(),
+        memory: MEMORY,
+        free: MEMORY,
+    });
+    serde_json::to_vec(&heartbeat).unwrap()
+}
+
+impl InvokerProcess {
     /// As a `kill -9`: it is not there any more, and nothing that it has not written is.
     pub(crate) fn kill(&self) {
         self.bus.kill();

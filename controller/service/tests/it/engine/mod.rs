@@ -2,6 +2,6 @@
 
 mod blocking;
 mod cluster;
-mod invoker;
+pub(crate) mod invoker;
 mod queue;
 mod telemetry;

@@ -65,6 +65,8 @@ async fn a_call_is_one_trace_to_the_invoker() {
     assert_eq!(status, 200);
     let dispatch = told.chain(&[REQUEST, "dispatch"]).await;
     assert_eq!(dispatch.failure, None);
+    // By the writer of its record.
+    told.chain(&[REQUEST, "dispatch", "completed process"]).await;
     let record = cluster.recorded(id_of(&answer)).await;
     assert_eq!(record.annotations.string("trace").as_deref(), Some(dispatch.context.to_string().as_str()));
     shows(&telemetry, "oxwhisk_controller_activations_dispatched 0").await;

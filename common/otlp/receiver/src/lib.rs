@@ -1,4 +1,7 @@
-//! A collector: OTLP's own service, which keeps what it gets.
+//! A collector for tests: OTLP's own service over gRPC, which keeps the spans that it gets.
+//!
+//! It knows nothing of the platform, so that tests of a crate and black-box tests of the binaries look at spans alike: as
+//! they come over the wire.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,6 +14,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+pub use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{Span, status::StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -21,47 +25,64 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-use crate::platform::DEADLINE;
+/// How long spans are waited for: longer than anything takes on a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(90);
 
+/// Serves from its start to its end.
 #[derive(Debug)]
-pub(crate) struct Receiver {
+pub struct Receiver {
     address: SocketAddr,
     seen: watch::Receiver<Seen>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
 
-/// All that came.
+/// All that came, in the order in which it came.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) spans: Vec<SeenSpan>,
-    pub(crate) resources: BTreeMap<String, Value>,
+pub struct Seen {
+    pub spans: Vec<SeenSpan>,
 }
 
+/// One span, with numbers in lower case hexadecimal.
 #[derive(Clone, Debug)]
-pub(crate) struct SeenSpan {
-    pub(crate) name: String,
-    pub(crate) trace: String,
-    pub(crate) id: String,
+pub struct SeenSpan {
+    /// `service.name` and `service.instance.id` of the process that it is of.
+    pub service: String,
+    pub instance: String,
+    pub name: String,
+    pub trace: String,
+    pub id: String,
     /// Empty without one.
-    pub(crate) parent: String,
-    pub(crate) kind: i32,
-    pub(crate) attributes: BTreeMap<String, Value>,
-    pub(crate) failure: Option<String>,
+    pub parent: String,
+    pub kind: SpanKind,
+    pub attributes: BTreeMap<String, Value>,
+    pub failure: Option<String>,
 }
 
 impl Seen {
-    pub(crate) fn named(&self, name: &str) -> Vec<&SeenSpan> {
+    /// All of one trace.
+    #[must_use]
+    pub fn of_trace(&self, trace: &str) -> Self {
+        Self { spans: self.spans.iter().filter(|span| span.trace == trace).cloned().collect() }
+    }
+
+    #[must_use]
+    pub fn named(&self, name: &str) -> Vec<&SeenSpan> {
         self.spans.iter().filter(|span| span.name == name).collect()
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         !self.named(name).is_empty()
     }
 
     /// The only one of this name.
+    ///
+    /// # Panics
+    /// When there is none, or another.
+    #[must_use]
     #[track_caller]
-    pub(crate) fn span(&self, name: &str) -> &SeenSpan {
+    pub fn span(&self, name: &str) -> &SeenSpan {
         let [span] = &self.named(name)[..] else { panic!("not one '{name}': {self:?}") };
         span
     }
@@ -76,12 +97,10 @@ impl TraceService for Collecting {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         for of_resource in request.into_inner().resource_spans {
-            let resources = attributes(of_resource.resource.unwrap_or_default().attributes);
-            let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans).map(seen);
-            self.0.send_modify(|seen| {
-                seen.resources.extend(resources);
-                seen.spans.extend(spans);
-            });
+            let resource = attributes(of_resource.resource.unwrap_or_default().attributes);
+            let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            let spans = spans.map(|span| seen(span, &resource));
+            self.0.send_modify(|seen| seen.spans.extend(spans));
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -97,24 +116,41 @@ fn attributes(pairs: Vec<KeyValue>) -> BTreeMap<String, Value> {
     pairs.into_iter().map(value).collect()
 }
 
-fn seen(span: Span) -> SeenSpan {
+fn seen(span: Span, resource: &BTreeMap<String, Value>) -> SeenSpan {
+    let kind = span.kind();
+    let of_process = |key: &str| resource.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     assert!(span.start_time_unix_nano > 0 && span.start_time_unix_nano <= span.end_time_unix_nano);
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let failure = span.status.filter(|status| status.code == StatusCode::Error as i32);
     SeenSpan {
+        service: of_process("service.name"),
+        instance: of_process("service.instance.id"),
         name: span.name,
         trace: hex(span.trace_id),
         id: hex(span.span_id),
         parent: hex(span.parent_span_id),
-        kind: span.kind,
+        kind,
         attributes: attributes(span.attributes),
         failure: failure.map(|status| status.message),
     }
 }
 
 impl Receiver {
-    pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    /// At any free port of loopback.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn start() -> Self {
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    /// At an address that processes under test were told before.
+    ///
+    /// # Panics
+    /// When that is taken.
+    pub async fn start_at(address: &str) -> Self {
+        let bound = TcpListener::bind(address).await;
+        let listener = bound.unwrap_or_else(|error| panic!("cannot listen on {address}: {error}"));
         let address = listener.local_addr().expect("an address");
         let (sender, seen) = watch::channel(Seen::default());
         let stop = CancellationToken::new();
@@ -129,13 +165,18 @@ impl Receiver {
         Self { address, seen, stop, serving }
     }
 
-    pub(crate) fn endpoint(&self) -> String {
+    /// As an exporter is told it.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Waits until what came is enough. Spans end after what happens in them, so the outermost one comes last; batches
-    /// keep that order.
-    pub(crate) async fn until(&self, enough: impl Fn(&Seen) -> bool) -> Seen {
+    /// keep that order, and each process has batches of its own.
+    ///
+    /// # Panics
+    /// When it never is.
+    pub async fn until(&self, enough: impl Fn(&Seen) -> bool) -> Seen {
         let mut seen = self.seen.clone();
         let waiting = async { seen.wait_for(|seen| enough(seen)).await.expect("it serves").clone() };
         match tokio::time::timeout(DEADLINE, waiting).await {
@@ -144,8 +185,12 @@ impl Receiver {
         }
     }
 
-    pub(crate) async fn stop(self) {
+    /// Ends it, and its connections.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn stop(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(30), self.serving).await.expect("it stops").expect("well");
+        tokio::time::timeout(DEADLINE, self.serving).await.expect("it stops").expect("well");
     }
 }
