@@ -26,8 +26,10 @@ pub use options::ServerOptions;
 use parts::Parts;
 use services::Services;
 
-/// How many plain users a local server knows; every test takes one.
+/// How many plain users the server knows that most tests share; every test takes one.
 pub const PLAIN_USERS: usize = 300;
+/// How many a server of a test's own knows.
+const FEW_USERS: usize = 4;
 
 /// A binary under test. `oxwhisk` is where `OXWHISK_BIN` says, else beside the test executables, as the others are.
 ///
@@ -91,6 +93,8 @@ struct Running {
     parts: Parts,
     api: Api,
     admin: Target,
+    /// Where the metrics of its invoker are.
+    invoker_metrics: Api,
     kept: Kept,
 }
 
@@ -100,6 +104,7 @@ pub struct Server {
     parts: Parts,
     api: Api,
     admin: Target,
+    invoker_metrics: Api,
     roster: Roster,
     kept: Kept,
     // Last: removed after the processes have ended.
@@ -128,11 +133,11 @@ impl Server {
             .prefix("oxwhisk-e2e-")
             .tempdir()
             .map_err(|e| format!("no temporary directory: {e}"))?;
-        let Running { parts, api, admin, kept } = match Form::of_environment()? {
+        let Running { parts, api, admin, invoker_metrics, kept } = match Form::of_environment()? {
             Form::Standalone => standalone::start(options, dir.path())?,
             Form::Deployment(services) => deployment::start(options, dir.path(), &services)?,
         };
-        Ok(Self { parts, api, admin, roster: options.roster.clone(), kept, _dir: dir })
+        Ok(Self { parts, api, admin, invoker_metrics, roster: options.roster.clone(), kept, _dir: dir })
     }
 
     /// Where its API is.
@@ -143,6 +148,12 @@ impl Server {
     /// Where its admin API is.
     pub fn admin(&self) -> &Target {
         &self.admin
+    }
+
+    /// The page of metrics that has those of its invoker.
+    #[track_caller]
+    pub fn invoker_metrics(&self) -> String {
+        self.invoker_metrics.get("/metrics").send().expect(200).text()
     }
 
     /// Who may log in.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::http::Api;
 use crate::process::Logs;
 use crate::report;
-use crate::server::{self, Server, ServerOptions};
+use crate::server::{self, PLAIN_USERS, Server, ServerOptions};
 use crate::tenant::Tenant;
 use crate::users::{Roster, Special, User};
 
@@ -118,7 +118,7 @@ fn target() -> &'static Target {
 }
 
 fn local() -> Result<Target, String> {
-    let server = Server::try_start(&ServerOptions::default())?;
+    let server = Server::try_start(&ServerOptions::new(Roster::generate(PLAIN_USERS)))?;
     Ok(Target {
         api: server.api().clone(),
         wire_api: server.api().clone(),

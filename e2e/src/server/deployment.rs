@@ -39,7 +39,8 @@ pub(super) fn start(options: &ServerOptions, dir: &Path, services: &Services) ->
         let answer = api.get("/invokers/healthy/count").try_send().map_err(|error| error.to_string())?;
         if answer.status == 200 && answer.text().trim() == "1" { Ok(()) } else { Err(format!("{answer:?}")) }
     })?;
-    Ok(Running { parts, api, admin: place.admin(), kept: place.kept()? })
+    let invoker_metrics = Api::from_url(&format!("http://{}", loopback(place.ops_invoker)))?;
+    Ok(Running { parts, api, admin: place.admin(), invoker_metrics, kept: place.kept()? })
 }
 
 /// Name and files of a deployment, and the ports of one start.
@@ -53,6 +54,7 @@ struct Place<'a> {
     name: String,
     api: u16,
     grpc: u16,
+    ops_invoker: u16,
 }
 
 impl<'a> Place<'a> {
@@ -64,7 +66,8 @@ impl<'a> Place<'a> {
         if let Some(manifest) = &options.manifest {
             write(&dir.join("manifest.json"), &manifest.to_string())?;
         }
-        Ok(Self { options, services, dir, data, name, api: ports::free(), grpc: ports::free() })
+        let [api, grpc, ops_invoker] = std::array::from_fn(|_| ports::free());
+        Ok(Self { options, services, dir, data, name, api, grpc, ops_invoker })
     }
 
     fn ready_file(&self, program: &str) -> PathBuf {
@@ -81,8 +84,7 @@ impl<'a> Place<'a> {
         command
             .env("CONFIG_whisk_kafka_topics_prefix", format!("{}.", self.name))
             .env("CONFIG_whisk_kafka_topics_userEvent_prefix", format!("{}.", self.name))
-            .env("CONFIG_whisk_kafka_replicationFactor", "1")
-            .env("CONFIG_oxwhisk_ops_listen", loopback(ports::free()));
+            .env("CONFIG_whisk_kafka_replicationFactor", "1");
         Ok(command)
     }
 
@@ -108,6 +110,7 @@ impl<'a> Place<'a> {
             .env("CONFIG_oxwhisk_couchdb_maxDocumentSize", "64 m")
             // One broker has those of all tests.
             .envs([("CONFIG_oxwhisk_kafka_activationPartitions", "2"), ("CONFIG_oxwhisk_kafka_partitions", "1")])
+            .env("CONFIG_oxwhisk_ops_listen", "127.0.0.1:0")
             .env("CONFIG_oxwhisk_grpc_listen", self.admin_address())
             .envs(self.security("controller-controller0"));
         if let Admin::Plain { insecure: true, .. } = self.options.admin {
@@ -122,7 +125,7 @@ impl<'a> Place<'a> {
         command
             .args(["--id", "0", "--container-factory", "sandbox", "--data-dir"])
             .arg(self.data.join(INVOKER))
-            .args(["--grpc-listen", "127.0.0.1:0"])
+            .args(["--grpc-listen", "127.0.0.1:0", "--ops-listen", &loopback(self.ops_invoker)])
             .env("CONFIG_oxwhisk_sandbox_apiRelay", format!("http://{}", loopback(self.api)))
             .envs(self.security("invoker-invoker0"))
             .envs(self.options.environment.iter().map(|(name, value)| (name, value)));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::PLAIN_USERS;
+use super::FEW_USERS;
 use crate::users::Roster;
 
 /// What a server is started with.
@@ -32,7 +32,7 @@ pub(super) enum Admin {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self::new(Roster::generate(PLAIN_USERS))
+        Self::new(Roster::generate(FEW_USERS))
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn start(options: &ServerOptions, dir: &Path) -> Result<Running, Stri
     let mut parts = Parts::spawn(vec![(NAME, command)], dir, options.stdout_is_read)?;
     let api = Api::from_url(&parts.until_ready(NAME, &ready)?)?;
     let kept = Kept { containers: data.join("sandbox"), data: data.clone(), services: None };
-    Ok(Running { parts, api, admin: Target::DataDir(data), kept })
+    Ok(Running { parts, invoker_metrics: api.clone(), api, admin: Target::DataDir(data), kept })
 }
 
 fn command(options: &ServerOptions, dir: &Path, ready: &Path, data: &Path) -> Result<Command, String> {

@@ -22,7 +22,7 @@ pub(super) fn start(
     let metrics = Metrics::new();
     let events = events(config, name, bus, &metrics, tasks);
     let tracer = tracer(config, name, &metrics, tasks)?;
-    Ok(Telemetry { metrics, metrics_on_api: false, tracer, events })
+    Ok(Telemetry { metrics, metrics_on_api: config.metrics_on_api, tracer, events })
 }
 
 fn events(
