@@ -77,6 +77,17 @@ pub fn can_start() -> Result<(), String> {
     Form::of_environment().map(|_| ())
 }
 
+/// The programs that a server of a test's own is made of, each one process.
+///
+/// # Errors
+/// Why there can be no such server.
+pub fn programs() -> Result<&'static [&'static str], String> {
+    Form::of_environment().map(|form| match form {
+        Form::Standalone => &[standalone::NAME][..],
+        Form::Deployment(_) => &deployment::NAMES,
+    })
+}
+
 /// A program that servers of the tests are made of: `oxwhisk`, or one of the cluster's.
 ///
 /// # Errors
@@ -201,6 +212,12 @@ impl Server {
     #[track_caller]
     pub fn kill9(mut self) {
         self.parts.kill();
+    }
+
+    /// Ends the process of one of its [`programs`] as a crash does, and stops the others.
+    #[track_caller]
+    pub fn kill9_one(mut self, program: &str) {
+        self.parts.kill_one(program);
     }
 
     /// Waits for its processes to end by themselves.

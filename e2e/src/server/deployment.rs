@@ -20,6 +20,7 @@ use crate::wskadmin::Target;
 
 const CONTROLLER: &str = "controller";
 const INVOKER: &str = "invoker";
+pub(super) const NAMES: [&str; 2] = [CONTROLLER, INVOKER];
 
 /// The standalone server's users without any configuration.
 const USERS: &str = "\
@@ -78,6 +79,9 @@ impl<'a> Place<'a> {
     fn program(&self, program: &str) -> Result<Command, String> {
         let mut command = Command::new(self.services.binary(program)?);
         command.args(["--kafka-hosts", &self.services.kafka, "--ready-file"]).arg(self.ready_file(program));
+        if let Admin::Plain { insecure: true, .. } = self.options.admin {
+            command.env("CONFIG_oxwhisk_grpc_insecurePlaintext", "true");
+        }
         if self.options.manifest.is_some() {
             command.arg("--manifest").arg(self.dir.join("manifest.json"));
         }
@@ -113,9 +117,6 @@ impl<'a> Place<'a> {
             .env("CONFIG_oxwhisk_ops_listen", "127.0.0.1:0")
             .env("CONFIG_oxwhisk_grpc_listen", self.admin_address())
             .envs(self.security("controller-controller0"));
-        if let Admin::Plain { insecure: true, .. } = self.options.admin {
-            command.env("CONFIG_oxwhisk_grpc_insecurePlaintext", "true");
-        }
         command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }

@@ -131,6 +131,14 @@ impl Parts {
         }
     }
 
+    /// Ends the process `name` without any warning, and waits until it is gone.
+    #[track_caller]
+    pub(super) fn kill_one(&mut self, name: &str) {
+        let part = self.parts.iter_mut().find(|part| part.name == name).expect("the server has this process");
+        part.child.kill().expect("the server runs");
+        part.child.wait().expect("the server can be waited for");
+    }
+
     /// Waits for all to end by themselves; what one of them failed with, if one did.
     #[track_caller]
     pub(super) fn wait_exit(&mut self) -> ExitStatus {

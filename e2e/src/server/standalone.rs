@@ -10,7 +10,7 @@ use super::{Running, binary};
 use crate::http::Api;
 use crate::wskadmin::Target;
 
-const NAME: &str = "oxwhisk";
+pub(super) const NAME: &str = "oxwhisk";
 
 pub(super) fn start(options: &ServerOptions, dir: &Path) -> Result<Running, String> {
     let (ready, data) = (dir.join("ready.json"), options.data_dir_in(dir));

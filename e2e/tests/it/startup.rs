@@ -9,14 +9,27 @@ use oxwhisk_e2e::process::{self, Finished};
 use oxwhisk_e2e::{Server, ServerOptions, shared};
 use serde_json::json;
 
-use programs::Place;
+use programs::{Place, Program};
 
 /// Checks that a start failed with one line on stderr that contains `names`.
 #[track_caller]
 fn expect_refusal(finished: &Finished, names: &str) {
+    expect_line(finished, names, |line| !line.trim().is_empty());
+}
+
+/// The same where a service has begun, and logged, what it does beside: it finds that out while it connects to others.
+#[track_caller]
+fn expect_late_refusal(program: &Program, finished: &Finished, names: &str) {
+    let (own, alone) = (format!("{}: ", program.name), program.name == "oxwhisk");
+    expect_line(finished, names, |line| alone || line.starts_with(&own));
+    assert!(finished.stderr.lines().last().is_some_and(|line| line.starts_with(&own)), "{finished:?}");
+}
+
+#[track_caller]
+fn expect_line(finished: &Finished, names: &str, counts: impl Fn(&str) -> bool) {
     let code = finished.status.code();
     assert!(code.is_some_and(|code| code != 0), "no exit code of its own: {finished:?}");
-    let lines: Vec<_> = finished.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<_> = finished.stderr.lines().filter(|line| counts(line)).collect();
     assert_eq!(lines.len(), 1, "one line on stderr: {finished:?}");
     assert!(lines[0].contains(names), "'{names}' is not named: {finished:?}");
 }
@@ -73,7 +86,7 @@ fn a_data_directory_that_is_none_is_refused() {
     let file = place.file("data", "not a directory");
     for program in programs::of_the_server("a_data_directory_that_is_none_is_refused") {
         if program.takes("--data-dir") {
-            expect_refusal(&process::run(program.command(&place, &[])), &file);
+            expect_late_refusal(program, &process::run(program.command(&place, &[])), &file);
         }
     }
 }
@@ -117,8 +130,7 @@ fn a_data_directory_is_used_by_one_server_only() {
     };
     for program in programs::of_the_server(test) {
         let Some(own) = program.data_dir_in(&data) else { continue };
-        let second = program.command_in(&own, &place);
-        expect_refusal(&process::run(second), &own);
+        expect_late_refusal(program, &process::run(program.command_in(&own, &place)), &own);
     }
 }
 
