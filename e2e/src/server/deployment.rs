@@ -9,11 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
+use super::Running;
 use super::kept::{InServices, Kept};
 use super::options::{Admin, ServerOptions, write};
 use super::parts::Parts;
 use super::services::{Services, tls_files};
-use super::Running;
 use crate::http::Api;
 use crate::ports;
 use crate::wskadmin::Target;
@@ -113,7 +113,10 @@ impl<'a> Place<'a> {
             .env("CONFIG_oxwhisk_couchdb_activationLists", "up-to-date")
             .env("CONFIG_oxwhisk_couchdb_maxDocumentSize", "64 m")
             // One broker has those of all tests.
-            .envs([("CONFIG_oxwhisk_kafka_activationPartitions", "2"), ("CONFIG_oxwhisk_kafka_partitions", "1")])
+            .envs([
+                ("CONFIG_oxwhisk_kafka_activationPartitions", "2"),
+                ("CONFIG_oxwhisk_kafka_partitions", "1"),
+            ])
             .env("CONFIG_oxwhisk_ops_listen", "127.0.0.1:0")
             .env("CONFIG_oxwhisk_grpc_listen", self.admin_address())
             .envs(self.security("controller-controller0"));

@@ -44,9 +44,8 @@ impl InServices {
     #[track_caller]
     fn files(&self) -> Vec<PathBuf> {
         let topics = format!("{}.", self.deployment);
-        let is_own = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&topics))
-        };
+        let is_own =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&topics));
         entries(&self.partitions).into_iter().filter(is_own).flat_map(|folder| files_below(&folder)).collect()
     }
 

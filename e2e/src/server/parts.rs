@@ -84,10 +84,7 @@ impl Parts {
                     continue;
                 }
             };
-            return Err(format!(
-                "the server did not get ready: {reason}; its output:\n{}",
-                self.logs.tail()
-            ));
+            return Err(format!("the server did not get ready: {reason}; its output:\n{}", self.logs.tail()));
         }
     }
 

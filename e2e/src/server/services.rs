@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-
 /// Folder of the cluster, as `scripts/cluster.sh` has it.
 const DIR_VARIABLE: &str = "OXWHISK_CLUSTER_DIR";
 /// Folder of its binaries.

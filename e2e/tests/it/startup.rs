@@ -177,7 +177,9 @@ fn an_unknown_key_of_the_configuration_is_refused() {
 #[test]
 fn a_limit_that_is_no_number_is_refused() {
     let place = Place::new();
-    for (variable, value) in [("LIMITS_ACTIONS_INVOKES_PERMINUTE", "many"), ("CONFIG_whisk_timeLimit_max", "long")] {
+    for (variable, value) in
+        [("LIMITS_ACTIONS_INVOKES_PERMINUTE", "many"), ("CONFIG_whisk_timeLimit_max", "long")]
+    {
         for program in programs::of_the_server("a_limit_that_is_no_number_is_refused") {
             // An invoker does not count invocations.
             if program.name == "invoker" && variable.starts_with("LIMITS") {

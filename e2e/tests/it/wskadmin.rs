@@ -63,7 +63,8 @@ fn server(test: &str) -> Option<(Place, Wskadmin)> {
 }
 
 /// Why a test of it is left out elsewhere.
-const SOCKET: &str = "it is about the standalone server's socket: controllers serve administrators by their address only";
+const SOCKET: &str =
+    "it is about the standalone server's socket: controllers serve administrators by their address only";
 
 /// The same for tests of the socket in the data directory, which is the standalone server's.
 #[track_caller]

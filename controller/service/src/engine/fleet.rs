@@ -107,7 +107,8 @@ impl Core {
             Arc::new(Ear(Arc::clone(self))),
             self.talking.clone(),
         );
-        let talk = Talk { conversation, address: address.to_owned(), kinds: Kinds::All, running: 0, stops: false };
+        let talk =
+            Talk { conversation, address: address.to_owned(), kinds: Kinds::All, running: 0, stops: false };
         state.talks.insert(invoker, talk);
     }
 

@@ -102,7 +102,8 @@ fn plain_text_elsewhere_is_refused_at_the_start() {
         return;
     }
     let options = ServerOptions::default();
-    let refused = Server::try_start(&options.clone().admin_in_plain_text("0.0.0.0:0")).expect_err("not admitted");
+    let refused =
+        Server::try_start(&options.clone().admin_in_plain_text("0.0.0.0:0")).expect_err("not admitted");
     assert!(refused.contains("plain text is refused on 0.0.0.0:0"), "{refused}");
     Server::try_start(&options.admin_in_plain_text_for_anybody("0.0.0.0:0")).expect("admitted");
 }
@@ -130,7 +131,10 @@ fn the_only_server_of_a_user_is_found() {
     let name = "the_only_server_of_a_user_is_found";
     let home = tempfile::tempdir().expect("a temporary directory");
     let data = home.path().join(".openwhisk/standalone/server-3233");
-    if !shared::is_standalone(name, "it is about the standalone server's data directory, which nothing else has") {
+    if !shared::is_standalone(
+        name,
+        "it is about the standalone server's data directory, which nothing else has",
+    ) {
         return;
     }
     let server = Server::start(&ServerOptions::default().data_dir(&data));

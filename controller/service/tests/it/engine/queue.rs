@@ -107,7 +107,8 @@ async fn what_is_cut_off_was_an_attempt_though_controller_and_invoker_stop_toget
     until("it runs", async || (invoker.runs_of(id) == (1, 1)).then_some(())).await;
     invoker.stop();
     let engine = Arc::clone(&controller.engine);
-    until("it is known", async || engine.invokers().iter().all(|told| told.state == "down").then_some(())).await;
+    until("it is known", async || engine.invokers().iter().all(|told| told.state == "down").then_some(()))
+        .await;
     assert!(!engine.drain(Duration::ZERO).await, "it still runs");
     let (heard, ()) = tokio::join!(engine.hear_cut_off(DEADLINE), async { invoker.cut_off() });
     assert!(heard);
