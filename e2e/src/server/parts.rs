@@ -145,7 +145,7 @@ impl Parts {
             .map(|part| process::wait_exit(&mut part.child, wait::DEADLINE).expect("the server ends"))
             .collect();
         let failed = statuses.iter().find(|status| !status.success());
-        *failed.or(statuses.first()).expect("a server has a process")
+        *failed.or_else(|| statuses.first()).expect("a server has a process")
     }
 }
 
