@@ -51,8 +51,9 @@ cluster-build:
 
 cluster-test: ## the end-to-end tests against a cluster of their own (binaries of the dev profile)
 	@scripts/needs.sh cluster
-	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-runtime-native \
-		-p oxwhisk-sandbox-zygote --bin controller --bin invoker --bin oxwhisk-runtime-native --lib
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
+		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
 	@scripts/cluster-test.sh
 
 cluster-down: ## stop it and remove everything it made

@@ -3,8 +3,9 @@
 #
 #     scripts/cluster-test.sh [ARGUMENT...]    arguments go to the tests, for example a part of their names
 #
-# The cluster is one of its own, beside any that is up, and is gone afterwards. Tests that need a server of their own say
-# that they are skipped. BINARIES is where controller and invoker are (target/debug).
+# The cluster is one of its own, beside any that is up, and is gone afterwards. Tests that need a server of their own start a
+# controller and an invoker, with the cluster's Kafka, CouchDB and certificates and names of their own in these. Those about what
+# only the standalone server has say that they are skipped. BINARIES is where controller and invoker are (target/debug).
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)

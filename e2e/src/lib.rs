@@ -15,6 +15,7 @@ pub mod action;
 pub mod cluster;
 pub mod http;
 pub mod js_client;
+pub mod ports;
 pub mod process;
 pub mod report;
 pub mod response;

@@ -17,17 +17,16 @@ const TERM_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The two output files of a process.
 #[derive(Clone, Debug)]
-pub struct Logs {
-    /// Standard output.
-    pub stdout: PathBuf,
-    /// Standard error.
-    pub stderr: PathBuf,
+pub struct Output {
+    stdout: PathBuf,
+    stderr: PathBuf,
 }
 
-impl Logs {
-    /// Files in `dir` that are created when a process starts with [`Logs::attach`].
-    pub fn in_dir(dir: &Path) -> Self {
-        Self { stdout: dir.join("stdout.log"), stderr: dir.join("stderr.log") }
+impl Output {
+    /// Files of the process `name` in `dir` that are created when it starts with [`Output::attach`].
+    pub fn in_dir(dir: &Path, name: &str) -> Self {
+        let file = |stream: &str| dir.join(format!("{name}.{stream}.log"));
+        Self { stdout: file("stdout"), stderr: file("stderr") }
     }
 
     /// Lets `command` write to the files.
@@ -38,17 +37,50 @@ impl Logs {
         command.stdin(Stdio::null()).stdout(File::create(&self.stdout)?).stderr(File::create(&self.stderr)?);
         Ok(())
     }
+}
 
-    /// Prints the last lines of both files on the real stderr, for a test that failed.
+/// What the processes of a server have written.
+#[derive(Clone, Debug, Default)]
+pub struct Logs {
+    outputs: Vec<Output>,
+}
+
+impl Logs {
+    /// Those of all processes.
+    pub fn new(outputs: Vec<Output>) -> Self {
+        Self { outputs }
+    }
+
+    /// Everything on standard output so far, process by process.
+    pub fn stdout(&self) -> String {
+        self.outputs.iter().map(|output| read(&output.stdout)).collect()
+    }
+
+    /// Everything on standard error so far, process by process.
+    pub fn stderr(&self) -> String {
+        self.outputs.iter().map(|output| read(&output.stderr)).collect()
+    }
+
+    /// The last lines of all files.
+    pub fn tail(&self) -> String {
+        let files = self.outputs.iter().flat_map(|output| [&output.stdout, &output.stderr]);
+        let tails = files.map(|path| format!("--- last lines of {}\n{}", path.display(), tail(path)));
+        tails.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Prints the last lines of all files on the real stderr, for a test that failed.
     pub fn print_tail(&self) {
-        for path in [&self.stdout, &self.stderr] {
-            report::line(&format!("--- last lines of {}\n{}", path.display(), tail(path)));
-        }
+        report::line(&self.tail());
     }
 }
 
+/// What cannot be read yet was not written yet.
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+}
+
 /// The last lines of a file, or why there are none.
-pub fn tail(path: &Path) -> String {
+fn tail(path: &Path) -> String {
     const LINES: usize = 60;
     match fs::read(path) {
         Ok(bytes) => {
@@ -88,6 +120,11 @@ pub fn stop(child: &mut Child) {
     }
     // Failing signals mean that it has just ended by itself, which the wait notices.
     let _ = signal(child, Signal::SIGTERM);
+    await_end(child);
+}
+
+/// Waits for the end of a child that was asked to end; SIGKILL when it does not listen.
+pub fn await_end(child: &mut Child) {
     if wait_exit(child, TERM_PATIENCE).is_none() {
         report::line(&format!("process {} ignored SIGTERM for {TERM_PATIENCE:?}: killing it", child.id()));
         let _ = child.kill();
@@ -113,26 +150,25 @@ pub struct Finished {
 #[track_caller]
 pub fn run(mut command: Command) -> Finished {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let logs = Logs::in_dir(dir.path());
-    logs.attach(&mut command).expect("output files");
+    let output = Output::in_dir(dir.path(), "command");
+    output.attach(&mut command).expect("output files");
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => panic!("cannot run {command:?}: {error}"),
     };
     let Some(status) = wait_exit(&mut child, wait::DEADLINE) else {
         stop(&mut child);
-        logs.print_tail();
+        Logs::new(vec![output]).print_tail();
         panic!("{command:?} did not end within {:?}", wait::DEADLINE);
     };
-    let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-    Finished { status, stdout: read(&logs.stdout), stderr: read(&logs.stderr) }
+    Finished { status, stdout: read(&output.stdout), stderr: read(&output.stderr) }
 }
 
-/// Ends a process when the test run ends, however that happens.
+/// Ends processes when the test run ends, however that happens.
 ///
 /// A test binary that shares one server in a static never drops it, and a killed test run drops nothing. So a
 /// small shell waits on a pipe that only this process holds open: when the pipe closes without a word, the shell
-/// ends the server and removes its files.
+/// ends the server, which may be several processes, and removes its files.
 #[derive(Debug)]
 pub struct Reaper {
     shell: Child,
@@ -141,25 +177,30 @@ pub struct Reaper {
 
 const REAP: &str = r#"
 if read -r word; then exit 0; fi
-kill -TERM "$1" 2>/dev/null || exit 0
+dir=$1
+shift
+# What has ended by itself leaves nothing to be waited for.
+kill -TERM "$@" 2>/dev/null
 tries=0
-while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
-kill -KILL "$1" 2>/dev/null
-rm -rf -- "$2"
+for pid in "$@"; do
+    while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+    kill -KILL "$pid" 2>/dev/null
+done
+rm -rf -- "$dir"
 "#;
 
 impl Reaper {
-    /// Guards the process `pid`, whose files are in `dir`.
+    /// Guards processes whose files are in `dir`.
     ///
     /// # Errors
     /// When no shell can be started.
-    pub fn guard(pid: u32, dir: &Path) -> std::io::Result<Self> {
+    pub fn guard(pids: &[u32], dir: &Path) -> std::io::Result<Self> {
         let mut shell = Command::new("/bin/sh")
             .arg("-c")
             .arg(REAP)
             .arg("reaper")
-            .arg(pid.to_string())
             .arg(dir)
+            .args(pids.iter().map(u32::to_string))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -186,12 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_ends_the_process_and_removes_its_files() {
-        let mut child = sleeper();
+    fn a_closed_pipe_ends_the_processes_and_removes_their_files() {
+        let mut children = [sleeper(), sleeper()];
         let dir = tempfile::tempdir().expect("temporary directory");
-        let mut reaper = Reaper::guard(child.id(), dir.path()).expect("a shell");
+        let mut reaper = Reaper::guard(&[children[0].id(), children[1].id()], dir.path()).expect("a shell");
         drop(reaper.pipe.take());
-        assert!(wait_exit(&mut child, wait::DEADLINE).is_some(), "the process was not ended");
+        for child in &mut children {
+            assert!(wait_exit(child, wait::DEADLINE).is_some(), "a process was not ended");
+        }
         reaper.shell.wait().expect("the shell ends");
         assert!(!dir.path().exists());
     }
@@ -200,7 +243,7 @@ mod tests {
     fn a_dismissed_reaper_leaves_processes_alone() {
         let mut child = sleeper();
         let dir = tempfile::tempdir().expect("temporary directory");
-        Reaper::guard(child.id(), dir.path()).expect("a shell").dismiss();
+        Reaper::guard(&[child.id()], dir.path()).expect("a shell").dismiss();
         assert!(matches!(child.try_wait(), Ok(None)));
         stop(&mut child);
         assert!(dir.path().exists());

@@ -1,131 +1,124 @@
-//! One process of the real `oxwhisk` binary.
+//! A server of its own: one process of the real `oxwhisk` binary, or, when the tests run against a cluster of this machine, a
+//! deployment of a controller and an invoker.
+
+mod deployment;
+mod kept;
+mod options;
+mod parts;
+mod services;
+mod standalone;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::Api;
-use crate::process::{self, Logs, Reaper};
+use crate::process::Logs;
+use crate::shared;
 use crate::tenant::Tenant;
 use crate::users::{Roster, Special};
-use crate::wait;
+use crate::wskadmin::Target;
 
-/// How many plain users a local server knows; every test takes one.
+use kept::Kept;
+pub use options::ServerOptions;
+use parts::Parts;
+use services::Services;
+
+/// How many plain users the server knows that most tests share; every test takes one.
 pub const PLAIN_USERS: usize = 300;
+/// How many a server of a test's own knows.
+const FEW_USERS: usize = 4;
 
-/// What a server is started with.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    roster: Roster,
-    data_dir: Option<PathBuf>,
-    manifest: Option<Value>,
-    config_file: Option<PathBuf>,
-    environment: Vec<(String, String)>,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self::new(Roster::generate(PLAIN_USERS))
-    }
-}
-
-impl ServerOptions {
-    /// A server that knows the users of `roster` and forgets its data when it is dropped.
-    pub fn new(roster: Roster) -> Self {
-        Self { roster, data_dir: None, manifest: None, config_file: None, environment: Vec::new() }
-    }
-
-    /// Keeps the data in `dir`, which outlives the server.
-    pub fn data_dir(mut self, dir: &Path) -> Self {
-        self.data_dir = Some(dir.to_owned());
-        self
-    }
-
-    /// Replaces the runtimes manifest.
-    pub fn manifest(mut self, manifest: Value) -> Self {
-        self.manifest = Some(manifest);
-        self
-    }
-
-    /// Gives the server a configuration file.
-    pub fn config_file(mut self, path: &str) -> Self {
-        self.config_file = Some(path.into());
-        self
-    }
-
-    /// Sets an environment variable of the server.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    fn data_dir_in(&self, dir: &Path) -> PathBuf {
-        self.data_dir.clone().unwrap_or_else(|| dir.join("data"))
-    }
-
-    fn command(&self, dir: &Path) -> Result<Command, String> {
-        let write = |name: &str, text: &str| {
-            let path = dir.join(name);
-            std::fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-            Ok::<_, String>(path)
-        };
-        let mut command = Command::new(binary()?);
-        command
-            .args(["--port", "0", "--ready-file"])
-            .arg(dir.join(READY_FILE))
-            .arg("--data-dir")
-            .arg(self.data_dir_in(dir))
-            .arg("--users")
-            .arg(write("users.json", &self.roster.to_json())?);
-        if let Some(manifest) = &self.manifest {
-            command.arg("--manifest").arg(write("manifest.json", &manifest.to_string())?);
-        }
-        if let Some(path) = &self.config_file {
-            command.arg("--config-file").arg(path);
-        }
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Ok(command)
-    }
-}
-
-const READY_FILE: &str = "ready.json";
-const START_PATIENCE: Duration = Duration::from_secs(60);
-
-/// The binary under test: `OXWHISK_BIN`, else `oxwhisk` beside the test executables.
+/// A binary under test. `oxwhisk` is where `OXWHISK_BIN` says, else beside the test executables, as the others are.
 ///
 /// # Errors
 /// When there is no such file.
-pub fn binary() -> Result<PathBuf, String> {
+pub fn binary(name: &str) -> Result<PathBuf, String> {
     let path = match std::env::var_os("OXWHISK_BIN") {
-        Some(path) => PathBuf::from(path),
+        Some(path) => PathBuf::from(path).with_file_name(name),
         None => {
             let test = std::env::current_exe().map_err(|e| format!("own path unknown: {e}"))?;
             // Test executables are in <profile>/deps, binaries in <profile>.
             let profile = test.ancestors().nth(2).ok_or("test executable has no target directory")?;
-            profile.join("oxwhisk")
+            profile.join(name)
         }
     };
     if path.is_file() {
         Ok(path)
     } else {
-        Err(format!("no server binary at {}: build it (`cargo build`) or set OXWHISK_BIN", path.display()))
+        Err(format!("no binary at {}: build it (`cargo build`) or set OXWHISK_BIN", path.display()))
     }
 }
 
-/// A running server. Dropping it ends the process and, unless it keeps its data elsewhere, removes its files.
+/// What a server of a test's own is made of.
+#[derive(Debug)]
+enum Form {
+    Standalone,
+    Deployment(Services),
+}
+
+impl Form {
+    /// As the environment has it.
+    fn of_environment() -> Result<Self, String> {
+        if !shared::is_remote() {
+            return Ok(Self::Standalone);
+        }
+        Services::of_environment().map(Self::Deployment)
+    }
+}
+
+/// Whether tests can have servers of their own.
+///
+/// # Errors
+/// Why they cannot.
+pub fn can_start() -> Result<(), String> {
+    Form::of_environment().map(|_| ())
+}
+
+/// The programs that a server of a test's own is made of, each one process.
+///
+/// # Errors
+/// Why there can be no such server.
+pub fn programs() -> Result<&'static [&'static str], String> {
+    Form::of_environment().map(|form| match form {
+        Form::Standalone => &[standalone::NAME][..],
+        Form::Deployment(_) => &deployment::NAMES,
+    })
+}
+
+/// A program that servers of the tests are made of: `oxwhisk`, or one of the cluster's.
+///
+/// # Errors
+/// When there is no such file.
+pub fn program(name: &str) -> Result<PathBuf, String> {
+    match Form::of_environment()? {
+        Form::Standalone => binary(name),
+        Form::Deployment(services) => services.binary(name),
+    }
+}
+
+/// A server that takes requests.
+struct Running {
+    parts: Parts,
+    api: Api,
+    admin: Target,
+    /// Where the metrics of its invoker are.
+    invoker_metrics: Api,
+    kept: Kept,
+}
+
+/// A running server. Dropping it ends it and, unless it keeps its data elsewhere, removes its files.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    parts: Parts,
     api: Api,
+    admin: Target,
+    invoker_metrics: Api,
     roster: Roster,
-    logs: Logs,
-    reaper: Reaper,
-    data_dir: PathBuf,
-    // Last: removed after the process has ended.
+    kept: Kept,
+    // Last: removed after the processes have ended.
     _dir: TempDir,
 }
 
@@ -151,23 +144,11 @@ impl Server {
             .prefix("oxwhisk-e2e-")
             .tempdir()
             .map_err(|e| format!("no temporary directory: {e}"))?;
-        let logs = Logs::in_dir(dir.path());
-        let mut command = options.command(dir.path())?;
-        logs.attach(&mut command).map_err(|e| format!("no log files: {e}"))?;
-        let mut child = command.spawn().map_err(|e| format!("cannot start {command:?}: {e}"))?;
-        let guarded = Reaper::guard(child.id(), dir.path()).map_err(|e| format!("cannot start /bin/sh: {e}"));
-        let ready = guarded.and_then(|reaper| Ok((reaper, await_ready(&mut child, dir.path())?)));
-        match ready {
-            Ok((reaper, api)) => {
-                let data_dir = options.data_dir_in(dir.path());
-                Ok(Self { child, api, roster: options.roster.clone(), logs, reaper, data_dir, _dir: dir })
-            }
-            Err(reason) => {
-                process::stop(&mut child);
-                let output = [&logs.stdout, &logs.stderr].map(|path| process::tail(path)).join("\n");
-                Err(format!("the server did not get ready: {reason}; its output:\n{output}"))
-            }
-        }
+        let Running { parts, api, admin, invoker_metrics, kept } = match Form::of_environment()? {
+            Form::Standalone => standalone::start(options, dir.path())?,
+            Form::Deployment(services) => deployment::start(options, dir.path(), &services)?,
+        };
+        Ok(Self { parts, api, admin, invoker_metrics, roster: options.roster.clone(), kept, _dir: dir })
     }
 
     /// Where its API is.
@@ -175,97 +156,73 @@ impl Server {
         &self.api
     }
 
+    /// Where its admin API is.
+    pub fn admin(&self) -> &Target {
+        &self.admin
+    }
+
+    /// The page of metrics that has those of its invoker.
+    #[track_caller]
+    pub fn invoker_metrics(&self) -> String {
+        self.invoker_metrics.get("/metrics").send().expect(200).text()
+    }
+
     /// Who may log in.
     pub fn roster(&self) -> &Roster {
         &self.roster
     }
 
-    /// Where it keeps its data.
+    /// Where it keeps its data, or what it keeps beside a store.
     pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+        &self.kept.data
+    }
+
+    /// Files and databases that contain `text` among all that it keeps, but for what running containers have.
+    #[track_caller]
+    pub fn places_of(&self, text: &str) -> Vec<String> {
+        self.kept.places_of(text)
     }
 
     /// Its output files.
     pub fn logs(&self) -> &Logs {
-        &self.logs
+        self.parts.logs()
     }
 
     /// The namespace of the `n`th plain user.
     #[track_caller]
     pub fn tenant(&self, n: usize) -> Tenant {
         let user = self.roster.plain(n).expect("the roster has this user");
-        Tenant::new(self.api.clone(), user.clone(), Some(self.logs.clone()))
+        Tenant::new(self.api.clone(), user.clone(), Some(self.logs().clone()))
     }
 
     /// The namespace of a special user.
     #[track_caller]
     pub fn special(&self, which: Special) -> Tenant {
         let user = self.roster.special(which).expect("the roster has this user");
-        Tenant::new(self.api.clone(), user.clone(), Some(self.logs.clone()))
+        Tenant::new(self.api.clone(), user.clone(), Some(self.logs().clone()))
     }
 
-    /// Sends a signal.
+    /// Sends a signal to all its processes.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        process::signal(&self.child, signal).expect("the server runs");
+        self.parts.signal(signal);
     }
 
-    /// Ends the process without any warning, as a crash does, and waits until it is gone.
+    /// Ends its processes without any warning, as a crash does, and waits until they are gone.
+    #[track_caller]
     pub fn kill9(mut self) {
-        self.child.kill().expect("the server runs");
-        self.child.wait().expect("the server can be waited for");
+        self.parts.kill();
     }
 
-    /// Waits for the process to end by itself.
+    /// Ends the process of one of its [`programs`] as a crash does, and stops the others.
+    #[track_caller]
+    pub fn kill9_one(mut self, program: &str) {
+        self.parts.kill_one(program);
+    }
+
+    /// Waits for its processes to end by themselves.
     #[track_caller]
     pub fn wait_exit(&mut self) -> ExitStatus {
-        process::wait_exit(&mut self.child, wait::DEADLINE).expect("the server ends")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        process::stop(&mut self.child);
-        self.reaper.dismiss();
-        if std::thread::panicking() {
-            self.logs.print_tail();
-        }
-    }
-}
-
-fn await_ready(child: &mut Child, dir: &Path) -> Result<Api, String> {
-    let start = Instant::now();
-    loop {
-        if let Ok(text) = std::fs::read_to_string(dir.join(READY_FILE)) {
-            return parse_ready(&text, child.id());
-        }
-        if let Ok(Some(status)) = child.try_wait() {
-            return Err(format!("it ended with {status}"));
-        }
-        if start.elapsed() > START_PATIENCE {
-            return Err(format!("no ready file after {START_PATIENCE:?}"));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn parse_ready(text: &str, pid: u32) -> Result<Api, String> {
-    let ready: Value = serde_json::from_str(text).map_err(|e| format!("ready file '{text}': {e}"))?;
-    if ready["pid"].as_u64() != Some(u64::from(pid)) {
-        return Err(format!("ready file '{text}' names another process than {pid}"));
-    }
-    Api::from_url(ready["api"].as_str().ok_or_else(|| format!("ready file '{text}' has no api"))?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ready_file_must_be_of_the_process_that_was_started() {
-        let text = r#"{"api":"http://127.0.0.1:4","pid":7}"#;
-        assert_eq!(parse_ready(text, 7).expect("valid").url(), "http://127.0.0.1:4");
-        assert!(parse_ready(text, 8).is_err());
-        assert!(parse_ready("{}", 7).is_err());
+        self.parts.wait_exit()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::http::Api;
 use crate::process::Logs;
 use crate::report;
-use crate::server::{Server, ServerOptions};
+use crate::server::{self, PLAIN_USERS, Server, ServerOptions};
 use crate::tenant::Tenant;
 use crate::users::{Roster, Special, User};
 
@@ -78,14 +78,29 @@ pub fn wire_tenant() -> Tenant {
     tenant().at(wire_api().clone())
 }
 
-/// A server of the test's own; `None`, and a line that says so, when the tests run against a remote one.
+/// A server of the test's own: an `oxwhisk`, or a deployment beside the cluster that the tests run against. `None`, and a
+/// line that says so, when they run against a server of which no more is known than its API.
 #[track_caller]
 pub fn own_server(test: &str, options: &ServerOptions) -> Option<Server> {
-    if is_remote() {
-        report::skipped(test, &format!("needs a server of its own, {API_VARIABLE} is set"));
-        return None;
+    can_own_server(test).then(|| Server::start(options))
+}
+
+/// Whether a test can start servers; says so when it cannot.
+pub fn can_own_server(test: &str) -> bool {
+    let can = server::can_start();
+    if let Err(why) = &can {
+        report::skipped(test, &format!("needs a server of its own, and {API_VARIABLE} is set: {why}"));
     }
-    Some(Server::start(options))
+    can.is_ok()
+}
+
+/// Whether the tests run against the standalone server. Otherwise a line says that this test is left out, and `why`: what it
+/// is about is nowhere else.
+pub fn is_standalone(test: &str, why: &str) -> bool {
+    if is_remote() {
+        report::skipped(test, why);
+    }
+    !is_remote()
 }
 
 fn tenant_of(user: &User) -> Tenant {
@@ -103,7 +118,7 @@ fn target() -> &'static Target {
 }
 
 fn local() -> Result<Target, String> {
-    let server = Server::try_start(&ServerOptions::default())?;
+    let server = Server::try_start(&ServerOptions::new(Roster::generate(PLAIN_USERS)))?;
     Ok(Target {
         api: server.api().clone(),
         wire_api: server.api().clone(),

@@ -23,23 +23,23 @@ pub struct Wskadmin {
 pub enum Target {
     /// By the socket in the server's data directory.
     DataDir(PathBuf),
-    /// By its address, with mutual TLS.
+    /// By its address.
     Endpoint {
         /// `host:port`.
         address: String,
-        /// Folder with `ca.crt`, `tls.crt` and `tls.key`.
-        tls_dir: PathBuf,
+        /// Folder with `ca.crt`, `tls.crt` and `tls.key`; `None` where there is no TLS.
+        tls_dir: Option<PathBuf>,
     },
 }
 
 impl Wskadmin {
-    /// For `server`, by the socket in its data directory.
+    /// For `server`.
     ///
     /// # Panics
     /// When there is no `wskadmin` beside the server's binary.
     #[track_caller]
     pub fn of(server: &Server) -> Self {
-        Self { binary: binary(), target: Target::DataDir(server.data_dir().to_owned()) }
+        Self { binary: binary(), target: server.admin().clone() }
     }
 
     /// For the server that somebody else started.
@@ -52,7 +52,7 @@ impl Wskadmin {
     #[track_caller]
     pub fn remote() -> Result<Self, String> {
         let variable = |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}"));
-        let (address, tls_dir) = (variable(ADMIN_VARIABLE)?, variable(TLS_VARIABLE)?.into());
+        let (address, tls_dir) = (variable(ADMIN_VARIABLE)?, Some(variable(TLS_VARIABLE)?.into()));
         Ok(Self { binary: binary(), target: Target::Endpoint { address, tls_dir } })
     }
 
@@ -76,7 +76,8 @@ impl Wskadmin {
         match &self.target {
             Target::DataDir(dir) => command.arg("--data-dir").arg(dir),
             Target::Endpoint { address, tls_dir } => {
-                command.args(["--endpoint", address, "--tls-dir"]).arg(tls_dir)
+                command.args(["--endpoint", address]);
+                tls_dir.iter().fold(&mut command, |command, dir| command.arg("--tls-dir").arg(dir))
             }
         };
         command.args(args);
@@ -102,8 +103,5 @@ impl Wskadmin {
 
 #[track_caller]
 fn binary() -> PathBuf {
-    let oxwhisk = server::binary().expect("a server runs");
-    let binary = oxwhisk.with_file_name("wskadmin");
-    assert!(binary.is_file(), "no {}: build it (`cargo build`)", binary.display());
-    binary
+    server::binary("wskadmin").unwrap_or_else(|error| panic!("{error}"))
 }

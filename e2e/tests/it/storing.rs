@@ -59,7 +59,7 @@ fn a_queued_activation_that_is_not_stored_is_done_all_the_same() {
     tenant.create("a", &action::nodejs(ENDS));
     let unstored = tenant.fire("a", &ends("well"));
     wait::until("the line that stands for the record", || {
-        let log = std::fs::read_to_string(&server.logs().stderr).map_err(|error| error.to_string())?;
+        let log = server.logs().stderr();
         let told = log.lines().filter(|line| line.contains("not stored") && line.contains(&unstored)).count();
         if told == 1 { Ok(()) } else { Err(format!("{told} lines")) }
     });
@@ -77,7 +77,7 @@ fn a_queued_activation_that_is_not_stored_is_done_all_the_same() {
     let tenant = server.tenant(0);
     let marker = tenant.fire("a", &ends("error"));
     tenant.record(&marker);
-    let log = std::fs::read_to_string(&server.logs().stderr).expect("readable");
+    let log = server.logs().stderr();
     assert!(!log.contains(&unstored), "{log}");
 }
 

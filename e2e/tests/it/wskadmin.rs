@@ -62,11 +62,14 @@ fn server(test: &str) -> Option<(Place, Wskadmin)> {
     }
 }
 
+/// Why a test of it is left out elsewhere.
+const SOCKET: &str =
+    "it is about the standalone server's socket: controllers serve administrators by their address only";
+
 /// The same for tests of the socket in the data directory, which is the standalone server's.
 #[track_caller]
 fn with_socket(test: &str) -> Option<(&'static Server, Wskadmin)> {
-    if shared::is_remote() {
-        report::skipped(test, "it is about the socket of the standalone server");
+    if !shared::is_standalone(test, SOCKET) {
         return None;
     }
     let server = SERVER.get_or_init(|| Server::start(&ServerOptions::default()));

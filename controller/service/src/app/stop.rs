@@ -23,6 +23,9 @@ impl Foundation {
             let (answered, drained) = tokio::join!(server.close(left()), controller.drain(left()));
             if !answered || !drained {
                 tracing::warn!("the grace period is over, running activations are cut off");
+                if !self.engine.hear_cut_off(CLEAN_UP).await {
+                    tracing::warn!("an invoker that stops has not said what it cut off");
+                }
             }
         }
         if !self.engine.close(CLEAN_UP).await {

@@ -34,5 +34,10 @@ pub(super) fn start(
         }
         None => Tracer::default(),
     };
-    Ok(Telemetry { metrics, metrics_on_api: false, tracer, events: events.unwrap_or_default() })
+    Ok(Telemetry {
+        metrics,
+        metrics_on_api: config.metrics_on_api,
+        tracer,
+        events: events.unwrap_or_default(),
+    })
 }

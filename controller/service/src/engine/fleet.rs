@@ -112,7 +112,8 @@ impl Core {
             Arc::new(Ear(Arc::clone(self))),
             self.talking.clone(),
         );
-        let talk = Talk { conversation, address: address.to_owned(), kinds: Kinds::All, running: 0 };
+        let talk =
+            Talk { conversation, address: address.to_owned(), kinds: Kinds::All, running: 0, stops: false };
         state.talks.insert(invoker, talk);
     }
 
@@ -163,7 +164,10 @@ impl Core {
                 self.balance(&mut state, effects, &mut due);
             }
             Heard::Room(room) => {
-                let kinds = state.talks.get(&invoker).map_or(Kinds::All, |talk| talk.kinds.clone());
+                let kinds = state.talks.get_mut(&invoker).map_or(Kinds::All, |talk| {
+                    talk.stops = room.draining;
+                    talk.kinds.clone()
+                });
                 let effects = state.balancer.report(invoker, report(room, kinds), now);
                 self.balance(&mut state, effects, &mut due);
             }

@@ -143,6 +143,12 @@ impl ClusterEngine {
         self.0.state().dispatcher.controller_back(by);
     }
 
+    /// For after a [`Engine::drain`] that was too short: waits, at most for `limit`, for what invokers cut off that are being
+    /// stopped as well. Whoever takes up the lanes next would not know that it had begun, and would count no attempt.
+    pub async fn hear_cut_off(&self, limit: Duration) -> bool {
+        self.0.until(limit, |state| !state.awaits_cut_off()).await
+    }
+
     /// Ends everything at once; what is owed is on the bus. For after [`Engine::drain`].
     pub async fn close(&self, grace: Duration) -> bool {
         self.0.closing.cancel();
@@ -186,6 +192,19 @@ impl Core {
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn_on(work, &self.runtime);
+    }
+
+    /// Waits, at most for `limit`, until something holds of what goes on. While the engine drains only.
+    async fn until(&self, limit: Duration, holds: impl Fn(&State) -> bool) -> bool {
+        let mut ended = self.ended.subscribe();
+        let waiting = async {
+            while !holds(&self.state()) {
+                if ended.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(limit, waiting).await.is_ok()
     }
 
     /// Waits, unless the engine is closed meanwhile: `None`.
@@ -241,15 +260,7 @@ impl Engine for ClusterEngine {
             state.draining = true;
         }
         self.0.closing.cancel();
-        let mut ended = self.0.ended.subscribe();
-        let emptied = async {
-            while !self.0.state().is_quiet() {
-                if ended.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        tokio::time::timeout(grace, emptied).await.is_ok()
+        self.0.until(grace, State::is_quiet).await
     }
 }
 

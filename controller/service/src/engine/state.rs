@@ -29,6 +29,8 @@ pub(super) struct Talk {
     pub(super) kinds: Kinds,
     /// Activations of this controller that run there.
     pub(super) running: u64,
+    /// It said that it takes no more and ends.
+    pub(super) stops: bool,
 }
 
 /// Another controller's note.
@@ -147,6 +149,17 @@ impl State {
         };
         let mut entries = self.dispatcher.entries();
         !entries.any(|entry| entry.call.is_some() || goes_on(entry.stage))
+    }
+
+    /// Whether an invoker that stops may yet say what it has cut off, or what was said is not yet where it outlives this process.
+    pub(super) fn awaits_cut_off(&self) -> bool {
+        let stops = |invoker: &InvokerId| self.talks.get(invoker).is_some_and(|talk| talk.stops);
+        let mut entries = self.dispatcher.entries();
+        entries.any(|entry| match entry.stage {
+            Stage::Dispatched { invoker, .. } => stops(&invoker),
+            Stage::Recording { .. } | Stage::Replacing { .. } | Stage::Burying => true,
+            _ => false,
+        })
     }
 
     pub(super) fn listed(&self) -> Vec<InvokerState> {

@@ -93,7 +93,13 @@ impl Core {
     fn sweep(&self, state: &mut State, about: Option<ActivationId>) {
         let now = Instant::now();
         match about {
-            Some(id) if state.dispatcher.entry(id).is_some() => return,
+            Some(id) if state.dispatcher.entry(id).is_some() => {
+                // Whoever waits for quiet waits for less than an end.
+                if state.draining {
+                    self.ended.send_replace(());
+                }
+                return;
+            }
             Some(id) => state.forget(id, now),
             None => drop(state.sweep_all(now)),
         }

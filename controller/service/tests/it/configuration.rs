@@ -34,6 +34,7 @@ const ROWS: &[Row] = &[
         "Some(\"http://collector:4317\")",
     ),
     ("CONFIG_whisk_userEvents_enabled", "true", |c| c.telemetry.events.published.to_string(), "true"),
+    ("CONFIG_whisk_metrics_prometheusEnabled", "true", |c| c.telemetry.metrics_on_api.to_string(), "true"),
     ("CONFIG_oxwhisk_metrics_actions", "14", |c| c.telemetry.events.actions.to_string(), "14"),
     ("CONTROLLER_NAME", "left", |c| c.name.clone(), "left"),
     ("CONFIG_oxwhisk_controller_id", "7", |c| c.kafka.instance.clone(), "controller7"),

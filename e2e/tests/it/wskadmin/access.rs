@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 
 use oxwhisk_e2e::wskadmin::Wskadmin;
-use oxwhisk_e2e::{Server, ServerOptions, process, report, shared};
+use oxwhisk_e2e::{Server, ServerOptions, ports, process, report, shared};
 
-use super::with_socket;
+use super::{SOCKET, with_socket};
 
 const STRANGER: u32 = 65534;
 
@@ -24,11 +24,14 @@ fn the_socket_is_its_owners_alone() {
 #[test]
 fn a_stranger_is_refused_even_where_the_files_are_open() {
     let name = "a_stranger_is_refused_even_where_the_files_are_open";
+    if !shared::is_standalone(name, SOCKET) {
+        return;
+    }
     if !nix::unistd::geteuid().is_root() {
         report::skipped(name, "only root can be somebody else");
         return;
     }
-    let Some(server) = shared::own_server(name, &ServerOptions::default()) else { return };
+    let server = Server::start(&ServerOptions::default());
     let admin = Wskadmin::of(&server);
     // The binary where a stranger can run it: a build may be in somebody's home.
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -80,12 +83,8 @@ fn garbage_on_the_socket_harms_nothing() {
 #[test]
 fn an_address_of_its_own_is_served_when_named() {
     let name = "an_address_of_its_own_is_served_when_named";
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|socket| socket.local_addr())
-        .expect("a port")
-        .port();
-    let address = format!("127.0.0.1:{port}");
-    let options = ServerOptions::default().env("CONFIG_oxwhisk_admin_listen", &address);
+    let address = format!("127.0.0.1:{}", ports::free());
+    let options = ServerOptions::default().admin_in_plain_text(&address);
     let Some(server) = shared::own_server(name, &options) else { return };
     let admin = Wskadmin::of(&server);
     let mut command = admin.command();
@@ -99,15 +98,14 @@ fn an_address_of_its_own_is_served_when_named() {
 #[test]
 fn plain_text_elsewhere_is_refused_at_the_start() {
     let name = "plain_text_elsewhere_is_refused_at_the_start";
-    if shared::is_remote() {
-        report::skipped(name, "it starts a server");
+    if !shared::can_own_server(name) {
         return;
     }
-    let options = ServerOptions::default().env("CONFIG_oxwhisk_admin_listen", "0.0.0.0:0");
-    let refused = Server::try_start(&options).expect_err("not admitted");
+    let options = ServerOptions::default();
+    let refused =
+        Server::try_start(&options.clone().admin_in_plain_text("0.0.0.0:0")).expect_err("not admitted");
     assert!(refused.contains("plain text is refused on 0.0.0.0:0"), "{refused}");
-    let admitted = options.env("CONFIG_oxwhisk_admin_insecurePlaintext", "true");
-    Server::try_start(&admitted).expect("admitted");
+    Server::try_start(&options.admin_in_plain_text_for_anybody("0.0.0.0:0")).expect("admitted");
 }
 
 #[test]
@@ -133,7 +131,13 @@ fn the_only_server_of_a_user_is_found() {
     let name = "the_only_server_of_a_user_is_found";
     let home = tempfile::tempdir().expect("a temporary directory");
     let data = home.path().join(".openwhisk/standalone/server-3233");
-    let Some(server) = shared::own_server(name, &ServerOptions::default().data_dir(&data)) else { return };
+    if !shared::is_standalone(
+        name,
+        "it is about the standalone server's data directory, which nothing else has",
+    ) {
+        return;
+    }
+    let server = Server::start(&ServerOptions::default().data_dir(&data));
     let mut command = Wskadmin::of(&server).command();
     command.env("HOME", home.path()).args(["queue", "depth"]);
     assert_eq!(process::run(command).status.code(), Some(0));

@@ -35,6 +35,7 @@ fn grpcurl(tool: &Path, admin: &Wskadmin, flags: &[&str], rest: &[&str]) -> Stri
             command.arg("-plaintext").args(flags).arg(address);
         }
         Target::Endpoint { address, tls_dir } => {
+            let tls_dir = tls_dir.as_ref().expect("a cluster has certificates");
             for (flag, file) in [("-cacert", "ca.crt"), ("-cert", "tls.crt"), ("-key", "tls.key")] {
                 command.arg(flag).arg(tls_dir.join(file));
             }

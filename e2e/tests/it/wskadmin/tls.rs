@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use oxwhisk_e2e::process::{self, Finished};
 use oxwhisk_e2e::wskadmin::Wskadmin;
-use oxwhisk_e2e::{ServerOptions, shared};
+use oxwhisk_e2e::{ServerOptions, ports, shared};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// An authority that writes `ca.crt`, `tls.crt` and `tls.key` into a directory for each name.
@@ -25,11 +25,13 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate, directory }
     }
 
-    fn issue(&self, dns_name: &str) -> PathBuf {
+    /// For a peer, in a folder `role-name`.
+    fn issue(&self, role: &str, name: &str) -> PathBuf {
+        let dns_name = format!("{name}.{role}.oxwhisk.internal");
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new([dns_name.to_owned()]).expect("a name");
+        let params = CertificateParams::new([dns_name]).expect("a name");
         let certificate = params.signed_by(&key, &self.issuer).expect("signed").pem();
-        let directory = self.directory.path().join(dns_name);
+        let directory = self.directory.path().join(format!("{role}-{name}"));
         fs::create_dir_all(&directory).expect("writable");
         for (name, content) in
             [("ca.crt", &self.certificate), ("tls.crt", &certificate), ("tls.key", &key.serialize_pem())]
@@ -53,35 +55,27 @@ fn run(admin: &Wskadmin, endpoint: &str, tls: Option<&Path>, more: &[&str]) -> F
 fn certificates_open_the_admin_api_and_their_role_counts() {
     let name = "certificates_open_the_admin_api_and_their_role_counts";
     let authority = Authority::new();
-    let server = authority.issue("c0.controller.oxwhisk.internal");
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|socket| socket.local_addr())
-        .expect("a port")
-        .port();
-    let endpoint = format!("127.0.0.1:{port}");
-    let file = |name: &str| server.join(name).display().to_string();
-    let options = ServerOptions::default()
-        .env("CONFIG_oxwhisk_admin_listen", &endpoint)
-        .env("CONFIG_oxwhisk_admin_tls_authority", &file("ca.crt"))
-        .env("CONFIG_oxwhisk_admin_tls_certificate", &file("tls.crt"))
-        .env("CONFIG_oxwhisk_admin_tls_key", &file("tls.key"));
+    authority.issue("controller", "controller0");
+    // Of a server that is one process nobody asks for it.
+    let invoker = authority.issue("invoker", "invoker0");
+    let endpoint = format!("127.0.0.1:{}", ports::free());
+    let options = ServerOptions::default().admin_by_tls(&endpoint, authority.directory.path());
     let Some(server) = shared::own_server(name, &options) else { return };
     let admin = Wskadmin::of(&server);
-    let anna = authority.issue("anna.admin.oxwhisk.internal");
-    for more in [&[][..], &["--expect", "controller/c0"]] {
+    let anna = authority.issue("admin", "anna");
+    for more in [&[][..], &["--expect", "controller/controller0"]] {
         let answered = run(&admin, &endpoint, Some(&anna), more);
         assert_eq!(answered.status.code(), Some(0), "{answered:?}");
     }
-    let invoker = authority.issue("i0.invoker.oxwhisk.internal");
     let others = Authority::new();
-    let stranger = others.issue("anna.admin.oxwhisk.internal");
+    let stranger = others.issue("admin", "anna");
     for (tls, more, text) in [
         (
             Some(&anna),
-            &["--expect", "controller/c1"][..],
-            "the server is controller/c0 where controller/c1 is expected",
+            &["--expect", "controller/controller1"][..],
+            "the server is controller/controller0 where controller/controller1 is expected",
         ),
-        (Some(&invoker), &[], "invoker/i0 may not call oxwhisk.admin.v1.System"),
+        (Some(&invoker), &[], "invoker/invoker0 may not call oxwhisk.admin.v1.System"),
         (Some(&stranger), &[], "invalid peer certificate"),
         (None, &[], "Failed to get queue depths ("),
     ] {

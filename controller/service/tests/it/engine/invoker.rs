@@ -40,6 +40,7 @@ pub(crate) struct FakeInvoker {
     free: Mutex<u64>,
     signal: OnceLock<Arc<RoomSignal>>,
     released: watch::Sender<bool>,
+    cut_off: CancellationToken,
 }
 
 struct Free(u64);
@@ -74,7 +75,12 @@ impl FakeInvoker {
             *attempt = (*attempt).max(dispatch.attempt);
         }
         if dispatch.action.id.name.as_str().starts_with("held") {
-            self.released.subscribe().wait_for(|released| *released).await.unwrap();
+            let mut released = self.released.subscribe();
+            let held = self.cut_off.run_until_cancelled(released.wait_for(|released| *released)).await;
+            if held.is_none() {
+                let activation = Arc::new(record(&dispatch));
+                return Completion { activation, record_refused: false, cut_off: true };
+            }
         }
         let activation = Arc::new(record(&dispatch));
         let of = RecordContext { ticket: dispatch.ticket.as_ref(), trace: dispatch.trace };
@@ -155,6 +161,7 @@ fn record(dispatch: &Dispatch) -> Activation {
 pub(crate) struct InvokerProcess<B = MemoryLaneBus> {
     pub(crate) invoker: Arc<FakeInvoker>,
     bus: Arc<B>,
+    server: InvokerServer,
     serving: CancellationToken,
 }
 
@@ -179,6 +186,7 @@ impl<B: Bus> InvokerProcess<B> {
             free: Mutex::new(MEMORY),
             signal: OnceLock::new(),
             released: watch::Sender::new(false),
+            cut_off: CancellationToken::new(),
         });
         server.attach(Arc::clone(&invoker) as Arc<dyn RoomWatch>);
         let options = ServerOptions { grace: Duration::ZERO, ..ServerOptions::default() };
@@ -196,7 +204,17 @@ impl<B: Bus> InvokerProcess<B> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }));
-        Self { invoker, bus, serving }
+        Self { invoker, bus, server, serving }
+    }
+
+    /// It is told to stop: from now on it takes no more.
+    pub(crate) fn stop(&self) {
+        self.server.drain();
+    }
+
+    /// The grace period is over: what is held ends without a result.
+    pub(crate) fn cut_off(&self) {
+        self.invoker.cut_off.cancel();
     }
 }
 

@@ -1,14 +1,17 @@
 //! Non-blocking invocations.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
 
+use oxwhisk_controller::Engine as _;
 use oxwhisk_core::entity::Status;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::ParkingLimits;
 use oxwhisk_messaging::{Bus, Topic};
 use serde_json::json;
 
-use super::cluster::{Cluster, until};
+use super::cluster::{Cluster, DEADLINE, until};
 
 #[tokio::test]
 async fn what_is_accepted_runs_once_and_is_recorded() {
@@ -92,6 +95,30 @@ async fn a_controllers_queue_is_taken_over_when_it_dies() {
         assert_eq!(cluster.recorded(*id).await.response.status, Status::Success);
         assert_eq!(invoker.runs_of(*id).0, 1, "what runs is adopted, what was queued runs once");
     }
+    cluster.settled().await;
+}
+
+#[tokio::test]
+async fn what_is_cut_off_was_an_attempt_though_controller_and_invoker_stop_together() {
+    let cluster = Cluster::new().await;
+    let (controller, invoker) = (cluster.controller(0).await, cluster.invoker(0).await);
+    controller.create("held", json!([])).await;
+    let id = controller.submit("held", &json!({})).await;
+    until("it runs", async || (invoker.runs_of(id) == (1, 1)).then_some(())).await;
+    invoker.stop();
+    let engine = Arc::clone(&controller.engine);
+    until("it is known", async || engine.invokers().iter().all(|told| told.state == "down").then_some(()))
+        .await;
+    assert!(!engine.drain(Duration::ZERO).await, "it still runs");
+    let (heard, ()) = tokio::join!(engine.hear_cut_off(DEADLINE), async { invoker.cut_off() });
+    assert!(heard);
+    invoker.kill();
+    controller.kill().await;
+
+    let (_controller, invoker) = (cluster.controller(1).await, cluster.invoker(1).await);
+    invoker.invoker.release();
+    assert_eq!(cluster.recorded(id).await.response.status, Status::Success);
+    assert_eq!(invoker.runs_of(id), (1, 2));
     cluster.settled().await;
 }
 
