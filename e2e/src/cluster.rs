@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::http::Api;
-use crate::process::{self, Logs};
+use crate::process::{self, Output};
 use crate::report;
 use crate::shared;
 use crate::tenant::Tenant;
@@ -168,7 +168,7 @@ impl Cluster {
     #[track_caller]
     pub fn find_message<T>(&self, topic: &str, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> T {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let logs = Logs::in_dir(dir.path());
+        let logs = Output::in_dir(dir.path(), "kafka");
         let mut command =
             Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/services/kafka.sh"));
         command.arg("read").arg(self.dir.join("kafka")).arg(topic);

@@ -18,8 +18,8 @@ const TERM_PATIENCE: Duration = Duration::from_secs(20);
 /// The two output files of a process.
 #[derive(Clone, Debug)]
 pub struct Output {
-    stdout: PathBuf,
-    stderr: PathBuf,
+    pub(crate) stdout: PathBuf,
+    pub(crate) stderr: PathBuf,
 }
 
 impl Output {
@@ -80,7 +80,7 @@ fn read(path: &Path) -> String {
 }
 
 /// The last lines of a file, or why there are none.
-fn tail(path: &Path) -> String {
+pub(crate) fn tail(path: &Path) -> String {
     const LINES: usize = 60;
     match fs::read(path) {
         Ok(bytes) => {
