@@ -56,6 +56,8 @@ case $failed in
         skip cluster "not installed:$missing"
     else
         step cluster scripts/cluster-test.sh
+        # Of a cluster over Docker, what is about that; `make test-docker` runs everything.
+        step cluster-on-docker env OXWHISK_CLUSTER_CONTAINERS=docker scripts/cluster-test.sh on_docker::
     fi
     ;;
 esac

@@ -104,6 +104,7 @@ configure_controller() {
 port = $(port_of "controller$1")
 controller.id = $1
 users-file = "$dir/conf/users.json"
+$(configure_runtimes)
 [oxwhisk.tickets]
 controller-keys-file = "$dir/keys/controllers"
 cache-proxy-keys-file = "$dir/keys/cache-proxies"
@@ -130,13 +131,16 @@ configure_invoker() {
 [oxwhisk]
 invoker.id = $1
 data-dir = "$dir/invoker$1"
-container-factory = "sandbox"
-# The network of actions does not reach this machine's loopback.
-sandbox.api-relay = "http://127.0.0.1:$(port_of plain)"
+container-factory = "$containers"
+$(configure_runtimes)
+$(configure_"$containers")
 [whisk.container-pool]
 user-memory = "$memory"
 TOML
 }
+
+# The network of sandboxes does not reach this machine's loopback.
+configure_sandbox() { echo "sandbox.api-relay = \"http://127.0.0.1:$(port_of plain)\""; }
 
 # Whoever calls meets the same controller, which knows best what he has running; for web actions, whose they are.
 configure_nginx() {
@@ -172,6 +176,7 @@ $upstreams
         listen 127.0.0.1:$port ssl;
         # For actions, by the invokers' relay.
         listen 127.0.0.1:$(port_of plain);
+        $(listen_for_docker)
         ssl_certificate $dir/tls/api.crt;
         ssl_certificate_key $dir/tls/api.key;
         ssl_protocols TLSv1.2 TLSv1.3;

@@ -41,6 +41,7 @@ mod lists;
 mod logs;
 mod manifest;
 mod names;
+mod on_docker;
 mod records;
 mod shutdown;
 mod startup;
