@@ -79,7 +79,6 @@ impl Docker {
         let ids = self.run(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label]);
         ids.lines().map(str::to_owned).collect()
     }
-
 }
 
 /// The invoker that a container bears the label of, as parts of a cluster are called.

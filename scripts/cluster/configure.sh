@@ -130,17 +130,21 @@ configure_invoker() {
     cat <<TOML
 [oxwhisk]
 invoker.id = $1
-data-dir = "$dir/invoker$1"
 container-factory = "$containers"
 $(configure_runtimes)
-$(configure_"$containers")
+$(configure_"$containers" "$1")
 [whisk.container-pool]
 user-memory = "$memory"
 TOML
 }
 
 # The network of sandboxes does not reach this machine's loopback.
-configure_sandbox() { echo "sandbox.api-relay = \"http://127.0.0.1:$(port_of plain)\""; }
+configure_sandbox() {
+    cat <<TOML
+data-dir = "$dir/invoker$1"
+sandbox.api-relay = "http://127.0.0.1:$(port_of plain)"
+TOML
+}
 
 # Whoever calls meets the same controller, which knows best what he has running; for web actions, whose they are.
 configure_nginx() {

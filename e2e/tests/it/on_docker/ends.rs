@@ -31,9 +31,11 @@ fn at_work(docker: &Docker, tenant: &Tenant) -> AtWork {
     let activation = tenant.fire("slow", &json!({"ms": 6_000}));
     let begun = format!("begun by {activation}");
     wait::until("the action has begun", || {
-        let all = ["invoker0", "invoker1", "invoker2"].map(|invoker| (invoker, docker.containers_of(invoker)));
+        let all =
+            ["invoker0", "invoker1", "invoker2"].map(|invoker| (invoker, docker.containers_of(invoker)));
         let mut each = all.iter().flat_map(|(invoker, ids)| ids.iter().map(move |id| (*invoker, id)));
-        let found = each.find(|(_, id)| docker.try_run(&["logs", id]).is_ok_and(|text| text.contains(&begun)));
+        let found =
+            each.find(|(_, id)| docker.try_run(&["logs", id]).is_ok_and(|text| text.contains(&begun)));
         let found = found.ok_or_else(|| format!("in none of {all:?}"))?;
         Ok(AtWork { container: found.1.clone(), invoker: found.0.to_owned(), activation: activation.clone() })
     })
@@ -57,7 +59,8 @@ fn what_a_killed_invoker_left_is_removed_by_its_next_start() {
     assert!(left.contains(&container), "{container} has ended with {invoker}: {left:?}");
     cluster.start(&invoker);
     wait::until("what it left is removed", || {
-        let still: Vec<_> = docker.containers_of(&invoker).into_iter().filter(|id| left.contains(id)).collect();
+        let still: Vec<_> =
+            docker.containers_of(&invoker).into_iter().filter(|id| left.contains(id)).collect();
         if still.is_empty() { Ok(()) } else { Err(format!("{still:?}")) }
     });
     // Sent again, to whichever invoker.

@@ -77,7 +77,9 @@ fn an_image_that_cannot_be_fetched_is_the_users_error() {
         return;
     }
     let tenant = shared::tenant();
-    for (name, image) in [("a", format!("{REGISTRY}/e2e/missing")), ("b", format!("{REGISTRY}/e2e/missing:7"))] {
+    for (name, image) in
+        [("a", format!("{REGISTRY}/e2e/missing")), ("b", format!("{REGISTRY}/e2e/missing:7"))]
+    {
         tenant.create(name, &blackbox(&image));
         let text = format!("Failed to pull container image '{image}'.");
         assert_eq!(error_of(&tenant, name), (json!("action developer error"), json!(text)));
