@@ -29,6 +29,15 @@ impl Docker {
         Some(Self { host })
     }
 
+    /// Whether the containers of the cluster that is tested are no sandboxes; if so, says that `test` is left out.
+    pub fn instead_of_sandboxes(test: &str) -> bool {
+        let is_docker = std::env::var_os(DOCKER_VARIABLE).is_some();
+        if is_docker {
+            report::skipped(test, &format!("it is about sandboxes, {DOCKER_VARIABLE} is set"));
+        }
+        is_docker
+    }
+
     /// What a command of `docker` prints.
     ///
     /// # Errors

@@ -10,7 +10,8 @@ const NODEJS: &str = "function main(args) { console.log('out'); console.error('e
                       return {n: args.n, container: require('os').hostname()} }";
 const PYTHON: &str = "import os, sys\ndef main(args):\n    print('out')\n    print('err', file=sys.stderr)\n    \
                       return {'n': args['n'], 'container': os.uname().nodename}\n";
-const NATIVE: &str = "#!/bin/sh\necho out\necho err >&2\necho \"{\\\"n\\\": $__OW_N, \\\"container\\\": \\\"$(hostname)\\\"}\"\n";
+const NATIVE: &str = "#!/bin/sh\necho out\necho err >&2\nn=$(printf '%s' \"$1\" | tr -dc 0-9)\n\
+                      echo \"{\\\"n\\\": $n, \\\"container\\\": \\\"$(hostname)\\\"}\"\n";
 
 /// Runs an action twice and checks its results, its logs and its container.
 #[track_caller]
