@@ -2,7 +2,7 @@
 
 TARGET_DIR = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help run build demo test test-faults images bench cluster cluster-build cluster-test cluster-down advisories clean
+.PHONY: help run build demo test test-faults test-docker images bench cluster cluster-build cluster-test cluster-down advisories clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,12 @@ test-faults: ## kill parts of a cluster under load, some minutes (ARGS=part of a
 		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
 		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
 	@scripts/faults-test.sh $(ARGS)
+
+test-docker: ## the end-to-end tests against a cluster whose invokers use Docker (ARGS=part of a test's name)
+	@scripts/needs.sh docker
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-runtime-native \
+		--bin controller --bin invoker --bin oxwhisk-runtime-native
+	@OXWHISK_CLUSTER_CONTAINERS=docker scripts/cluster-test.sh $(ARGS)
 
 images: ## container images of services and runtimes, from binaries built here (BASE=image)
 	@BASE="$(BASE)" scripts/images.sh $(IMAGES)

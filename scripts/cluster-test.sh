@@ -5,7 +5,9 @@
 #
 # The cluster is one of its own, beside any that is up, and is gone afterwards. Tests that need a server of their own start a
 # controller and an invoker, with the cluster's Kafka, CouchDB and certificates and names of their own in these. Those about what
-# only the standalone server has say that they are skipped. BINARIES is where controller and invoker are (target/debug).
+# only the standalone server has say that they are skipped. BINARIES is where controller and invoker are (target/debug). With
+# OXWHISK_CLUSTER_CONTAINERS=docker its invokers make containers with Docker, and two more tests, at the end, kill and stop one
+# of them.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -46,4 +48,13 @@ OXWHISK_E2E_API=$(cat "$OXWHISK_CLUSTER_DIR/e2e-api")
 OXWHISK_E2E_WIRE_API=$(cat "$OXWHISK_CLUSTER_DIR/e2e-wire-api")
 OXWHISK_E2E_ADMIN=$(cat "$OXWHISK_CLUSTER_DIR/e2e-admin")
 export OXWHISK_E2E_API OXWHISK_E2E_WIRE_API OXWHISK_E2E_ADMIN OXWHISK_E2E_ADMIN_TLS="$OXWHISK_CLUSTER_DIR/tls/admin-admin"
+if [ "${OXWHISK_CLUSTER_CONTAINERS:-sandbox}" = docker ]; then
+    OXWHISK_E2E_DOCKER=$(sed -n 's/^OXWHISK_TEST_DOCKER=//p' "$OXWHISK_CLUSTER_DIR/docker.env")
+    export OXWHISK_E2E_DOCKER
+    code=0
+    cargo test --locked -p oxwhisk-e2e --test it -- --skip on_docker::ends:: "$@" || code=$?
+    # Alone: whatever else runs would be hurt.
+    OXWHISK_E2E_FAULTS=1 cargo test --locked -p oxwhisk-e2e --test it -- --test-threads=1 on_docker::ends:: || code=$?
+    exit "$code"
+fi
 cargo test --locked -p oxwhisk-e2e --test it -- "$@"

@@ -11,6 +11,7 @@
 # What comes from the environment:
 #     OXWHISK_CLUSTER_DIR    all its files (.cluster)
 #     OXWHISK_CLUSTER_PORT   the API with TLS, on loopback (3443)
+#     OXWHISK_CLUSTER_CONTAINERS   what invokers make containers with: sandbox, or docker, with a daemon of the cluster's own
 #     OXWHISK_CLUSTER_INVOKERS, OXWHISK_CLUSTER_MEMORY    how many invokers (3), and the memory of each one's containers (1024m)
 #     OXWHISK_CLUSTER_OTLP   where traces go, all of them: http://HOST:PORT of a collector (none: they are not recorded)
 #     OXWHISK_CLUSTER_EVENTS    not empty: user events are published on the topic events
@@ -26,6 +27,7 @@ binaries=${BINARIES:-${CARGO_TARGET_DIR:-$root/target}/release}
 port=${OXWHISK_CLUSTER_PORT:-3443}
 invokers=${OXWHISK_CLUSTER_INVOKERS:-3}
 memory=${OXWHISK_CLUSTER_MEMORY:-1024m}
+containers=${OXWHISK_CLUSTER_CONTAINERS:-sandbox}
 controllers=2
 # Tenths of a second: for the first answer of a part, and for the end of one.
 patience=1200
@@ -34,6 +36,7 @@ PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 . "$here/cluster/processes.sh"
 . "$here/cluster/configure.sh"
+. "$here/cluster/docker.sh"
 
 say() { printf '%s\n' "$*"; }
 
@@ -43,6 +46,10 @@ fail() {
 }
 
 check_programs() {
+    case $containers in
+    sandbox | docker) ;;
+    *) fail "OXWHISK_CLUSTER_CONTAINERS is '$containers', and neither 'sandbox' nor 'docker'" ;;
+    esac
     for program in java mvn openssl nginx redis-server curl node; do
         command -v "$program" >/dev/null 2>&1 || fail "$program is not installed (scripts/needs.sh cluster)"
     done
@@ -92,6 +99,7 @@ start_services() {
     # Before it starts: without a configuration it would take its usual port, and no password.
     configure_redis >"$dir/conf/redis.conf"
     run_part redis
+    [ "$containers" = sandbox ] || start_docker
 }
 
 start_oxwhisk() {
@@ -216,7 +224,7 @@ remove() {
     for n in $(recorded 'invoker*'); do clean_up_after "$n"; done
     ask_to_stop redis
     stopped redis
-    for name in kafka couchdb; do
+    for name in kafka couchdb docker; do
         [ ! -d "$dir/$name" ] || "$here/services/$name.sh" stop "$dir/$name" || say "cluster: $name did not stop cleanly" >&2
     done
     left=$(running)

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes sure that a make target has what it needs: `needs.sh run|demo|test|bench|cluster`.
+# Makes sure that a make target has what it needs: `needs.sh run|demo|test|bench|cluster|docker`.
 #
 # As root on Debian, missing packages are installed. Anyone else gets the exact command to run. What `test` can do
 # without is only named: the tests that need it say `skipped: why` themselves.
 set -eu
 
-target=${1:?usage: needs.sh run|demo|test|bench|cluster}
+target=${1:?usage: needs.sh run|demo|test|bench|cluster|docker}
 
 # command, Debian package, what it is for
 always='cc build-essential compiling'
@@ -42,6 +42,12 @@ $runtimes
 $network
 $services
 $around" optional= ;;
+docker) required="$always
+$client
+$services
+$around
+$docker
+node nodejs the CouchDB of a cluster" optional= ;;
 bench) required='nginx nginx-light the floor that calls are compared with' optional= ;;
 test) required="$always
 $client" optional="$runtimes

@@ -56,8 +56,16 @@ case $failed in
         skip cluster "not installed:$missing"
     else
         step cluster scripts/cluster-test.sh
+        # Of a cluster over Docker, what is about that; `make test-docker` runs everything.
+        step cluster-on-docker env OXWHISK_CLUSTER_CONTAINERS=docker scripts/cluster-test.sh on_docker::
     fi
     ;;
+esac
+
+# Of the binaries that were tested. That of the standalone server is left out: it needs packages that the base image lacks.
+case $failed in
+*build* | *library*) skip images 'the build failed' ;;
+*) step images scripts/with-services.sh docker -- scripts/images-test.sh --build controller invoker nodejs python native ;;
 esac
 
 if has node; then step nodejs-runtime node --test runtimes/nodejs/test/*.test.js; else skip nodejs-runtime 'no node on PATH'; fi

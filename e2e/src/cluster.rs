@@ -116,13 +116,20 @@ impl Cluster {
         kill(Pid::from_raw(pid), signal).expect("the part runs");
     }
 
+    /// Whether a part runs.
     #[track_caller]
-    fn script(&self, what: &str, part: &str) {
+    pub fn runs(&self, part: &str) -> bool {
+        self.script("status", "").lines().any(|line| line.starts_with(&format!("{part} runs")))
+    }
+
+    #[track_caller]
+    fn script(&self, what: &str, part: &str) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/cluster.sh");
         let mut command = Command::new(script);
         command.args([what, part]).env("OXWHISK_CLUSTER_DIR", &self.dir).env("BINARIES", &self.binaries);
         let finished = process::run(command);
         assert!(finished.status.success(), "{what} {part}: {finished:?}");
+        finished.stdout
     }
 
     /// What listens where.

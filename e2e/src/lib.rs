@@ -13,6 +13,7 @@
 
 pub mod action;
 pub mod cluster;
+pub mod docker;
 pub mod http;
 pub mod js_client;
 pub mod ports;

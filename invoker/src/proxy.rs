@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use oxwhisk_container::{Container, ContainerError, ExitReason};
+use oxwhisk_container::{Container, ContainerError, ExitReason, LogDelay};
 
 use crate::client::{self, Connection};
 use crate::logs::ContainerLogs;
@@ -43,6 +43,10 @@ impl Proxy {
 
     pub(crate) fn logs(&self) -> &ContainerLogs {
         &self.logs
+    }
+
+    pub(crate) fn log_delay(&self) -> LogDelay {
+        self.container.log_delay()
     }
 
     /// A connection from an earlier call, if there is a fresh one.

@@ -118,6 +118,7 @@ configure_controller() {
 port = $(port_of "controller$1")
 controller.id = $1
 users-file = "$dir/conf/users.json"
+$(configure_runtimes)
 [oxwhisk.tickets]
 controller-keys-file = "$dir/keys/controllers"
 cache-proxy-keys-file = "$dir/keys/cache-proxies"
@@ -143,12 +144,19 @@ configure_invoker() {
     cat <<TOML
 [oxwhisk]
 invoker.id = $1
-data-dir = "$dir/invoker$1"
-container-factory = "sandbox"
-# The network of actions does not reach this machine's loopback.
-sandbox.api-relay = "http://127.0.0.1:$(port_of plain)"
+container-factory = "$containers"
+$(configure_runtimes)
+$(configure_"$containers" "$1")
 [whisk.container-pool]
 user-memory = "$memory"
+TOML
+}
+
+# The network of sandboxes does not reach this machine's loopback.
+configure_sandbox() {
+    cat <<TOML
+data-dir = "$dir/invoker$1"
+sandbox.api-relay = "http://127.0.0.1:$(port_of plain)"
 TOML
 }
 
@@ -186,6 +194,7 @@ $upstreams
         listen 127.0.0.1:$port ssl;
         # For actions, by the invokers' relay.
         listen 127.0.0.1:$(port_of plain);
+        $(listen_for_docker)
         ssl_certificate $dir/tls/api.crt;
         ssl_certificate_key $dir/tls/api.key;
         ssl_protocols TLSv1.2 TLSv1.3;

@@ -28,13 +28,13 @@ recorded() {
     done
 }
 
-# Names of everything that runs, Kafka and CouchDB too.
+# Names of everything that runs, Kafka, CouchDB and Docker too.
 running() {
     for each in $(recorded '*'); do
         ! is_alive "$each" || echo "$each"
     done
-    for each in kafka couchdb; do
-        ! kill -0 "$(cat "$dir/$each/pid" 2>/dev/null || echo none)" 2>/dev/null || echo "$each"
+    for each in kafka couchdb docker; do
+        ! kill -0 "$(cat "$dir/$each/pid" "$dir/$each/dockerd.pid" 2>/dev/null || echo none)" 2>/dev/null || echo "$each"
     done
 }
 

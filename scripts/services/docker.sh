@@ -4,7 +4,7 @@
 # by their address, and reach nothing beyond it.
 #
 # Prints OXWHISK_TEST_DOCKER, the address of its socket; OXWHISK_TEST_DOCKER_BASE, an image of Debian with Node.js and
-# Python; and OXWHISK_TEST_DOCKER_DIR. `start` again after the daemon was killed starts it again on the same data. With
+# Python; OXWHISK_TEST_DOCKER_GATEWAY, by which containers reach this machine; and OXWHISK_TEST_DOCKER_DIR. `start` again after the daemon was killed starts it again on the same data. With
 # OXWHISK_DOCKER_NO_BASE set there is no image.
 set -eu
 
@@ -54,6 +54,9 @@ make_bridge() {
     ip address add "10.213.$third.1/24" dev "$bridge"
     ip link set "$bridge" up
 }
+
+# Its own address on the bridge.
+gateway() { ip -4 -oneline address show dev "$bridge" | sed -n 's|.* inet \([0-9.]*\)/.*|\1|p'; }
 
 # Under vfs every container is a copy of its image, so it is the last resort.
 storage_drivers='overlay2 vfs'
@@ -112,6 +115,7 @@ start() {
     fi
     echo "OXWHISK_TEST_DOCKER=unix://$socket"
     echo "OXWHISK_TEST_DOCKER_DIR=$dir"
+    echo "OXWHISK_TEST_DOCKER_GATEWAY=$(gateway)"
     if [ -z "${OXWHISK_DOCKER_NO_BASE:-}" ]; then
         "$root/scripts/docker-base.sh" "$base_file" nodejs python3-minimal libpython3-stdlib
         if ! client image inspect "$base" >/dev/null 2>&1; then

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use oxwhisk_e2e::docker::Docker;
 use oxwhisk_e2e::{action, shared};
 use serde_json::{Value, json};
 
@@ -21,6 +22,9 @@ const ATTEMPTS: usize = 50;
 
 #[test]
 fn python_is_forked_once_it_was_used_and_forks_are_apart() {
+    if Docker::instead_of_sandboxes("python_is_forked_once_it_was_used_and_forks_are_apart") {
+        return;
+    }
     let tenant = shared::tenant();
     let mut forks: Vec<Value> = Vec::new();
     for number in 0..ATTEMPTS {
@@ -44,6 +48,9 @@ fn python_is_forked_once_it_was_used_and_forks_are_apart() {
 
 #[test]
 fn the_native_proxy_needs_no_executing() {
+    if Docker::instead_of_sandboxes("the_native_proxy_needs_no_executing") {
+        return;
+    }
     let tenant = shared::tenant();
     let script = "#!/bin/sh\nread name < /proc/1/comm\nenv > /tmp/env\ntr '\\0' '\\n' < /proc/1/environ > /tmp/proxy\n\
                   echo \"{\\\"proxy\\\": \\\"$name\\\", \\\"environment\\\": $(wc -l < /tmp/proxy)}\"\n";

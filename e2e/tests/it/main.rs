@@ -45,6 +45,7 @@ mod lists;
 mod logs;
 mod manifest;
 mod names;
+mod on_docker;
 mod records;
 mod shutdown;
 mod startup;

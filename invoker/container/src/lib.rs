@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -58,6 +58,20 @@ pub struct LogChunk {
 
 /// Everything the container writes, for as long as it lives; ends when both streams are closed.
 pub type LogStream = Pin<Box<dyn Stream<Item = LogChunk> + Send>>;
+
+/// How far a container's log stream is behind what the container has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogDelay {
+    /// After a silence of this, all is there as a rule.
+    pub usual: Duration,
+    /// After this, what is not there is late, and nobody waits for it who could go on.
+    pub longest: Duration,
+}
+
+impl LogDelay {
+    /// What is written can be read at once.
+    pub const NONE: Self = Self { usual: Duration::ZERO, longest: Duration::ZERO };
+}
 
 /// Why a container is no longer there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +125,11 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
 
     /// The container's output. There is one stream a container: the first call takes it, later ones get `None`.
     fn take_logs(&self) -> Option<LogStream>;
+
+    /// How long after the end of an activation its logs may still be under way.
+    fn log_delay(&self) -> LogDelay {
+        LogDelay::NONE
+    }
 
     /// Stops all its processes until [`Container::resume`]; they keep their memory.
     async fn suspend(&self) -> Result<(), ContainerError>;

@@ -133,7 +133,9 @@ impl Default for ContainerConfig {
 
 impl Default for LogFiles {
     fn default() -> Self {
-        Self { driver: "json-file".to_owned(), max_size: 10 << 20, max_files: 3 }
+        // Of short lines, what an activation may log takes five times its size in such a file, and nobody waits for a
+        // reader that is behind.
+        Self { driver: "json-file".to_owned(), max_size: 50 << 20, max_files: 3 }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use oxwhisk_container::{Container, ContainerError, Endpoint, ExitReason, LogStream};
+use oxwhisk_container::{Container, ContainerError, Endpoint, ExitReason, LogDelay, LogStream};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -21,6 +21,9 @@ use crate::{logs, removal};
 const EXIT_NOTICE: Duration = Duration::from_millis(100);
 /// Wait for the word that a killed container had no memory left: the kernel tells that on another way than the end.
 const MEMORY_NOTICE: Duration = Duration::from_millis(500);
+/// The daemon reads the container's pipes, writes a file, notices that, and tells it on.
+const LOG_DELAY: LogDelay =
+    LogDelay { usual: Duration::from_millis(50), longest: Duration::from_millis(500) };
 /// Pauses between attempts to connect. Nothing tells that a socket in another network namespace begins to listen; an
 /// attempt that is refused costs some 20 microseconds and reaches no process.
 const CONNECT_FIRST: Duration = Duration::from_millis(1);
@@ -148,6 +151,10 @@ impl Container for DockerContainer {
             return None;
         }
         Some(logs::of(self.shared.engine.clone(), self.id.clone()))
+    }
+
+    fn log_delay(&self) -> LogDelay {
+        LOG_DELAY
     }
 
     async fn suspend(&self) -> Result<(), ContainerError> {

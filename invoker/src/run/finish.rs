@@ -1,12 +1,14 @@
 //! The end of an activation: logs, record, release.
 //!
-//! The reply never waits for logs. Where they are complete with the answer, there is one record. Where they are not, the
-//! record is kept without them, the answer goes out, and a task of its own collects the rest and keeps the record again.
-//! The container stays taken until then, so that the next activation's logs are its own.
+//! The reply waits for logs only as long as they are under way as a rule: not at all where the container's output is read
+//! directly, some milliseconds where a daemon tells it. Where they are complete by then, there is one record. Where they
+//! are not, the record is kept without them, the answer goes out, and a task of its own collects the rest and keeps the
+//! record again. The container stays taken until then, so that the next activation's logs are its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use oxwhisk_container::LogDelay;
 use oxwhisk_core::entity::{Activation, Status};
 use oxwhisk_invoker_api::{Completion, Dispatch, Kept, RecordContext};
 use oxwhisk_trace::SpanKind;
@@ -41,8 +43,12 @@ pub(super) struct Ended {
 pub(super) async fn finish(shell: &Arc<Shell>, ended: Ended) -> Completion {
     let Ended { dispatch, lease, outcome, .. } = &ended;
     let release = release_after(outcome.response.status, outcome.timed_out);
-    let complete = lease.proxy().logs().drain().await;
     let marked = dispatch.action.sentinelled_logs && dispatch.action.limits.logs > 0;
+    let complete = if outcome.cut_off {
+        lease.proxy().logs().drain().await
+    } else {
+        read_logs(dispatch, lease, marked || release == Release::Destroy).await
+    };
     let ending = match (complete || !marked, release) {
         (true, _) => Ending::Complete,
         (false, Release::Keep) => return finish_later(shell, ended),
@@ -59,6 +65,18 @@ pub(super) async fn finish(shell: &Arc<Shell>, ended: Ended) -> Completion {
     let record_refused = !cut_off && is_refused(shell, &dispatch, &activation);
     lease.release(release);
     Completion { activation, record_refused, cut_off }
+}
+
+/// Reads what is there, and what is still under way. Answers whether the logs are complete.
+async fn read_logs(dispatch: &Dispatch, lease: &LeaseGuard, to_the_end: bool) -> bool {
+    let logs = lease.proxy().logs();
+    let delay = lease.proxy().log_delay();
+    if logs.drain().await || dispatch.action.limits.logs == 0 || delay == LogDelay::NONE {
+        return logs.is_complete();
+    }
+    // Without marks a silence has to do; where the container ends too, so do the streams.
+    let silence = if to_the_end { delay.longest } else { delay.usual };
+    logs.complete_within(silence, delay.longest).await
 }
 
 /// A container is kept only after what counts as a run of the action's own making, in time.

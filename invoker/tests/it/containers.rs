@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use oxwhisk_container::{
     Container, ContainerError, ContainerFactory, ContainerSpec, CreateError, Endpoint, ExitReason, LogChunk,
-    LogOrigin, LogStream,
+    LogDelay, LogOrigin, LogStream,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -80,6 +80,7 @@ pub(crate) struct ScriptedContainer {
     events: Events,
     used: Arc<AtomicU64>,
     fail_resume: bool,
+    log_delay: Option<LogDelay>,
 }
 
 #[async_trait]
@@ -95,6 +96,10 @@ impl Container for ScriptedContainer {
     fn take_logs(&self) -> Option<LogStream> {
         let mut receiver = self.logs.lock().unwrap().take()?;
         Some(Box::pin(futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))))
+    }
+
+    fn log_delay(&self) -> LogDelay {
+        self.log_delay.unwrap_or(LogDelay::NONE)
     }
 
     async fn suspend(&self) -> Result<(), ContainerError> {
@@ -136,6 +141,8 @@ pub(crate) struct Script {
     /// Creations wait for a permit of the factory's gate.
     pub(crate) gated: bool,
     pub(crate) fail_resume: bool,
+    /// Of a factory whose logs take a while.
+    pub(crate) log_delay: Option<LogDelay>,
 }
 
 #[derive(Debug)]
@@ -190,9 +197,10 @@ impl ContainerFactory for ScriptedFactory {
 
     async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>, CreateError> {
         self.events.lock().unwrap().push(format!("create {}", spec.name));
-        let (error, delay, gated, fail_resume) = {
+        let (error, delay, gated, fail_resume, log_delay) = {
             let mut script = self.script.lock().unwrap();
-            (script.create_errors.pop_front(), script.listen_delay, script.gated, script.fail_resume)
+            let error = script.create_errors.pop_front();
+            (error, script.listen_delay, script.gated, script.fail_resume, script.log_delay)
         };
         if gated {
             self.create_gate.acquire().await.unwrap().forget();
@@ -226,6 +234,7 @@ impl ContainerFactory for ScriptedFactory {
             events: Arc::clone(&self.events),
             used: Arc::clone(&self.used),
             fail_resume,
+            log_delay,
         });
         self.containers.lock().unwrap().push(Arc::clone(&container));
         Ok(container)

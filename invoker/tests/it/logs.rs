@@ -1,5 +1,8 @@
 //! Logs arrive with the record, or after it, and never with the next one.
 
+use std::time::Duration;
+
+use oxwhisk_container::LogDelay;
 use serde_json::json;
 
 use crate::fixture::{Fixture, action, dispatch, eventually};
@@ -37,6 +40,52 @@ async fn late_logs_do_not_delay_the_answer_and_reach_the_record() {
     // The container was kept for it meanwhile, and is free again.
     let next = fixture.run(dispatch(&hello, &json!({"stdout": "next\n"}))).await;
     assert_eq!(texts(&next.activation.logs), ["stdout: next"]);
+    fixture.stop().await;
+}
+
+/// Far more than anything here takes.
+const PATIENT: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn where_logs_take_a_while_the_answer_has_them() {
+    let fixture = Fixture::new().await;
+    fixture.factory.script.lock().unwrap().log_delay = Some(LogDelay { usual: PATIENT, longest: PATIENT });
+    let late = json!({"stdout": "early\n", "marks": "after"});
+    for _ in 0..2 {
+        let completion = fixture.run(dispatch(&action("hello"), &late)).await;
+        assert_eq!(texts(&completion.activation.logs), ["stdout: early", "stdout: late"]);
+        assert_eq!(fixture.records.of(completion.activation.activation_id).len(), 1);
+    }
+    // What a failed action has written is what its author needs most.
+    let failing = json!({"do": "body", "status": 502, "body": "{\"error\": \"e\"}", "marks": "after"});
+    let completion = fixture.run(dispatch(&action("hello"), &failing)).await;
+    assert_eq!(completion.activation.response.status.code(), 2);
+    assert_eq!(texts(&completion.activation.logs), ["stdout: late"]);
+    assert_eq!(fixture.invoker.metrics().late_logs, 0);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn where_logs_take_a_while_an_image_without_marks_is_waited_for_until_it_is_silent() {
+    let fixture = Fixture::new().await;
+    let usual = Duration::from_millis(300);
+    fixture.factory.script.lock().unwrap().log_delay = Some(LogDelay { usual, longest: PATIENT });
+    let mut blackbox = action("blackbox");
+    blackbox.sentinelled_logs = false;
+    let completion =
+        fixture.run(dispatch(&blackbox, &json!({"stdout": "something\n", "marks": "never"}))).await;
+    assert_eq!(texts(&completion.activation.logs), ["stdout: something"]);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn logs_that_take_longer_than_they_may_do_not_delay_the_answer() {
+    let fixture = Fixture::new().await;
+    let short = Duration::from_millis(1);
+    fixture.factory.script.lock().unwrap().log_delay = Some(LogDelay { usual: short, longest: short });
+    let completion = fixture.run(dispatch(&action("hello"), &json!({"marks": "never"}))).await;
+    assert!(completion.activation.logs.is_empty());
+    assert_eq!(fixture.invoker.metrics().late_logs, 1);
     fixture.stop().await;
 }
 
