@@ -39,6 +39,9 @@ pub struct InvokerConfig {
     pub spin: Duration,
     pub queue: QueueConfig,
     pub logs: LogConfig,
+    /// Whether somebody else keeps an answer until its record is durable, and would write one: then a record may follow its
+    /// answer, when its logs are there.
+    pub records_follow: bool,
     pub prewarm: PrewarmConfig,
     /// Times an activation is put on another container because the one it had was found dead before the run.
     pub max_reschedules: u32,
@@ -138,6 +141,7 @@ impl Default for InvokerConfig {
             spin: default_spin(),
             queue: QueueConfig::default(),
             logs: LogConfig::default(),
+            records_follow: false,
             prewarm: PrewarmConfig::default(),
             max_reschedules: 5,
             extra_environment: Vec::new(),

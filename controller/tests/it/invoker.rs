@@ -57,7 +57,7 @@ impl InvokerClient for EchoInvoker {
         });
         let stores = dispatch.store.stores(Status::Success);
         let record_refused = stores && self.records.accept(&activation, RecordContext::default()).is_err();
-        Ok(Completion { activation, record_refused, cut_off: false })
+        Ok(Completion { activation, logs_follow: false, record_refused, cut_off: false })
     }
 
     fn capacity(&self) -> InvokerCapacity {

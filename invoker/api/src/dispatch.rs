@@ -96,6 +96,8 @@ pub struct Dispatch {
 pub struct Completion {
     /// The record; its logs may be missing when they arrive later than the result.
     pub activation: Arc<Activation>,
+    /// Its logs are still under way, and its only record is handed over when they are there.
+    pub logs_follow: bool,
     /// The record was to be kept and the sink did not take it. Whoever told a client the id hands it over again.
     pub record_refused: bool,
     /// The invoker was shut down while it ran, so its record is not kept: whoever dispatched it either keeps that, or has

@@ -102,7 +102,13 @@ pub(crate) fn read(
     let ops = oxwhisk_ops::settings::read(settings, OPS_PORT);
     let shutdown_grace = settings.value("oxwhisk.shutdown-grace", Duration::from_secs(60));
     let identity = identity?;
-    let pool = InvokerConfig { id: identity.id, code_timeout: remote.code_patience, ..pool };
+    let pool = InvokerConfig {
+        id: identity.id,
+        code_timeout: remote.code_patience,
+        // Controllers hold every answer until they are told that its record is durable.
+        records_follow: true,
+        ..pool
+    };
     Some(InvokerServiceConfig {
         identity,
         grpc,

@@ -129,11 +129,6 @@ impl ContainerLogs {
         self.buffer().is_complete()
     }
 
-    /// Whether both marks of an activation are there.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.buffer().is_complete()
-    }
-
     /// The lines of an activation that has ended.
     pub(crate) fn take(&self, ending: Ending) -> Vec<String> {
         self.buffer().take(ending, SystemTime::now())

@@ -48,11 +48,15 @@ impl CodeSource for Codes {
 pub(crate) struct Records {
     pub(crate) all: Mutex<Vec<Arc<Activation>>>,
     pub(crate) failing: std::sync::atomic::AtomicBool,
+    /// How often it refuses before it takes one.
+    refusals: std::sync::atomic::AtomicUsize,
 }
 
 impl RecordSink for Records {
     fn accept(&self, record: &Arc<Activation>, _of: RecordContext<'_>) -> Result<(), RecordError> {
-        if self.failing.load(std::sync::atomic::Ordering::SeqCst) {
+        use std::sync::atomic::Ordering::SeqCst;
+        let refuses = self.refusals.try_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+        if refuses || self.failing.load(SeqCst) {
             return Err(RecordError { reason: "the disk is full".to_owned(), lasting: false });
         }
         self.all.lock().unwrap().push(Arc::clone(record));
@@ -61,6 +65,11 @@ impl RecordSink for Records {
 }
 
 impl Records {
+    /// Refuses the next `times` records.
+    pub(crate) fn refuse(&self, times: usize) {
+        self.refusals.store(times, std::sync::atomic::Ordering::SeqCst);
+    }
+
     /// Records of one activation, in order.
     pub(crate) fn of(&self, id: ActivationId) -> Vec<Arc<Activation>> {
         self.all.lock().unwrap().iter().filter(|record| record.activation_id == id).cloned().collect()

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use oxwhisk_container::LogDelay;
+use oxwhisk_invoker::config::InvokerConfig;
 use serde_json::json;
 
-use crate::fixture::{Fixture, action, dispatch, eventually};
+use crate::fixture::{Fixture, action, config, dispatch, eventually};
 
 fn texts(logs: &[String]) -> Vec<&str> {
     logs.iter().map(|line| line.get(31..).unwrap_or(line)).collect()
@@ -46,46 +47,58 @@ async fn late_logs_do_not_delay_the_answer_and_reach_the_record() {
 /// Far more than anything here takes.
 const PATIENT: Duration = Duration::from_secs(20);
 
+/// An invoker among others, whose containers' logs take a while.
+async fn remote(delay: LogDelay) -> Fixture {
+    let fixture = Fixture::with(InvokerConfig { records_follow: true, ..config() }).await;
+    fixture.factory.script.lock().unwrap().log_delay = Some(delay);
+    fixture
+}
+
 #[tokio::test]
-async fn where_logs_take_a_while_the_answer_has_them() {
-    let fixture = Fixture::new().await;
-    fixture.factory.script.lock().unwrap().log_delay = Some(LogDelay { usual: PATIENT, longest: PATIENT });
+async fn where_an_answer_is_kept_elsewhere_its_record_follows_once_with_its_logs() {
+    let fixture = remote(LogDelay { usual: PATIENT, longest: PATIENT }).await;
     let late = json!({"stdout": "early\n", "marks": "after"});
     for _ in 0..2 {
         let completion = fixture.run(dispatch(&action("hello"), &late)).await;
-        assert_eq!(texts(&completion.activation.logs), ["stdout: early", "stdout: late"]);
-        assert_eq!(fixture.records.of(completion.activation.activation_id).len(), 1);
+        let id = completion.activation.activation_id;
+        assert!(completion.activation.logs.is_empty() && !completion.record_refused);
+        eventually("the record follows", || fixture.records.of(id).len() == 1).await;
+        assert_eq!(texts(&fixture.records.of(id)[0].logs), ["stdout: early", "stdout: late"]);
     }
-    // What a failed action has written is what its author needs most.
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_record_that_follows_is_handed_over_until_it_is_taken() {
+    let fixture = remote(LogDelay { usual: PATIENT, longest: PATIENT }).await;
+    fixture.records.refuse(2);
+    let late = json!({"stdout": "early\n", "marks": "after"});
+    let id = fixture.run(dispatch(&action("hello"), &late)).await.activation.activation_id;
+    eventually("the record follows", || fixture.records.of(id).len() == 1).await;
+    assert_eq!(fixture.invoker.metrics().records_not_kept, 2);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_container_that_is_given_up_are_waited_for() {
+    let fixture = remote(LogDelay { usual: PATIENT, longest: PATIENT }).await;
     let failing = json!({"do": "body", "status": 502, "body": "{\"error\": \"e\"}", "marks": "after"});
     let completion = fixture.run(dispatch(&action("hello"), &failing)).await;
     assert_eq!(completion.activation.response.status.code(), 2);
     assert_eq!(texts(&completion.activation.logs), ["stdout: late"]);
-    assert_eq!(fixture.invoker.metrics().late_logs, 0);
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn where_logs_take_a_while_an_image_without_marks_is_waited_for_until_it_is_silent() {
-    let fixture = Fixture::new().await;
+async fn logs_without_marks_that_take_a_while_are_collected_until_a_silence() {
     let usual = Duration::from_millis(300);
-    fixture.factory.script.lock().unwrap().log_delay = Some(LogDelay { usual, longest: PATIENT });
+    let fixture = remote(LogDelay { usual, longest: PATIENT }).await;
     let mut blackbox = action("blackbox");
     blackbox.sentinelled_logs = false;
-    let completion =
-        fixture.run(dispatch(&blackbox, &json!({"stdout": "something\n", "marks": "never"}))).await;
-    assert_eq!(texts(&completion.activation.logs), ["stdout: something"]);
-    fixture.stop().await;
-}
-
-#[tokio::test]
-async fn logs_that_take_longer_than_they_may_do_not_delay_the_answer() {
-    let fixture = Fixture::new().await;
-    let short = Duration::from_millis(1);
-    fixture.factory.script.lock().unwrap().log_delay = Some(LogDelay { usual: short, longest: short });
-    let completion = fixture.run(dispatch(&action("hello"), &json!({"marks": "never"}))).await;
-    assert!(completion.activation.logs.is_empty());
-    assert_eq!(fixture.invoker.metrics().late_logs, 1);
+    let arguments = json!({"stdout": "something\n", "marks": "never"});
+    let id = fixture.run(dispatch(&blackbox, &arguments)).await.activation.activation_id;
+    eventually("the record follows", || fixture.records.of(id).len() == 1).await;
+    assert_eq!(texts(&fixture.records.of(id)[0].logs), ["stdout: something"]);
     fixture.stop().await;
 }
 

@@ -537,6 +537,9 @@ pub struct Ended {
     /// How.
     #[prost(message, optional, tag = "4")]
     pub end: ::core::option::Option<End>,
+    /// Its logs are still under way; the record that comes to the bus has them.
+    #[prost(bool, tag = "5")]
+    pub logs_follow: bool,
     #[prost(oneof = "ended::Record", tags = "2, 3")]
     pub record: ::core::option::Option<ended::Record>,
 }

@@ -125,11 +125,12 @@ impl Core {
         match heard {
             Heard::Welcome(welcome) => self.welcome(&mut state, invoker, welcome, now),
             Heard::Said(said) => due.push_back(Event::Said { invoker, said }),
-            Heard::Ended { id, ended, record } => {
+            Heard::Ended { id, ended, record, logs_follow } => {
                 if let Some(of) = state.tests.remove(&id) {
                     let effects = state.balancer.tested(of, outcome(&record), now);
                     self.balance(&mut state, effects, &mut due);
-                } else if !ended.cut_off && ended.record != RecordState::Unwanted {
+                } else if !ended.cut_off && ended.record != RecordState::Unwanted && !logs_follow {
+                    // One without its logs is not shown as if there were none.
                     self.parts.records.recent(Arc::clone(&record));
                 }
                 if let Some(live) = state.live.get_mut(&id) {

@@ -61,7 +61,7 @@ impl Runs {
         };
         let mut run = DetachOnDrop::new(Box::pin(run), self.tasks.clone(), Handle::current());
         match tokio::time::timeout(wait, &mut run).await {
-            Ok(Ok(Completion { activation, cut_off, record_refused })) => {
+            Ok(Ok(Completion { activation, cut_off, record_refused, .. })) => {
                 if cut_off {
                     // The caller is told so, and nobody else waits for it.
                     self.keep(&activation, store);
@@ -99,7 +99,7 @@ impl Runs {
             match run.await {
                 // Its note survives the shutdown, so it runs again at the next start.
                 Ok(Completion { cut_off: true, .. }) if delivery == Delivery::AtLeastOnce => {}
-                Ok(Completion { activation, record_refused, cut_off }) => {
+                Ok(Completion { activation, record_refused, cut_off, .. }) => {
                     if record_refused || (cut_off && matches!(this.keep(&activation, store), Kept::Refused(_))) {
                         this.hand_over(&activation).await;
                     }

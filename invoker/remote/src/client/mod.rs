@@ -87,6 +87,8 @@ pub enum Heard {
         id: ActivationId,
         ended: Ended,
         record: Arc<Activation>,
+        /// The record that is stored has more logs than this.
+        logs_follow: bool,
     },
     /// A slot is held for this controller.
     Offer(Offer),

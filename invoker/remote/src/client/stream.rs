@@ -134,17 +134,19 @@ impl Shared {
 
     fn ended(self: &Arc<Self>, message: wire::Ended) -> Result<(), Malformed> {
         let (id, ended) = (activation_id(&message.activation_id)?, end_from_message(message.end)?);
+        let logs_follow = message.logs_follow;
+        let heard = move |record| Heard::Ended { id, ended, record, logs_follow };
         match message.record {
             Some(Record::Json(document)) => {
                 let record = parse(id, &document)?;
-                self.listener.heard(self.invoker, Heard::Ended { id, ended, record });
+                self.listener.heard(self.invoker, heard(record));
             }
             Some(Record::Get(_)) => {
                 let this = Arc::clone(self);
                 self.tasks.spawn(async move {
                     // Without it the activation stays as it is, until the stream breaks and it is told again.
                     match this.in_time(this.get_record(id)).await {
-                        Ok(record) => this.listener.heard(this.invoker, Heard::Ended { id, ended, record }),
+                        Ok(record) => this.listener.heard(this.invoker, heard(record)),
                         Err(error) => {
                             tracing::error!(activation_id = %id, %error, "a large record cannot be had");
                             *this.unsent() = None;

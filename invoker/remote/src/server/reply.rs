@@ -48,7 +48,7 @@ pub(super) fn offer(offer: Offer) -> ConverseResponse {
     message(Message::Offer(offer_to_message(offer)))
 }
 
-pub(super) fn ended(id: ActivationId, ended: Ended, document: Bytes) -> ConverseResponse {
+pub(super) fn ended(id: ActivationId, ended: Ended, document: Bytes, logs_follow: bool) -> ConverseResponse {
     let record = match document.len() {
         0..=INLINE_MAX => Record::Json(document),
         _ => Record::Get(true),
@@ -58,6 +58,7 @@ pub(super) fn ended(id: ActivationId, ended: Ended, document: Bytes) -> Converse
         activation_id,
         record: Some(record),
         end: Some(end_to_message(ended)),
+        logs_follow,
     }))
 }
 

@@ -117,8 +117,9 @@ impl Shell {
     fn say(&self, state: &mut State, to: Incarnation, said: &Said) {
         let message = match said {
             Said::Ended { id, ended } => {
-                let document = state.work.get(id).map(|work| work.document.clone()).unwrap_or_default();
-                reply::ended(*id, *ended, document)
+                let work = state.work.get(id).map(|work| (work.document.clone(), work.logs_follow));
+                let (document, logs_follow) = work.unwrap_or_default();
+                reply::ended(*id, *ended, document, logs_follow)
             }
             Said::Refused { id, why } => {
                 let explanation = state.work.get(id).and_then(|work| work.refusal.clone());
@@ -209,12 +210,12 @@ impl Shell {
     }
 
     fn ended(self: &Arc<Self>, completion: &Completion, wanted: bool) {
-        let Completion { activation, cut_off, .. } = completion;
+        let Completion { activation, logs_follow, cut_off, .. } = completion;
         let id = activation.activation_id;
         let document = activation.to_document(activation.end).into();
         let mut state = self.state();
         let Some(work) = state.work.get_mut(&id) else { return };
-        work.document = document;
+        (work.document, work.logs_follow) = (document, *logs_follow);
         let record = match (wanted, work.durable) {
             (false, _) => RecordState::Unwanted,
             (true, true) => RecordState::Durable,

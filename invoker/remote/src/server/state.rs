@@ -57,13 +57,21 @@ pub(super) struct Work {
     pub(super) durable: bool,
     /// The stored form of the record, once it has ended.
     pub(super) document: Bytes,
+    /// That has no logs yet.
+    pub(super) logs_follow: bool,
     /// Why it was refused.
     pub(super) refusal: Option<Explanation>,
 }
 
 impl Work {
     pub(super) fn new(ordered: Ordered) -> Self {
-        Self { ordered: Some(ordered), durable: false, document: Bytes::new(), refusal: None }
+        Self {
+            ordered: Some(ordered),
+            durable: false,
+            document: Bytes::new(),
+            logs_follow: false,
+            refusal: None,
+        }
     }
 }
 

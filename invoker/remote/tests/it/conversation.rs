@@ -31,7 +31,7 @@ async fn a_dispatch_is_run_told_and_forgotten_when_acknowledged() {
     let id = sent.activation_id;
     assert!(matches!(controller.next().await, Heard::Said(Said::Started(started)) if started == id));
     rig.invoker.may_run.add_permits(1);
-    let Heard::Ended { id: ended_id, ended, record } = controller.next().await else { panic!() };
+    let Heard::Ended { id: ended_id, ended, record, .. } = controller.next().await else { panic!() };
     assert_eq!((ended_id, ended.cut_off), (id, false));
     // The arguments came as they were sent, and so did the record.
     assert_eq!(record.response.result.as_ref().unwrap().get(), r#"{"a":1e400}"#);

@@ -155,7 +155,12 @@ impl FakeInvoker {
         let activation = Arc::new(record(&dispatch));
         let of = RecordContext { ticket: dispatch.ticket.as_ref(), trace: dispatch.trace };
         let kept = dispatch.store.keep(&*self.records, &activation, of);
-        Ok(Completion { activation, record_refused: matches!(kept, Kept::Refused(_)), cut_off: false })
+        Ok(Completion {
+            activation,
+            logs_follow: false,
+            record_refused: matches!(kept, Kept::Refused(_)),
+            cut_off: false,
+        })
     }
 }
 

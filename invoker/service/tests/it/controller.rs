@@ -219,7 +219,7 @@ impl Controller {
     /// How an activation ended.
     pub(crate) async fn ended(&mut self, id: ActivationId) -> (Ended, Arc<Activation>) {
         self.until("the activation ends", |heard| match heard {
-            Heard::Ended { id: of, ended, record } if of == id => Some((ended, record)),
+            Heard::Ended { id: of, ended, record, .. } if of == id => Some((ended, record)),
             Heard::NotRun { text, .. } => panic!("it is not run: {text}"),
             _ => None,
         })

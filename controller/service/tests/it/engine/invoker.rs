@@ -79,13 +79,18 @@ impl FakeInvoker {
             let held = self.cut_off.run_until_cancelled(released.wait_for(|released| *released)).await;
             if held.is_none() {
                 let activation = Arc::new(record(&dispatch));
-                return Completion { activation, record_refused: false, cut_off: true };
+                return Completion { activation, logs_follow: false, record_refused: false, cut_off: true };
             }
         }
         let activation = Arc::new(record(&dispatch));
         let of = RecordContext { ticket: dispatch.ticket.as_ref(), trace: dispatch.trace };
         let kept = dispatch.store.keep(&*self.records, &activation, of);
-        Completion { activation, record_refused: matches!(kept, Kept::Refused(_)), cut_off: false }
+        Completion {
+            activation,
+            logs_follow: false,
+            record_refused: matches!(kept, Kept::Refused(_)),
+            cut_off: false,
+        }
     }
 }
 
