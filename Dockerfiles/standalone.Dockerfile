@@ -28,9 +28,11 @@ RUN mkdir /out \
 FROM ${BASE}
 # The interpreters of actions, and what a sandbox without root needs: `pasta` for the network, `newuidmap` for users.
 RUN missing=; \
-    for pair in node:nodejs python3:python3-minimal pasta:passt newuidmap:uidmap setcap:libcap2-bin nft:nftables ip:iproute2; do \
+    for pair in node:nodejs pasta:passt newuidmap:uidmap setcap:libcap2-bin nft:nftables ip:iproute2; do \
         PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"; \
     done; \
+    # The interpreter alone has no json.
+    python3 -c "import json, http.client" 2>/dev/null || missing="$missing python3-minimal libpython3-stdlib"; \
     if [ -n "$missing" ]; then \
         apt-get update && apt-get install -y --no-install-recommends $missing && rm -rf /var/lib/apt/lists/*; \
     fi \

@@ -43,7 +43,10 @@ check_machine() {
 # An unused /24: that of no route.
 make_bridge() {
     ip link show "$bridge" >/dev/null 2>&1 && return
-    ip link add name "$bridge" type bridge || cannot 'cannot make a network bridge'
+    # With an address of its own: else it has the lowest of its ports, and whenever that changes, containers talk to the old one
+    # for up to a minute.
+    mac=$(printf '%s' "$dir" | cksum | awk '{ printf "02:42:%02x:%02x:%02x:%02x", $1 / 16777216, $1 / 65536 % 256, $1 / 256 % 256, $1 % 256 }')
+    ip link add name "$bridge" address "$mac" type bridge || cannot 'cannot make a network bridge'
     third=$(printf '%s' "$dir" | cksum | awk '{ print $1 % 250 + 1 }')
     tries=0
     while ip -4 route show | grep -q "^10\.213\.$third\."; do

@@ -118,8 +118,8 @@ impl InvokerServer {
         Arc::new(Announcer(Arc::clone(&self.shell)))
     }
 
-    /// Serves with this invoker from now on, and gives out its room. To be called before controllers can converse: until
-    /// then dispatches are refused, and what is wanted is passed over. The first one given stays.
+    /// Serves with this invoker from now on, and gives out its room. Until then nobody can converse: controllers come again.
+    /// The first one given stays.
     pub fn attach(&self, invoker: Arc<dyn RoomWatch>) {
         self.shell.attach(invoker);
     }

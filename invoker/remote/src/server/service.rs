@@ -41,6 +41,10 @@ impl Dispatch for DispatchService {
             // A conversation would end as it begins, and be begun again at once.
             return Err(Status::unavailable("the invoker has shut down"));
         }
+        if shell.invoker().is_none() {
+            // Refused dispatches would be worse: a test action that is not answered keeps an invoker from work for a minute.
+            return Err(Status::unavailable("the container pool is not up yet"));
+        }
         let (outbound, unsent) = mpsc::channel(shell.options.max_unsent);
         let conversing = conversation::begin(&shell, peer.as_ref(), hello, outbound);
         self.0.tasks.spawn(conversation::carry_on(shell, conversing, messages));

@@ -1,15 +1,22 @@
 //! Dispatch, attach, replay, refusal, drain.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use oxwhisk_core::id::Revision;
 use oxwhisk_dispatch::{Order, Phase, RecordState, Refusal, Round, Said};
+use oxwhisk_grpc::{Expected, Role, Security};
 use oxwhisk_invoker_api::ChangedAction;
 use oxwhisk_invoker_remote::client::{Heard, Outgoing};
-use oxwhisk_invoker_remote::server::InvokerServerOptions;
+use oxwhisk_invoker_remote::server::{InvokerServer, InvokerServerOptions};
+use oxwhisk_messaging::memory::MemoryBus;
+use oxwhisk_proto::dispatch::v1::dispatch_client::DispatchClient;
+use oxwhisk_proto::dispatch::v1::{ControllerHello, ConverseRequest, converse_request};
 
-use crate::fixture::{INVOKER, LIMIT, Rig, dispatch, dispatch_to};
+use crate::fixture::{
+    FakeInvoker, INVOKER, LIMIT, Rig, controller, dispatch, dispatch_to, identity, plain, serve,
+};
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let waiting = async {
@@ -48,6 +55,28 @@ async fn a_dispatch_is_run_told_and_forgotten_when_acknowledged() {
     controller.send(Order::Acknowledge(id));
     until("it is forgotten", || rig.server.held() == 0).await;
     assert!(rig.server.close(LIMIT).await);
+}
+
+#[tokio::test]
+async fn until_the_container_pool_is_up_nobody_converses() {
+    let options = InvokerServerOptions::default();
+    let server = InvokerServer::new(identity(), Arc::new(MemoryBus::default()), plain(), options);
+    let (address, serving) =
+        serve(&server, Security::Plaintext { insecure: false }, "127.0.0.1:0".parse().unwrap()).await;
+    let dial = || plain().dial(&address.to_string(), Expected::Role(Role::Invoker)).unwrap();
+    let hello =
+        ControllerHello { controller: "controller0".to_owned(), incarnation: 1, ..Default::default() };
+    let hello = ConverseRequest { message: Some(converse_request::Message::Hello(hello)) };
+    let refused = DispatchClient::new(dial()).converse(tokio_stream::once(hello)).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (tonic::Code::Unavailable, "the container pool is not up yet")
+    );
+    // Whoever comes again is welcome once it is.
+    let mut early = controller(dial(), 1);
+    let _invoker = FakeInvoker::attached_to(&server);
+    assert_eq!(early.welcome().await.room.capacity.memory, 1024);
+    serving.cancel();
 }
 
 #[tokio::test]

@@ -296,6 +296,23 @@ pub(crate) fn identity() -> InvokerIdentity {
     InvokerIdentity { id: INVOKER, incarnation: rand::random(), kinds: vec!["nodejs:20".to_owned()] }
 }
 
+/// Serves until the token is cancelled.
+pub(crate) async fn serve(
+    server: &InvokerServer,
+    security: Security,
+    address: Address,
+) -> (Address, CancellationToken) {
+    let grpc =
+        Server::builder(ServerOptions { grace: Duration::from_millis(50), ..ServerOptions::default() })
+            .service(Access::roles(&[Role::Controller]), server.service())
+            .build();
+    let socket = Socket::bind(&address, security).await.unwrap();
+    let address = socket.address().clone();
+    let serving = CancellationToken::new();
+    tokio::spawn(grpc.serve(socket, serving.clone()));
+    (address, serving)
+}
+
 impl Rig {
     pub(crate) async fn start(options: InvokerServerOptions) -> Self {
         let bus = Arc::new(MemoryBus::default());
@@ -311,14 +328,7 @@ impl Rig {
     ) -> Self {
         let server = InvokerServer::new(identity(), Arc::clone(&bus) as Arc<dyn Bus>, plain(), options);
         let invoker = FakeInvoker::attached_to(&server);
-        let grpc =
-            Server::builder(ServerOptions { grace: Duration::from_millis(50), ..ServerOptions::default() })
-                .service(Access::roles(&[Role::Controller]), server.service())
-                .build();
-        let socket = Socket::bind(&address, security).await.unwrap();
-        let address = socket.address().clone();
-        let serving = CancellationToken::new();
-        tokio::spawn(grpc.serve(socket, serving.clone()));
+        let (address, serving) = serve(&server, security, address).await;
         Self { server, invoker, bus, address, serving }
     }
 
