@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_config::{Origin, Settings};
+use oxwhisk_config::Settings;
 use oxwhisk_controller::{ControllerConfig, HealthyShare};
 use oxwhisk_controller_settings::{self as controller_settings, Published, Users, users};
 use oxwhisk_couchdb::CouchConfig;
@@ -18,7 +18,7 @@ use oxwhisk_grpc::settings::{EndpointSettings, read_endpoint};
 use oxwhisk_kafka::{KafkaConfig, Role};
 use oxwhisk_ops::settings::OpsConfig;
 use oxwhisk_service::LogConfig;
-use oxwhisk_settings::{IpSetting, log};
+use oxwhisk_settings::{FractionSetting, IpSetting, log};
 use oxwhisk_ticket::TicketIssuer;
 
 pub use cluster::ClusterConfig;
@@ -51,6 +51,9 @@ pub const DEFAULT_PORT: u16 = 10001;
 const OPS_PORT: u16 = 8081;
 const GRPC: &str = "oxwhisk.grpc";
 const GRPC_PORT: u16 = 9090;
+/// Not OpenWhisk's `whisk.controller.readiness-fraction`, which people have set to all of them: it is about a page, and
+/// there it has never taken a controller out of service.
+const READY_FRACTION: &str = "oxwhisk.invokers.ready-fraction";
 
 /// Everything a controller is started with.
 #[derive(Clone, Debug)]
@@ -88,8 +91,8 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
     let ops = oxwhisk_ops::settings::read(settings, OPS_PORT);
     let tickets = tickets::read(settings);
     let controller = controller_settings::read(settings);
-    let is_said = settings.origin(controller_settings::READINESS_FRACTION) != Origin::Default;
-    let ready_with = is_said.then_some(controller.healthy_share);
+    let ready_with = settings.optional::<FractionSetting>(READY_FRACTION);
+    let ready_with = ready_with.and_then(|FractionSetting(part)| HealthyShare::new(part));
     let couchdb = CouchConfig::read(settings);
     let kafka = read_kafka(settings, &name);
     let cluster = cluster::read(settings);

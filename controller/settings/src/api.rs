@@ -4,9 +4,6 @@ use oxwhisk_config::{Setting, Settings, setting};
 use oxwhisk_controller::{FeatureFlags, HealthyShare, TransactionHeader};
 use oxwhisk_settings::FractionSetting;
 
-/// See [`HealthyShare`].
-pub const READINESS_FRACTION: &str = "whisk.controller.readiness-fraction";
-
 struct Header(TransactionHeader);
 
 impl Setting for Header {
@@ -34,8 +31,8 @@ pub(super) fn read_transaction_header(settings: &mut Settings) -> TransactionHea
     settings.value("whisk.transactions.header", Header(TransactionHeader::default())).0
 }
 
-/// How many invokers have to be healthy for the controller to be ready.
+/// How many invokers have to be healthy for `GET /invokers/ready` to say so.
 pub(super) fn read_healthy_share(settings: &mut Settings) -> HealthyShare {
-    let FractionSetting(part) = settings.value(READINESS_FRACTION, FractionSetting(1.0));
+    let FractionSetting(part) = settings.value("whisk.controller.readiness-fraction", FractionSetting(1.0));
     HealthyShare::new(part).unwrap_or(HealthyShare::ALL)
 }

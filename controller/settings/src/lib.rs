@@ -12,7 +12,6 @@ use oxwhisk_config::Settings;
 use oxwhisk_controller::{ApiInfo, ControllerConfig, ServerConfig};
 use oxwhisk_settings::{limits, manifest, open_files};
 
-pub use api::READINESS_FRACTION;
 pub use users::{GUEST_KEY, Published, SYSTEM_KEY, User, Users, enrol};
 
 /// Reads what a controller is told at its start; faults go to the settings.

@@ -1,4 +1,4 @@
-//! How many invokers have to be healthy (`whisk.controller.readiness-fraction`).
+//! How many invokers have to be healthy (`whisk.controller.readiness-fraction`, `oxwhisk.invokers.ready-fraction`).
 
 use std::fmt;
 

@@ -122,7 +122,9 @@ async fn it_is_ready_with_as_many_healthy_invokers_as_it_is_told_to_need() {
     let Some((kafka, couchdb)) = services::shared(test) else { return };
     let given = Given::new();
     let mut variables = apart(&kafka, services::port_of(&couchdb));
-    variables.push(("CONFIG_whisk_controller_readinessFraction".to_owned(), "50%".to_owned()));
+    for variable in ["CONFIG_whisk_controller_readinessFraction", "CONFIG_oxwhisk_invokers_readyFraction"] {
+        variables.push((variable.to_owned(), "50%".to_owned()));
+    }
     let mut controller = start(&given, "0", &variables);
     let unready = |reason: &str| {
         let reasons = serde_json::json!([{"part": "invokers", "reason": reason}]);

@@ -70,14 +70,13 @@ const ROWS: &[Row] = &[
         "CONFIG_whisk_controller_readinessFraction",
         "60%",
         |c| format!("{:?} {}", c.ready_with.map(|share| share.to_string()), c.controller.healthy_share),
-        "Some(\"60%\") 60%",
+        "None 60%",
     ),
-    // In so many words it is asked for, by default it is not.
     (
-        "CONFIG_whisk_controller_readinessFraction",
-        "100%",
+        "CONFIG_oxwhisk_invokers_readyFraction",
+        "50%",
         |c| format!("{:?} {}", c.ready_with.map(|share| share.to_string()), c.controller.healthy_share),
-        "Some(\"100%\") 100%",
+        "Some(\"50%\") 100%",
     ),
     ("CONFIG_whisk_fraction_managedFraction", "80%", |c| c.cluster.fleet.pools.managed.to_string(), "0.8"),
     ("CONFIG_whisk_fraction_blackboxFraction", "0.2", |c| c.cluster.fleet.pools.blackbox.to_string(), "0.2"),
