@@ -34,8 +34,9 @@ test-faults: ## kill parts of a cluster under load, some minutes (ARGS=part of a
 
 test-docker: ## the end-to-end tests against a cluster whose invokers use Docker (ARGS=part of a test's name)
 	@scripts/needs.sh docker
-	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-runtime-native \
-		--bin controller --bin invoker --bin oxwhisk-runtime-native
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
+		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
 	@OXWHISK_CLUSTER_CONTAINERS=docker scripts/cluster-test.sh $(ARGS)
 
 images: ## container images of services and runtimes, from binaries built here (BASE=image)
