@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use oxwhisk_e2e::cluster::Cluster;
 
-use load::Load;
+use load::{Load, Told};
 
 /// Faults of one test must not meet another's load.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -26,17 +26,24 @@ const SESSION: Duration = Duration::from_secs(30);
 /// Puts a cluster under load, lets `hurt` do its work, ends the load, and checks what clients were told.
 #[track_caller]
 fn under_load(test: &str, hurt: impl FnOnce(&Cluster, &Load)) {
+    promised_under_load(test, |_| true, hurt);
+}
+
+/// As [`under_load`], and checks those that `promised` picks.
+#[track_caller]
+fn promised_under_load(test: &str, promised: impl Fn(&Told) -> bool, hurt: impl FnOnce(&Cluster, &Load)) {
     let Some(cluster) = Cluster::to_hurt(test) else { return };
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     effects::listen(&cluster);
     cluster.wait_until_whole();
-    let told = load::run(&cluster, |load| {
+    let mut all = load::run(&cluster, |load| {
         load.await_answers("before the fault");
         hurt(&cluster, load);
         cluster.wait_until_whole();
         load.await_answers("after the fault");
     });
-    checks::everything(test, &cluster, told);
+    all.told.retain(promised);
+    checks::everything(test, &cluster, all);
     idle::report(test, &cluster);
 }
 
@@ -164,7 +171,10 @@ fn a_controller_is_away_for_longer_than_its_session() {
 
 #[test]
 fn everything_crashes_at_once() {
-    under_load("everything_crashes", |cluster, _| {
+    // What was answered over a connection is kept by one process for the other: with both goes the record of a call that was
+    // answered in the last moment. What was accepted is on the bus.
+    let accepted = |told: &Told| told.answer.is_none();
+    promised_under_load("everything_crashes", accepted, |cluster, _| {
         let parts = ["controller0", "controller1", "invoker0", "invoker1", "invoker2", "kafka", "couchdb"];
         parts.iter().for_each(|part| cluster.kill(part));
         // What the others need comes last: until then they say that they are not ready, and do not give up.
