@@ -9,6 +9,7 @@ use oxwhisk_core::exec::Exec;
 use oxwhisk_core::json;
 use oxwhisk_core::name::{EntityName, EntityPath, FullyQualifiedName};
 use oxwhisk_core::size::ByteSize;
+use oxwhisk_invoker_api::ChangedAction;
 use oxwhisk_store::Collection;
 use serde_json::value::RawValue;
 
@@ -26,7 +27,6 @@ use crate::http::upload::RequestBody;
 use crate::http::{body, json_fault};
 use crate::invoke::{Invocation, read_payload};
 use crate::throttle::admit;
-use oxwhisk_invoker_api::ChangedAction;
 
 const EXTRA_LOGGING: &str = "x-ow-extra-logging";
 

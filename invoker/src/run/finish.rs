@@ -113,10 +113,11 @@ fn finish_later(shell: &Arc<Shell>, ended: Ended) -> Completion {
         }
         drop(span);
         let logs = lease.proxy().logs().take(if complete { Ending::Complete } else { Ending::Incomplete });
-        lease.release(Release::Keep);
         let mut record = Arc::unwrap_or_clone(activation);
         record.logs = logs;
+        // Before the container goes back: while the bus takes nothing, no more records wait here than there are containers.
         keep_late(&shell, &dispatch, &Arc::new(record)).await;
+        lease.release(Release::Keep);
         drop(running);
     };
     tracker.spawn_on(collection, &runtime);
