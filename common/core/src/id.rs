@@ -30,6 +30,18 @@ impl ActivationId {
         let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::rng().random()).into_uuid())
     }
+
+    /// The number that its text writes, most significant byte first.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// One that was sent as [`ActivationId::as_bytes`].
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Uuid::from_bytes(bytes))
+    }
 }
 
 impl fmt::Display for ActivationId {

@@ -54,6 +54,10 @@ pub struct ActivationMessage {
     /// What its action promised when the request was accepted.
     #[serde(default)]
     pub delivery: Delivery,
+    /// The controller process (its incarnation) that counts it among what its namespace has at once, from its 202 to its
+    /// end. Without one, or when that one is gone, whoever runs it counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_by: Option<u64>,
     /// W3C trace context of the request, where it is traced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

@@ -41,6 +41,8 @@ pub enum Effect {
     WriteRecord { id: ActivationId, kind: RecordKind },
     /// The offset is done: it goes into the next commit.
     MarkDone(Position),
+    /// Nothing is owed for it any more, here or by a copy of it.
+    Settled(ActivationId),
     /// Append a tombstone for the note to `inflight`.
     Withdraw { id: ActivationId, lane: Lane },
 }

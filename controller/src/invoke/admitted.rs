@@ -137,6 +137,7 @@ impl Admitted {
             attempt: 1,
             extra_logging: self.extra_logging,
             delivery: self.delivery(),
+            counted_by: None,
             traceparent: self.trace.map(|trace| trace.to_string()),
         }
     }

@@ -23,6 +23,7 @@ mod announcing;
 mod archive;
 mod cli_contract;
 mod cluster_events;
+mod cluster_limits;
 mod cluster_metrics;
 mod cluster_operators;
 mod cluster_trace;

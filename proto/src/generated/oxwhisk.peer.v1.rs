@@ -46,7 +46,7 @@ pub struct GetRecentResponse {
 /// One thing that is said. The crate oxwhisk-throttle explains those about limits.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeerMessage {
-    #[prost(oneof = "peer_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "peer_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub message: ::core::option::Option<peer_message::Message>,
 }
 /// Nested message and enum types in `PeerMessage`.
@@ -77,6 +77,9 @@ pub mod peer_message {
         /// Last: this controller is about to end, and owes nothing any more.
         #[prost(message, tag = "8")]
         Leaving(super::Leaving),
+        /// Activations have ended that the other side counts.
+        #[prost(message, tag = "9")]
+        Ended(super::Ended),
     }
 }
 /// What is counted apart.
@@ -268,6 +271,12 @@ pub struct Slots {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Leaving {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ended {
+    /// Their ids, 16 bytes each, one behind the other.
+    #[prost(bytes = "vec", tag = "1")]
+    pub activation_ids: ::prost::alloc::vec::Vec<u8>,
+}
 /// Generated client implementations.
 pub mod peer_client {
     #![allow(

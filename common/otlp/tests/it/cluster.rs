@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use oxwhisk_container::ContainerFactory;
 use oxwhisk_controller::{RecentBounds, Records, StoredCode};
-use oxwhisk_controller_service::peers::Presence;
+use oxwhisk_controller_service::peers::OtherControllers;
 use oxwhisk_controller_service::{ClusterEngine, CodeService, EngineConfig, EngineParts, TicketedRecords};
-use oxwhisk_core::id::InvokerId;
+use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_dispatch::Incarnation;
 use oxwhisk_grpc::{Access, Address, ChannelOptions, Listener, Role, Security, Server, ServerOptions};
 use oxwhisk_invoker::{Invoker, InvokerConfig};
@@ -88,14 +88,8 @@ impl Member {
         };
         let config = EngineConfig { discovery: Duration::from_millis(300), ..EngineConfig::new(identity) };
         let (records, tickets) = (self.records, self.tickets);
-        let parts = EngineParts {
-            bus,
-            activations,
-            records,
-            tickets,
-            dialer: dialer(),
-            presence: Arc::new(Everybody),
-        };
+        let parts =
+            EngineParts { bus, activations, records, tickets, dialer: dialer(), others: Arc::new(Everybody) };
         let engine = Arc::new(ClusterEngine::new(config, Box::new(HashPlacement), parts));
         Cluster { engine, invoker, conversations, serving }
     }
@@ -140,8 +134,10 @@ async fn serve(server: Arc<Server>, serving: &CancellationToken) -> Address {
 #[derive(Debug)]
 struct Everybody;
 
-impl Presence for Everybody {
+impl OtherControllers for Everybody {
     fn is_present(&self, _incarnation: Incarnation) -> bool {
         true
     }
+
+    fn tell_ended(&self, _incarnation: Incarnation, _ids: &[ActivationId]) {}
 }

@@ -20,6 +20,7 @@ impl Dispatcher {
         if let Stage::Ended { invoker } | Stage::Recording { kept_by: Some(invoker), .. } = entry.stage {
             out.push(Effect::Send { invoker, order: Order::Acknowledge(id) });
         }
+        out.push(Effect::Settled(id));
     }
 
     pub(super) fn recorded(&mut self, id: ActivationId, out: &mut Vec<Effect>) {

@@ -60,6 +60,10 @@ fn dispatched() -> Dispatcher {
     dispatcher
 }
 
+fn settled() -> Effect {
+    Effect::Settled(id())
+}
+
 fn ended(cut_off: bool, record: RecordState) -> Said {
     Said::Ended { id: id(), ended: Ended { cut_off, record } }
 }
@@ -70,7 +74,7 @@ fn a_message_is_done_when_its_record_is_durable() {
     assert_eq!(say(&mut dispatcher, Said::Started(id())), []);
     assert_eq!(say(&mut dispatcher, ended(false, RecordState::Pending)), []);
     let done = say(&mut dispatcher, Said::RecordDurable(id()));
-    assert_eq!(done, [Effect::MarkDone(at(5)), send(Order::Acknowledge(id()))]);
+    assert_eq!(done, [Effect::MarkDone(at(5)), send(Order::Acknowledge(id())), settled()]);
     assert!(dispatcher.is_idle());
 }
 
@@ -78,14 +82,14 @@ fn a_message_is_done_when_its_record_is_durable() {
 fn a_message_whose_record_nobody_wants_is_done_with_its_result() {
     let mut dispatcher = dispatched();
     let done = say(&mut dispatcher, ended(false, RecordState::Unwanted));
-    assert_eq!(done, [Effect::MarkDone(at(5)), send(Order::Acknowledge(id()))]);
+    assert_eq!(done, [Effect::MarkDone(at(5)), send(Order::Acknowledge(id())), settled()]);
 }
 
 #[test]
 fn the_record_may_be_durable_before_the_result_is_here() {
     let mut dispatcher = dispatched();
     let done = say(&mut dispatcher, Said::RecordDurable(id()));
-    assert_eq!(done, [Effect::MarkDone(at(5)), send(Order::Acknowledge(id()))]);
+    assert_eq!(done, [Effect::MarkDone(at(5)), settled(), send(Order::Acknowledge(id()))]);
     let late = say(&mut dispatcher, ended(false, RecordState::Durable));
     assert_eq!(late, [send(Order::Acknowledge(id()))]);
     assert!(dispatcher.is_idle());
@@ -155,7 +159,7 @@ fn a_result_that_comes_before_its_note_is_the_answer() {
     dispatcher.handle(Event::Placed { id: id(), invoker: INVOKER });
     dispatcher.handle(Event::WaitOver(id()));
     let answered = say(&mut dispatcher, ended(false, RecordState::Durable));
-    assert_eq!(answered, [Effect::Answer(id()), send(Order::Acknowledge(id()))]);
+    assert_eq!(answered, [Effect::Answer(id()), send(Order::Acknowledge(id())), settled()]);
     let position = Position { source: Source::Note, lane: LANE, offset: 0 };
     let withdrawn = dispatcher.handle(Event::NoteDurable { id: id(), position });
     assert_eq!(withdrawn, [Effect::Withdraw { id: id(), lane: LANE }]);
@@ -170,7 +174,7 @@ fn a_call_that_is_cut_off_is_answered_and_recorded() {
     let answered = say(&mut dispatcher, ended(true, RecordState::Pending));
     let written = Effect::WriteRecord { id: id(), kind: RecordKind::Result };
     assert_eq!(answered, [Effect::Answer(id()), written]);
-    assert_eq!(dispatcher.handle(Event::Recorded(id())), [send(Order::Acknowledge(id()))]);
+    assert_eq!(dispatcher.handle(Event::Recorded(id())), [send(Order::Acknowledge(id())), settled()]);
 }
 
 #[test]
@@ -186,5 +190,5 @@ fn what_an_invoker_reports_as_running_is_adopted_with_its_result() {
     assert_eq!(adopted, [send(Order::Attach(id()))]);
     assert_eq!(say(&mut dispatcher, ended(false, RecordState::Pending)), []);
     let done = say(&mut dispatcher, Said::RecordDurable(id()));
-    assert_eq!(done, [Effect::MarkDone(at(5)), send(Order::Acknowledge(id()))]);
+    assert_eq!(done, [Effect::MarkDone(at(5)), send(Order::Acknowledge(id())), settled()]);
 }

@@ -307,7 +307,7 @@ impl World {
             Effect::Answer(id) => return self.client(id, Client::Answered),
             Effect::Fail(id) => return self.client(id, Client::Refused),
             Effect::Enqueue(message) => return self.tell(setting, c, Event::Turn(message.id)),
-            Effect::Place(_) => return,
+            Effect::Place(_) | Effect::Settled(_) => return,
             Effect::CheckRecord(message) => {
                 while self.process(c).owns && self.process(c).inflight_read < self.kafka.inflight.len() {
                     self.tail(setting, c);

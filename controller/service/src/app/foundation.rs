@@ -90,7 +90,7 @@ impl Foundation {
                 code_address: advertised.to_string(),
             },
             dialer,
-            presence: Arc::clone(&peers) as _,
+            others: Arc::clone(&peers) as _,
         };
         let engine = Arc::new(engine::engine(config, backing));
         let announcements = Arc::new(Announcements::new(config.name.clone()));

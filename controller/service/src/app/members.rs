@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::Incarnation;
 use oxwhisk_throttle::View;
 
@@ -21,6 +22,14 @@ impl MembershipListener for Succession {
     fn gone(&self, incarnation: Incarnation) {
         tracing::info!(incarnation = incarnation.0, "another controller has gone");
         self.0.controller_gone(incarnation);
+    }
+
+    fn cut_off(&self, _incarnation: Incarnation) {
+        self.0.missed_something();
+    }
+
+    fn ended(&self, ids: &[ActivationId]) {
+        self.0.ended_elsewhere(ids);
     }
 
     fn members(&self, _view: &View) {}

@@ -31,6 +31,9 @@ pub struct EngineConfig {
     /// Pause before something that failed is tried again, doubled up to the longest.
     pub retry_first: Duration,
     pub retry_longest: Duration,
+    /// What was accepted is looked for among the records after this time, and again and again: other controllers tell of
+    /// ends, and what they tell may be lost.
+    pub look_for_ends: Duration,
     /// Added to an action's time limit: until then a ticket is good for code and cache.
     pub ticket_slack: Duration,
 }
@@ -54,6 +57,7 @@ impl EngineConfig {
             max_calls: 65_536,
             retry_first: Duration::from_millis(50),
             retry_longest: Duration::from_secs(5),
+            look_for_ends: Duration::from_secs(10),
             ticket_slack: Duration::from_secs(120),
         }
     }

@@ -62,6 +62,12 @@ impl ClusterEngine {
         self.0.fleet_changed.subscribe()
     }
 
+    /// Lanes that this controller consumes.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.0.state().owned.len()
+    }
+
     /// Invokers that get work now.
     #[must_use]
     pub fn usable(&self) -> usize {

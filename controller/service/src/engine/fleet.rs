@@ -136,7 +136,10 @@ impl Core {
                 if let Some(live) = state.live.get_mut(&id) {
                     told = live.ended(record.response.status);
                     live.result = Some(Arc::clone(&record));
-                    state.release(id);
+                    // What was cut off may run again.
+                    if !ended.cut_off {
+                        state.release(id);
+                    }
                     state.leave_invoker(id, Some(outcome(&record)), now);
                 } else {
                     state.strays.insert(id, record);

@@ -37,7 +37,7 @@ impl<'a> Entry<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lanes::tests::message;
+    use super::super::read::tests::message;
     use super::*;
 
     #[test]

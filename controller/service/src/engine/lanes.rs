@@ -16,6 +16,7 @@ use super::Core;
 use super::inflight::Entry;
 use super::live::Live;
 use super::parked::ParkedMessage;
+use super::read::{Read, decode_in_flight, read_message};
 use super::state::{Note, State};
 use super::step::Due;
 
@@ -25,15 +26,6 @@ const BATCH: usize = 256;
 const SWEEP: Duration = Duration::from_secs(60);
 /// By how many milliseconds the clocks of the bus's servers may differ.
 const CLOCKS_DIFFER: i64 = 300_000;
-
-/// A message that could be read.
-struct Read {
-    payload: Arc<ActivationMessage>,
-    message: Message,
-    position: Position,
-    bytes: usize,
-    again: bool,
-}
 
 pub(super) async fn consume(core: Arc<Core>) {
     let listened = core.closing.run_until_cancelled(tokio::time::sleep(core.config.discovery)).await;
@@ -127,7 +119,6 @@ impl Core {
         state.owned.retain(|owned| *owned != lane);
         state.parked.revoke(lane);
         state.notes.retain(|_, note| note.lane != lane);
-        state.submitted.retain(|_, (of, _)| *of != lane);
         self.handle(&mut state, Event::Revoked(lane));
     }
 
@@ -142,7 +133,7 @@ impl Core {
         }
         let asked: Vec<(EntityName, ActivationId)> = read
             .iter()
-            .filter(|read| read.again)
+            .filter(|read| read.again || source == Source::Parked)
             .map(|read| (read.payload.namespace.clone(), read.message.id))
             .collect();
         let recorded: HashSet<ActivationId> = self.recorded_among(&asked).await.into_iter().collect();
@@ -150,16 +141,31 @@ impl Core {
         let mut due = Due::new();
         for read in read {
             let recorded = recorded.contains(&read.message.id);
-            if source == Source::Parked {
+            if source == Source::Parked && !state.live.contains_key(&read.message.id) {
                 let Read { payload, message, position, bytes, .. } = read;
-                state.parked.push(ParkedMessage { message, position, recorded, payload, bytes });
+                state.parked.push(ParkedMessage {
+                    message,
+                    positions: vec![position],
+                    recorded,
+                    payload,
+                    bytes,
+                });
             } else {
-                let surplus = self.is_surplus(&state, &read.payload.namespace);
+                let surplus = source == Source::Queue && self.is_surplus(&state, &read.payload.namespace);
                 self.polled(&mut state, read, recorded, surplus);
             }
         }
         self.unpark(&mut state, &mut due);
         self.handle_all(&mut state, due);
+    }
+
+    fn insert_message(&self, state: &mut State, payload: Arc<ActivationMessage>, bytes: usize) {
+        let counted_by = state
+            .counts
+            .counter_of(&payload, |by| !state.dispatcher.knows_gone(by) && self.parts.others.is_present(by));
+        let id = payload.activation_id;
+        let live = Live::message(payload, bytes, self.config.retry_first);
+        state.insert(id, Live { counted_by, ..live });
     }
 
     fn is_surplus(&self, state: &State, namespace: &EntityName) -> bool {
@@ -169,16 +175,16 @@ impl Core {
     fn polled(self: &Arc<Self>, state: &mut State, read: Read, recorded: bool, surplus: bool) {
         let Read { payload, message, position, bytes, .. } = read;
         let id = message.id;
-        let slot = state.submitted.remove(&id).map(|(_, slot)| slot);
+        // An earlier owner may have parked it, and lost the lane before it could say that this one is done.
+        let parked = state.parked.take(id, &payload.namespace);
         match state.live.get_mut(&id) {
             // Another copy of what is known already.
             Some(live) => drop(live.message.get_or_insert(payload)),
-            None => state.insert(id, Live::message(payload, bytes, self.config.retry_first)),
+            None => self.insert_message(state, payload, bytes),
         }
-        if let Some(live) = state.live.get_mut(&id) {
-            live.slot = live.slot.take().or(slot);
-        }
-        self.handle(state, Event::Polled { message, position, recorded, surplus });
+        let mut due = Due::from([Event::Polled { message, position, recorded, surplus }]);
+        due.extend(parked.iter().flat_map(ParkedMessage::polled));
+        self.handle_all(state, due);
     }
 
     /// Gives parked messages back to namespaces that have little queued.
@@ -187,11 +193,11 @@ impl Core {
             let mut parked = std::mem::take(&mut state.parked);
             let back = parked.pop(|namespace| may_return(self.config.parking, state.backlog_of(namespace)));
             state.parked = parked;
-            let Some(ParkedMessage { message, position, recorded, payload, bytes }) = back else { return };
-            if !state.live.contains_key(&message.id) {
-                state.insert(message.id, Live::message(payload, bytes, self.config.retry_first));
+            let Some(parked) = back else { return };
+            due.extend(parked.polled());
+            if !state.live.contains_key(&parked.message.id) {
+                self.insert_message(state, parked.payload, parked.bytes);
             }
-            due.push_back(Event::Polled { message, position, recorded, surplus: false });
         }
     }
 
@@ -237,7 +243,7 @@ impl Core {
     /// A note may be of a controller that had ended before this one began: nobody told of its end here, and nobody will.
     fn notice_dead(self: &Arc<Self>, state: &mut State, by: Incarnation) {
         let known = by == self.config.identity.incarnation || state.dispatcher.knows_gone(by);
-        if !known && !self.parts.presence.is_present(by) {
+        if !known && !self.parts.others.is_present(by) {
             tracing::info!(incarnation = by.0, "a controller that is not there any more has left notes");
             state.revive_notes_of(by);
             self.handle(state, Event::ControllerGone(by));
@@ -278,71 +284,5 @@ impl Core {
             let oldest = lanes.oldest(Partition(lane.0)).unwrap_or_else(super::step::now_ms);
             state.dispatcher.forget_marks(lane, oldest - CLOCKS_DIFFER);
         }
-    }
-}
-
-fn read_message(message: &LaneMessage, source: Source) -> Result<Read, String> {
-    let payload = message.payload.as_ref().ok_or("it has no content")?;
-    let read: ActivationMessage = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
-    let (lane, bytes) = (Lane(message.lane.0), payload.len());
-    Ok(Read {
-        message: Message {
-            id: read.activation_id,
-            lane,
-            delivery: read.delivery,
-            attempt: message.attempt.max(read.attempt),
-        },
-        position: Position { source, lane, offset: message.offset.cast_signed() },
-        payload: Arc::new(read),
-        bytes,
-        again: message.again,
-    })
-}
-
-/// `None` in the pair is a withdrawal.
-fn decode_in_flight(entry: LaneMessage) -> Option<(LaneMessage, Option<Entry<'static>>)> {
-    let Some(payload) = &entry.payload else { return Some((entry, None)) };
-    match Entry::decode(payload) {
-        Ok(read) => Some((entry, Some(read))),
-        Err(error) => {
-            tracing::error!(key = entry.key, %error, "unreadable entry of 'inflight', passed over");
-            None
-        }
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    pub(crate) fn message(namespace: &str) -> ActivationMessage {
-        let id = ActivationId::generate();
-        let json = format!(
-            r#"{{"transaction":"t","activationId":"{id}","action":{{"path":"{namespace}","name":"a"}},"subject":"s",
-            "namespace":"{namespace}","namespaceUuid":"u","arguments":{{"n": 1.50}},"received":1,"attempt":1}}"#
-        );
-        serde_json::from_str(&json).unwrap()
-    }
-
-    fn in_lane(payload: Option<&[u8]>, attempt: u32) -> LaneMessage {
-        let payload = payload.map(bytes::Bytes::copy_from_slice);
-        LaneMessage {
-            lane: Partition(3),
-            offset: 7,
-            key: "k".to_owned(),
-            attempt,
-            again: true,
-            at: 1,
-            payload,
-        }
-    }
-
-    #[test]
-    fn the_attempt_is_that_of_the_header_and_the_lane_that_of_the_message() {
-        let payload = serde_json::to_vec(&message("guest")).unwrap();
-        let read = read_message(&in_lane(Some(&payload), 2), Source::Parked).unwrap();
-        assert_eq!((read.message.attempt, read.message.lane, read.position.offset), (2, Lane(3), 7));
-        assert!(read_message(&in_lane(None, 1), Source::Queue).is_err());
-        assert!(read_message(&in_lane(Some(b"{}"), 1), Source::Queue).is_err());
     }
 }

@@ -8,6 +8,7 @@ use oxwhisk_core::entity::{Activation, Status};
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_core::message::ActivationMessage;
 use oxwhisk_core::name::EntityName;
+use oxwhisk_dispatch::Incarnation;
 use oxwhisk_invoker_api::offers::{OfferId, WorkKey};
 use oxwhisk_invoker_api::{Dispatch, StorePolicy};
 use oxwhisk_trace::Span;
@@ -58,7 +59,10 @@ pub(super) struct Live {
     pub(super) client: Option<Client>,
     /// A blocking call: it counts among those, to its end.
     pub(super) is_call: bool,
+    /// Held where it is counted here because it runs here.
     pub(super) slot: Option<InFlight>,
+    /// The controller that counts it since its 202, which may be this one.
+    pub(super) counted_by: Option<Incarnation>,
     /// It came from the fair queue and counts as outside for its namespace.
     pub(super) outside: Option<EntityName>,
     /// Bytes that count for the read-ahead, if it came from a lane.
@@ -88,6 +92,7 @@ impl Live {
             client: None,
             is_call: false,
             slot: None,
+            counted_by: None,
             outside: None,
             read: None,
             in_backlog: false,

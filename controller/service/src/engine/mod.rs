@@ -17,6 +17,7 @@
 mod calls;
 mod checks;
 mod config;
+mod counts;
 mod directory;
 mod fleet;
 mod inflight;
@@ -25,6 +26,7 @@ mod live;
 mod parked;
 mod place;
 mod produce;
+mod read;
 mod state;
 mod step;
 mod submit;
@@ -40,6 +42,7 @@ use oxwhisk_controller::{
     Admissions, Admitted, Called, Engine, InFlight, InvokerState, Records, Refused, StartError,
 };
 use oxwhisk_core::entity::Activation;
+use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::record::RecordKind;
 use oxwhisk_dispatch::{Event, Incarnation};
 use oxwhisk_invoker_api::ChangedAction;
@@ -55,7 +58,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::peers::{MembershipListener, PeerIdentity, Presence};
+use crate::peers::{MembershipListener, OtherControllers, PeerIdentity};
 pub use config::EngineConfig;
 pub use directory::InvokerDetails;
 use state::State;
@@ -69,8 +72,7 @@ pub struct EngineParts {
     pub tickets: Arc<TicketIssuer>,
     /// Reaches invokers.
     pub dialer: Dialer,
-    /// Tells notes of living controllers from what a dead one has left, whose end nobody here may have seen.
-    pub presence: Arc<dyn Presence>,
+    pub others: Arc<dyn OtherControllers>,
 }
 
 /// Runs activations on the invokers of a cluster.
@@ -135,7 +137,18 @@ impl ClusterEngine {
     pub fn controller_gone(&self, by: Incarnation) {
         let mut state = self.0.state();
         state.revive_notes_of(by);
+        self.0.count_for(&mut state, by);
         self.0.handle(&mut state, Event::ControllerGone(by));
+    }
+
+    /// Activations that were accepted here have ended at another controller.
+    pub fn ended_elsewhere(&self, ids: &[ActivationId]) {
+        self.0.heard_ended(ids);
+    }
+
+    /// Something that another controller said may not have come here.
+    pub fn missed_something(&self) {
+        self.0.may_have_missed_ends();
     }
 
     /// A controller that was taken for ended goes on, or is new.
@@ -171,6 +184,14 @@ impl MembershipListener for ClusterEngine {
 
     fn gone(&self, incarnation: Incarnation) {
         self.controller_gone(incarnation);
+    }
+
+    fn cut_off(&self, _incarnation: Incarnation) {
+        self.missed_something();
+    }
+
+    fn ended(&self, ids: &[ActivationId]) {
+        self.ended_elsewhere(ids);
     }
 
     fn members(&self, _view: &View) {}
@@ -225,6 +246,7 @@ impl Engine for ClusterEngine {
         self.0.spawn(fleet::listen(Arc::clone(&self.0)));
         self.0.spawn(timers::keep_time(Arc::clone(&self.0)));
         self.0.spawn(lanes::consume(Arc::clone(&self.0)));
+        self.0.spawn(Arc::clone(&self.0).look_for_ends());
         Ok(())
     }
 

@@ -202,12 +202,14 @@ impl Core {
         let id = admitted.id();
         match admissions.dispatch(&admitted, 1) {
             Ok(dispatch) => {
-                let (slot, dispatching) = (admissions.slot(&admitted), admissions.dispatching(&dispatch));
+                let dispatching = admissions.dispatching(&dispatch);
                 let mut state = self.state();
                 let Some(live) = state.live.get_mut(&id) else { return };
                 live.preparing = false;
+                if live.counted_by.is_none() {
+                    live.slot.get_or_insert_with(|| admissions.slot(&admitted));
+                }
                 live.ready = Some(Ready::new(admitted, dispatch));
-                live.slot.get_or_insert(slot);
                 (live.dispatching, live.taken_up) = (Some(dispatching), Some(taken_up));
                 if state.stage(id) == Some(Stage::Placing) {
                     let mut due = Due::new();

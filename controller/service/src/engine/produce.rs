@@ -200,7 +200,9 @@ fn without_result(kind: RecordKind, attempts: u32) -> Response {
 
 /// What lies among the dead letters: the message, with the lane it was in.
 fn to_letter(live: &ActivationMessage, message: Message) -> Result<BusMessage, BusError> {
-    let payload = dead_letters::encode(live, Partition(message.lane.0))
+    // Where it is given another chance it is counted anew.
+    let live = ActivationMessage { counted_by: None, ..live.clone() };
+    let payload = dead_letters::encode(&live, Partition(message.lane.0))
         .map_err(|error| BusError::Unavailable(error.to_string()))?;
-    Ok(BusMessage { payload: payload.into(), ..to_bus(live, message.attempt)? })
+    Ok(BusMessage { payload: payload.into(), ..to_bus(&live, message.attempt)? })
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use oxwhisk_controller::{InFlight, InvokerState};
+use oxwhisk_controller::InvokerState;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_core::message::ActivationMessage;
@@ -17,6 +17,7 @@ use oxwhisk_loadbalancer::{LimitedQueue, Placement};
 use oxwhisk_messaging::{Barrier, Wanted};
 
 use super::EngineConfig;
+use super::counts::Counts;
 use super::live::Live;
 use super::parked::Parked;
 
@@ -65,8 +66,7 @@ pub(super) struct State {
     pub(super) notes: HashMap<ActivationId, Note>,
     /// Results of activations that have no entry, until they are acknowledged.
     pub(super) strays: HashMap<ActivationId, Arc<Activation>>,
-    /// Slots of what was submitted here and goes to a lane of this controller's, until its message comes.
-    pub(super) submitted: HashMap<ActivationId, (Lane, InFlight)>,
+    pub(super) counts: Counts,
     pub(super) owned: Vec<Lane>,
     /// Test actions that run, and where.
     pub(super) tests: HashMap<ActivationId, InvokerId>,
@@ -97,7 +97,7 @@ impl State {
             checks: HashMap::new(),
             notes: HashMap::new(),
             strays: HashMap::new(),
-            submitted: HashMap::new(),
+            counts: Counts::new(incarnation),
             owned: Vec::new(),
             tests: HashMap::new(),
             draining: false,
@@ -178,9 +178,9 @@ impl State {
         gone
     }
 
-    /// Forgets an activation, and what was counted for it.
+    /// Forgets an activation, which may go on elsewhere.
     pub(super) fn forget(&mut self, id: ActivationId, now: Instant) {
-        self.release(id);
+        self.leave_outside(id);
         self.leave_backlog(id);
         self.leave_invoker(id, None, now);
         if let Some(mut live) = self.live.remove(&id) {
@@ -197,10 +197,18 @@ impl State {
         }
     }
 
-    /// It needs no slot any more, and no place among those of its namespace that are outside.
+    /// It has ended: it counts no longer for its namespace.
     pub(super) fn release(&mut self, id: ActivationId) {
         let Some(live) = self.live.get_mut(&id) else { return };
         live.slot = None;
+        if let Some(by) = live.counted_by.take() {
+            self.counts.end(by, id);
+        }
+        self.leave_outside(id);
+    }
+
+    fn leave_outside(&mut self, id: ActivationId) {
+        let Some(live) = self.live.get_mut(&id) else { return };
         if let Some(namespace) = live.outside.take() {
             self.outside -= 1;
             self.queue.done(&namespace);

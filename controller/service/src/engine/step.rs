@@ -86,6 +86,7 @@ impl Core {
                 break;
             }
         }
+        self.tell_ended(state);
         self.arm(state);
     }
 
@@ -147,6 +148,7 @@ impl Core {
                     lanes.done(topic, Partition(position.lane.0), position.offset.cast_unsigned());
                 }
             }
+            Effect::Settled(id) => state.release(id),
             Effect::Withdraw { id, lane } => self.withdraw(id, lane),
         }
     }

@@ -20,12 +20,15 @@ pub(super) async fn submit(core: &Arc<Core>, admitted: &Admitted, slot: InFlight
         }
         let effects = state.dispatcher.handle(Event::Submit(message));
         debug_assert_eq!(effects, [Effect::Produce(message)], "nothing is accepted before it is produced");
-        // Its message may come here before the bus has answered.
-        if state.owned.contains(&message.lane) {
-            state.submitted.insert(id, (message.lane, slot));
-        }
+        // Its message may come to its end before the bus has answered.
+        state.counts.hold(admitted, slot);
     }
-    let appended = core.parts.bus.append(Topic::Activations, lane, to_bus(&admitted.message(), 1)?).await;
+    let counted_by = Some(core.config.identity.incarnation.0);
+    let sent = to_bus(&ActivationMessage { counted_by, ..admitted.message() }, 1);
+    let appended = match sent {
+        Ok(sent) => core.parts.bus.append(Topic::Activations, lane, sent).await,
+        Err(error) => Err(error),
+    };
     let mut state = core.state();
     match appended {
         Ok(_) => {
@@ -34,7 +37,7 @@ pub(super) async fn submit(core: &Arc<Core>, admitted: &Admitted, slot: InFlight
             Ok(())
         }
         Err(error) => {
-            state.submitted.remove(&id);
+            state.counts.drop_held(id);
             Err(error)
         }
     }

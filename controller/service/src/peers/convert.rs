@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use oxwhisk_core::id::ActivationId;
 use oxwhisk_proto::peer::v1 as wire;
 use oxwhisk_proto::peer::v1::account::Kind as WireKind;
 use oxwhisk_proto::peer::v1::peer_message::Message as Wire;
@@ -75,6 +76,19 @@ pub(super) fn to_wire(message: Message) -> Vec<Wire> {
     sent
 }
 
+/// Ids one behind the other.
+pub(super) fn ended_to_wire(ids: &[ActivationId]) -> Wire {
+    Wire::Ended(wire::Ended { activation_ids: ids.iter().flat_map(|id| *id.as_bytes()).collect() })
+}
+
+fn read_ended(ids: &[u8]) -> Result<Read, Malformed> {
+    let (ids, rest) = ids.as_chunks::<16>();
+    match rest {
+        [] => Ok(Read::Ended(ids.iter().map(|id| ActivationId::from_bytes(*id)).collect())),
+        _ => Err(Malformed::new("list of activations", "its length is no multiple of 16")),
+    }
+}
+
 fn account_to_wire(account: &Account) -> wire::Account {
     let kind = match account.kind {
         Kind::Invocation => WireKind::Invocation,
@@ -115,6 +129,8 @@ pub(super) struct Reader {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Read {
     Throttles(Message),
+    /// Activations that are counted here have ended.
+    Ended(Vec<ActivationId>),
     Leaving,
     /// The message goes on, or is one of a later release.
     Nothing,
@@ -126,6 +142,7 @@ impl Reader {
         Ok(Read::Throttles(match message {
             Wire::Introduction(_) => return Err(Malformed::new("conversation", "a second introduction")),
             Wire::Leaving(wire::Leaving {}) => return Ok(Read::Leaving),
+            Wire::Ended(wire::Ended { activation_ids }) => return read_ended(&activation_ids),
             Wire::Holdings(holdings) => {
                 self.hold(holdings)?;
                 return Ok(Read::Nothing);
@@ -297,6 +314,15 @@ mod tests {
         let error = fails(Wire::Slots(wire::Slots { account: Some(strange), change: 1 }));
         assert_eq!(error, "the account cannot be read: 77 is no kind of one");
         assert!(fails(Wire::Introduction(wire::Introduction::default())).contains("second introduction"));
+        let cut_short = wire::Ended { activation_ids: vec![0; 33] };
+        assert!(fails(Wire::Ended(cut_short)).contains("no multiple of 16"));
         assert_eq!(Reader::default().read(None).unwrap(), Read::Nothing);
+    }
+
+    #[test]
+    fn ids_arrive_as_they_were_sent() {
+        let ids = vec![ActivationId::generate(), ActivationId::generate()];
+        let read = Reader::default().read(Some(ended_to_wire(&ids))).unwrap();
+        assert_eq!(read, Read::Ended(ids));
     }
 }

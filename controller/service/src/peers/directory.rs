@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use oxwhisk_controller::RecordsHere;
+use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::Incarnation;
 use oxwhisk_grpc::Dialer;
 use oxwhisk_proto::peer::v1::Leaving;
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) options: PeerOptions,
     pub(super) throttles: Arc<ClusterThrottles>,
     inputs: mpsc::Sender<Input>,
+    /// Since the start.
+    listener: OnceLock<Arc<dyn MembershipListener>>,
     leaving: AtomicBool,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -80,6 +83,7 @@ impl Shared {
             options,
             throttles,
             inputs,
+            listener: OnceLock::new(),
             leaving: AtomicBool::new(false),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -103,12 +107,27 @@ impl Shared {
         let _ = self.inputs.send(input).await;
     }
 
+    /// A second one is passed over.
+    pub(super) fn listened_by(&self, listener: Arc<dyn MembershipListener>) {
+        let _ = self.listener.set(listener);
+    }
+
+    pub(super) fn ended(&self, ids: &[ActivationId]) {
+        if let Some(listener) = self.listener.get() {
+            listener.ended(ids);
+        }
+    }
+
     fn contacts(&self) -> MutexGuard<'_, BTreeMap<Incarnation, Contact>> {
         self.contacts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_present(&self, incarnation: Incarnation) -> bool {
         self.contacts().contains_key(&incarnation)
+    }
+
+    pub(super) fn peer(&self, incarnation: Incarnation) -> Option<PeerIdentity> {
+        self.contacts().get(&incarnation).map(|contact| contact.peer.clone())
     }
 
     /// Those that were met.
@@ -198,6 +217,7 @@ impl Directory {
             Input::Met(Introduced { peer, leaving: true }) => membership.left(peer.incarnation, now),
             Input::Linked(incarnation, session) => membership.linked(incarnation, session, now),
             Input::Unlinked { incarnation, session, heard } => {
+                self.listener.cut_off(incarnation);
                 membership.unlinked(incarnation, session, heard, now)
             }
             Input::Refused(incarnation) => membership.refused(incarnation, now),

@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use oxwhisk_controller::{RecordsElsewhere, RecordsHere, Throttles};
+use oxwhisk_core::id::ActivationId;
 use oxwhisk_dispatch::Incarnation;
 use oxwhisk_grpc::Dialer;
 use oxwhisk_messaging::Bus;
@@ -37,6 +38,7 @@ use oxwhisk_proto::peer::v1::peer_server::PeerServer;
 use oxwhisk_throttle::View;
 use tokio::sync::mpsc;
 
+use convert::ended_to_wire;
 use directory::{Directory, Input, Shared};
 use heartbeats::Heartbeats;
 
@@ -50,14 +52,23 @@ pub trait MembershipListener: fmt::Debug + Send + Sync + 'static {
     fn joined(&self, peer: &PeerIdentity);
     /// A process has ended, or is taken to have; in the latter case it may join again.
     fn gone(&self, incarnation: Incarnation);
+    /// What it said last may be lost.
+    fn cut_off(&self, incarnation: Incarnation);
+    /// Activations that this controller counts have ended elsewhere. May come from another task than the rest.
+    fn ended(&self, ids: &[ActivationId]);
     /// Those who decide about limits together are others than before; this controller is always one of them.
     fn members(&self, view: &View);
 }
 
-/// Who is there, for whoever reads what controllers have left on the bus.
-pub trait Presence: fmt::Debug + Send + Sync + 'static {
-    /// As [`Peers::is_present`].
+/// The other controllers, for whoever reads what they have left on the bus.
+pub trait OtherControllers: fmt::Debug + Send + Sync + 'static {
+    /// As [`Peers::is_present`]. Tells notes of living controllers from what a dead one has left, whose end nobody here may
+    /// have seen.
     fn is_present(&self, incarnation: Incarnation) -> bool;
+
+    /// Tells a controller that activations have ended that it counts. Does not wait; lost where there is no conversation with
+    /// it, or too much on it.
+    fn tell_ended(&self, incarnation: Incarnation, ids: &[ActivationId]);
 }
 
 /// What a controller's part in the cluster works with.
@@ -118,6 +129,7 @@ impl Peers {
         let inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(inputs) = inputs else { return };
         let shared = &self.shared;
+        shared.listened_by(Arc::clone(&listener));
         let directory = Directory::new(Arc::clone(shared), listener);
         shared.spawn(directory.run(inputs));
         shared.spawn(Arc::clone(&shared.throttles).keep_time());
@@ -155,9 +167,15 @@ impl Peers {
     }
 }
 
-impl Presence for Peers {
+impl OtherControllers for Peers {
     fn is_present(&self, incarnation: Incarnation) -> bool {
         Self::is_present(self, incarnation)
+    }
+
+    fn tell_ended(&self, incarnation: Incarnation, ids: &[ActivationId]) {
+        if let Some(peer) = self.shared.peer(incarnation) {
+            self.shared.throttles.say_to(&peer.member(), ended_to_wire(ids));
+        }
     }
 }
 

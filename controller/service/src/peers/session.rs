@@ -89,6 +89,7 @@ impl Session {
                         return "a later one has begun".to_owned();
                     }
                 }
+                Ok(Read::Ended(ids)) => self.shared.ended(&ids),
                 Ok(Read::Leaving) => self.shared.input(Input::Left(self.peer.incarnation)).await,
                 Ok(Read::Nothing) => {}
                 Err(error) => return error.to_string(),

@@ -240,6 +240,15 @@ impl ClusterThrottles {
         }
     }
 
+    /// Says to one controller what it can do without.
+    pub(super) fn say_to(&self, to: &Member, message: Wire) {
+        if let Some(session) = self.lock().sessions.get(to)
+            && session.unsent.try_send(PeerMessage { message: Some(message) }).is_err()
+        {
+            tracing::debug!(controller = %to, "a controller does not take its messages; it is not told something");
+        }
+    }
+
     /// Lets the time pass, until it is dropped.
     pub(super) async fn keep_time(self: Arc<Self>) {
         loop {

@@ -1,14 +1,15 @@
 //! Controllers that share lanes and stores, and their only user.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use oxwhisk_controller::{
     ApiInfo, Backends, Controller, ControllerConfig, Engine, LocalThrottles, RecentBounds, Records, Server,
     ServerConfig, StoredCode, Telemetry,
 };
-use oxwhisk_controller_service::peers::Presence;
+use oxwhisk_controller_service::peers::OtherControllers;
 use oxwhisk_controller_service::{ClusterEngine, EngineConfig, EngineParts, TicketedRecords};
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::ActivationId;
@@ -49,16 +50,33 @@ pub(crate) struct Cluster {
     attachments: Arc<MemoryAttachmentStore>,
     pub(crate) activations: Arc<MemoryActivationStore>,
     subjects: Arc<MemorySubjectStore>,
-    living: Arc<Living>,
+    pub(crate) living: Arc<Living>,
 }
 
 /// Controllers that were started and not killed.
 #[derive(Debug, Default)]
-pub(crate) struct Living(Mutex<HashSet<Incarnation>>);
+pub(crate) struct Living {
+    engines: Mutex<HashMap<Incarnation, Weak<ClusterEngine>>>,
+    /// What they tell each other is lost.
+    pub(crate) silent: AtomicBool,
+}
 
-impl Presence for Living {
+impl Living {
+    fn engine(&self, incarnation: Incarnation) -> Option<Arc<ClusterEngine>> {
+        self.engines.lock().unwrap().get(&incarnation)?.upgrade()
+    }
+}
+
+impl OtherControllers for Living {
     fn is_present(&self, incarnation: Incarnation) -> bool {
-        self.0.lock().unwrap().contains(&incarnation)
+        self.engine(incarnation).is_some()
+    }
+
+    fn tell_ended(&self, incarnation: Incarnation, ids: &[ActivationId]) {
+        let engine = self.engine(incarnation).filter(|_| !self.silent.load(Ordering::Relaxed));
+        let (Some(engine), ids) = (engine, ids.to_vec()) else { return };
+        // Whoever tells holds its own engine's lock, and may be told at the same time.
+        tokio::spawn(async move { engine.ended_elsewhere(&ids) });
     }
 }
 
@@ -79,25 +97,28 @@ impl Cluster {
         let subjects = Arc::new(MemorySubjectStore::default());
         let me = EntityName::new("me").unwrap();
         let auth = AuthKey { uuid: UUID.to_owned(), key: "k".repeat(64) };
-        let namespaces = vec![SubjectNamespace { name: me.clone(), auth }];
+        let namespaces = vec![SubjectNamespace { name: me, auth }];
         subjects
             .put_subject(&Subject { subject: "me".to_owned(), blocked: false, namespaces })
             .await
             .unwrap();
-        let limits = UserLimits {
-            invocations_per_minute: Some(100_000),
-            concurrent_invocations: Some(10_000),
-            ..UserLimits::default()
-        };
-        subjects.put_limits(&me, Some(&limits)).await.unwrap();
-        Self {
+        let cluster = Self {
             lanes: MemoryLanes::new(8, MemoryOptions::default()),
             entities: Arc::new(MemoryEntityStore::new(Arc::clone(&attachments))),
             attachments,
             activations: Arc::default(),
             subjects,
             living: Arc::default(),
-        }
+        };
+        let limits = UserLimits { concurrent_invocations: Some(10_000), ..UserLimits::default() };
+        cluster.limit(limits).await;
+        cluster
+    }
+
+    /// What the namespace may do, as often in a minute as it likes.
+    pub(crate) async fn limit(&self, limits: UserLimits) {
+        let limits = UserLimits { invocations_per_minute: Some(100_000), ..limits };
+        self.subjects.put_limits(&EntityName::new("me").unwrap(), Some(&limits)).await.unwrap();
     }
 
     pub(crate) async fn invoker(&self, number: u32) -> InvokerProcess {
@@ -157,10 +178,10 @@ impl Cluster {
             records: Arc::clone(&records),
             tickets,
             dialer: Dialer::plaintext(false, ChannelOptions::default()),
-            presence: Arc::clone(&self.living) as _,
+            others: Arc::clone(&self.living) as _,
         };
-        self.living.0.lock().unwrap().insert(incarnation);
         let engine = Arc::new(ClusterEngine::new(change(config), Box::new(HashPlacement), parts));
+        self.living.engines.lock().unwrap().insert(incarnation, Arc::downgrade(&engine));
         let manifest = Arc::new(Manifest::parse(MANIFEST).unwrap());
         let entities = Arc::clone(&self.entities) as Arc<dyn EntityStore>;
         let code = StoredCode::new(
@@ -260,7 +281,7 @@ impl ControllerProcess {
 
     /// As a `kill -9`: what it has not written is gone with it.
     pub(crate) async fn kill(self) {
-        self.living.0.lock().unwrap().remove(&self.incarnation);
+        self.living.engines.lock().unwrap().remove(&self.incarnation);
         self.bus.kill();
         self.serving.abort();
         self.engine.close(DEADLINE).await;

@@ -65,6 +65,11 @@ impl FakeInvoker {
         self.released.send_replace(true);
     }
 
+    /// And no more from here on.
+    pub(crate) fn hold(&self) {
+        self.released.send_replace(false);
+    }
+
     async fn run(&self, dispatch: Dispatch) -> Completion {
         self.observer.started(dispatch.activation_id).await;
         // The platform's own test actions are not what tests count.

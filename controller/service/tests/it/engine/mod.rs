@@ -3,5 +3,6 @@
 mod blocking;
 mod cluster;
 pub(crate) mod invoker;
+mod limits;
 mod queue;
 mod telemetry;

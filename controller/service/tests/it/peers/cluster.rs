@@ -36,6 +36,8 @@ pub(crate) struct Cluster {
 pub(crate) enum Told {
     Joined(String, Incarnation),
     Gone(Incarnation),
+    CutOff(Incarnation),
+    Ended(Vec<ActivationId>),
     Members(usize),
 }
 
@@ -69,6 +71,14 @@ impl MembershipListener for Diary {
 
     fn gone(&self, incarnation: Incarnation) {
         self.0.lock().unwrap().push(Told::Gone(incarnation));
+    }
+
+    fn cut_off(&self, incarnation: Incarnation) {
+        self.0.lock().unwrap().push(Told::CutOff(incarnation));
+    }
+
+    fn ended(&self, ids: &[ActivationId]) {
+        self.0.lock().unwrap().push(Told::Ended(ids.to_vec()));
     }
 
     fn members(&self, view: &View) {
