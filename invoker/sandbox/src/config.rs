@@ -1,6 +1,5 @@
 //! What the caller decides: which runtimes exist, where state lives, how far the network reaches.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -145,6 +144,14 @@ pub enum Interpreter {
 pub struct RuntimeFile {
     /// Absolute path in the sandbox, below `/opt`.
     pub path: PathBuf,
-    pub contents: Cow<'static, [u8]>,
+    pub contents: RuntimeContents,
     pub executable: bool,
+}
+
+/// Where a file's contents come from.
+#[derive(Clone, Debug)]
+pub enum RuntimeContents {
+    Bytes(&'static [u8]),
+    /// A file of this machine, copied when the factory is set up, and not held in memory: programs are large.
+    File(PathBuf),
 }

@@ -42,7 +42,8 @@ mod watchdog;
 mod zygote;
 
 pub use config::{
-    Interpreter, MAX_SANDBOXES, NetworkConfig, NetworkMode, RuntimeFile, RuntimeSpec, SandboxConfig,
+    Interpreter, MAX_SANDBOXES, NetworkConfig, NetworkMode, RuntimeContents, RuntimeFile, RuntimeSpec,
+    SandboxConfig,
 };
 pub use error::SetupError;
 pub use factory::SandboxFactory;

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use oxwhisk_sandbox_init::{Bind, HOST_NAME, RootLayout};
 
-use crate::config::RuntimeFile;
+use crate::config::{RuntimeContents, RuntimeFile};
 use crate::error::SetupError;
 
 /// The system directories: bound if they are directories, copied if they are links into another of them.
@@ -149,7 +149,15 @@ fn write_runtime_file(directory: &Path, file: &RuntimeFile) -> io::Result<()> {
         )));
     }
     make_directories(directory, file.path.parent().unwrap_or_else(|| Path::new("/opt")))?;
-    write(&inside(directory, &file.path), &file.contents, if file.executable { 0o755 } else { 0o644 })
+    let path = inside(directory, &file.path);
+    let mode = if file.executable { 0o755 } else { 0o644 };
+    match &file.contents {
+        RuntimeContents::Bytes(bytes) => write(&path, bytes, mode),
+        RuntimeContents::File(source) => {
+            fs::copy(source, &path)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))
+        }
+    }
 }
 
 /// Makes `path` below `directory`; modes are set apart from the umask, which would keep sandboxes out.
@@ -192,11 +200,25 @@ mod tests {
     fn the_tree_has_its_files_and_readable_modes() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
-        let file = RuntimeFile { path: "/opt/x/run".into(), contents: (&b"#!"[..]).into(), executable: true };
-        let layout = prepare(&root, &[], &[file], Some([10, 0, 0, 1].into()), false).unwrap();
+        let file = RuntimeFile {
+            path: "/opt/x/run".into(),
+            contents: RuntimeContents::Bytes(b"#!"),
+            executable: true,
+        };
+        let program = dir.path().join("program");
+        fs::write(&program, "of this machine").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let copied = RuntimeFile {
+            path: "/opt/y".into(),
+            contents: RuntimeContents::File(program),
+            executable: false,
+        };
+        let layout = prepare(&root, &[], &[file, copied], Some([10, 0, 0, 1].into()), false).unwrap();
         assert_eq!(fs::read_to_string(root.join("etc/resolv.conf")).unwrap(), "nameserver 10.0.0.1\n");
         assert_eq!(fs::metadata(root.join("opt/x/run")).unwrap().permissions().mode() & 0o777, 0o755);
         assert_eq!(fs::metadata(root.join("opt/x")).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(fs::read_to_string(root.join("opt/y")).unwrap(), "of this machine");
+        assert_eq!(fs::metadata(root.join("opt/y")).unwrap().permissions().mode() & 0o777, 0o644);
         assert!(layout.binds.iter().any(|bind| bind.source == Path::new("/usr") && !bind.device));
         assert!(layout.binds.iter().any(|bind| bind.source == Path::new("/dev/null") && bind.device));
         assert!(!layout.binds.iter().any(|bind| bind.source == Path::new("/etc")));
@@ -206,7 +228,8 @@ mod tests {
     fn a_runtime_file_elsewhere_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         for path in ["/etc/passwd", "/opt/../etc/passwd", "opt/x"] {
-            let file = RuntimeFile { path: path.into(), contents: (&b""[..]).into(), executable: false };
+            let file =
+                RuntimeFile { path: path.into(), contents: RuntimeContents::Bytes(b""), executable: false };
             assert!(prepare(&dir.path().join("root"), &[], &[file], None, false).is_err(), "{path}");
         }
     }

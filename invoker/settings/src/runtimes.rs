@@ -3,11 +3,10 @@
 //! Scripts are compiled into this binary. The native proxy is a program of its own beside it; where that is missing,
 //! this binary takes its place, under the proxy's name.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use oxwhisk_sandbox::{Builtin, Interpreter, RuntimeFile, RuntimeSpec};
+use oxwhisk_sandbox::{Builtin, Interpreter, RuntimeContents, RuntimeFile, RuntimeSpec};
 
 /// Name under which a binary acts as the native proxy.
 const NATIVE_PROXY: &str = "oxwhisk-runtime-native";
@@ -94,7 +93,7 @@ fn script(
     let folder = Path::new(ROOT).join(family);
     let file = |(name, contents): &(&str, &'static [u8])| RuntimeFile {
         path: folder.join(name),
-        contents: Cow::Borrowed(*contents),
+        contents: RuntimeContents::Bytes(contents),
         executable: false,
     };
     RuntimeSpec {
@@ -115,7 +114,7 @@ impl Available {
         match beside_this_program(ZYGOTE_LIBRARY) {
             Ok(library) => {
                 let path = Path::new(ROOT).join("python").join(ZYGOTE_LIBRARY);
-                let contents = Cow::Owned(library);
+                let contents = RuntimeContents::File(library);
                 runtime.files.push(RuntimeFile { path: path.clone(), contents, executable: true });
                 runtime.zygote = Some(path);
             }
@@ -127,21 +126,25 @@ impl Available {
     }
 }
 
-fn beside_this_program(name: &str) -> std::io::Result<Vec<u8>> {
-    std::fs::read(std::env::current_exe()?.with_file_name(name))
+fn beside_this_program(name: &str) -> std::io::Result<PathBuf> {
+    readable(std::env::current_exe()?.with_file_name(name))
+}
+
+fn readable(path: PathBuf) -> std::io::Result<PathBuf> {
+    std::fs::File::open(&path).map(|_| path)
 }
 
 /// Blackbox actions come here too: those with the skeleton image are executables, which is all the skeleton is.
 fn native() -> std::io::Result<RuntimeSpec> {
     let this = std::env::current_exe()?;
     let beside = this.with_file_name(NATIVE_PROXY);
-    let contents = if beside.is_file() { std::fs::read(beside)? } else { std::fs::read(this)? };
+    let program = readable(if beside.is_file() { beside } else { this })?;
     let path = Path::new(ROOT).join("native").join(NATIVE_PROXY);
     Ok(RuntimeSpec {
         kinds: vec!["blackbox".to_owned(), "native".to_owned()],
         interpreter: None,
         argv: vec![path.display().to_string()],
-        files: vec![RuntimeFile { path, contents: Cow::Owned(contents), executable: true }],
+        files: vec![RuntimeFile { path, contents: RuntimeContents::File(program), executable: true }],
         env: Vec::new(),
         working_dir: PathBuf::from("/tmp"),
         builtin: Some(NATIVE_PROXY.to_owned()),

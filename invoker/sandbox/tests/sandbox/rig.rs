@@ -3,14 +3,15 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use oxwhisk_container::{Container, ContainerFactory, ContainerSpec, CreateError, Endpoint, LogOrigin};
 use oxwhisk_sandbox::{
-    Builtin, Interpreter, NetworkConfig, RuntimeFile, RuntimeSpec, SandboxConfig, SandboxFactory,
+    Builtin, Interpreter, NetworkConfig, RuntimeContents, RuntimeFile, RuntimeSpec, SandboxConfig,
+    SandboxFactory,
 };
 
 use crate::harness::Outcome;
@@ -59,9 +60,8 @@ pub(crate) const BUILTINS: &[Builtin] = &[];
 pub(crate) static FORKING: AtomicBool = AtomicBool::new(false);
 
 /// Cargo puts the library beside this program.
-fn zygote_library() -> Vec<u8> {
-    let path = std::env::current_exe().unwrap().with_file_name("liboxwhisk_sandbox_zygote.so");
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn zygote_library() -> PathBuf {
+    std::env::current_exe().unwrap().with_file_name("liboxwhisk_sandbox_zygote.so")
 }
 
 /// Runs an async test body on a runtime of its own.
@@ -81,8 +81,16 @@ pub(crate) fn config(state_dir: &Path) -> SandboxConfig {
             interpreter: Some(Interpreter::Python("python3".into())),
             argv: vec![script.into()],
             files: vec![
-                RuntimeFile { path: script.into(), contents: SERVER.as_bytes().into(), executable: false },
-                RuntimeFile { path: library.into(), contents: zygote_library().into(), executable: true },
+                RuntimeFile {
+                    path: script.into(),
+                    contents: RuntimeContents::Bytes(SERVER.as_bytes()),
+                    executable: false,
+                },
+                RuntimeFile {
+                    path: library.into(),
+                    contents: RuntimeContents::File(zygote_library()),
+                    executable: true,
+                },
             ],
             env: vec![("PYTHONUNBUFFERED".into(), "1".into())],
             working_dir: "/tmp".into(),
