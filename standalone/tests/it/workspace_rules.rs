@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-couchdb", &["oxwhisk-core", "oxwhisk-config", "oxwhisk-store"]),
     ("oxwhisk-messaging", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-ticket", &["oxwhisk-core"]),
+    ("oxwhisk-cache-commands", &[]),
     ("oxwhisk-kafka", &["oxwhisk-config", "oxwhisk-messaging"]),
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core", "oxwhisk-ticket"]),

@@ -1,0 +1,142 @@
+//! Whatever is sent, only what has the scope's prefix is touched.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::BytesMut;
+use oxwhisk_cache_commands::reply::strip;
+use oxwhisk_cache_commands::{Asked, Bounds, Handling, Plan, Prefix, Request, Session, plan, rewrite, table};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::server::{Connection, Reply, Server, encoded};
+
+/// What others have; nothing may change it or show it.
+const OTHERS: [(&str, &str); 3] = [("other", "secret"), ("a", "secret"), ("k1", "secret")];
+
+fn words() -> impl Strategy<Value = Vec<u8>> {
+    let common = [
+        "a",
+        "k1",
+        "k2",
+        "other",
+        "*",
+        "o*",
+        "0",
+        "1",
+        "2",
+        "-1",
+        "",
+        "STREAMS",
+        "STORE",
+        "BY",
+        "GET",
+        "#",
+        "MATCH",
+        "COUNT",
+        "LIMIT",
+        "EX",
+        "NX",
+        "GROUP",
+        "km",
+        "LEFT",
+        "MIN",
+        "AND",
+        ">",
+        "$",
+        "KEEPTTL",
+        "WITHSCORES",
+        "\r\n*1\r\n$8\r\nFLUSHALL\r\n",
+    ];
+    prop_oneof![
+        9 => prop::sample::select(common.map(|word| word.as_bytes().to_vec()).to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..12),
+    ]
+}
+
+/// A command of the table, or one of its sub-commands, with any arguments.
+fn commands() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let mut names: Vec<Vec<&str>> = Vec::new();
+    for command in table::all() {
+        match command.handling {
+            Handling::Container(subs) => {
+                names.extend(subs.iter().map(|sub| vec![command.name, sub.name]));
+            }
+            _ => names.push(vec![command.name]),
+        }
+    }
+    (prop::sample::select(names), prop::collection::vec(words(), 0..8)).prop_map(|(name, arguments)| {
+        name.into_iter().map(|word| word.as_bytes().to_vec()).chain(arguments).collect()
+    })
+}
+
+/// Sends what goes to the server for these arguments; answers what the client would see.
+fn run(connection: &mut Connection, arguments: &[Vec<u8>], prefix: &Prefix) -> Option<Vec<u8>> {
+    let buffer = encoded(arguments);
+    let (mut request, mut planned, mut out) = (Request::default(), Plan::default(), BytesMut::new());
+    request.read(&buffer, &Bounds::default()).unwrap();
+    let asked = plan(&request, &buffer, &mut planned).ok()?;
+    // These wait, or need a connection of their own.
+    let Asked::Forward { session: Session::Shared, replies, .. } = asked else { return None };
+    rewrite(&request, &buffer, &planned, prefix, 3600, &mut out);
+    connection.send(&out);
+    let reply = connection.raw();
+    for _ in 0..planned.extra_replies() {
+        connection.raw();
+    }
+    let mut seen = BytesMut::new();
+    strip(replies, &reply, prefix, &mut seen)
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error} {reply:?}"));
+    Some(seen.to_vec())
+}
+
+fn fill(connection: &mut Connection) {
+    connection.call(&["FLUSHALL"]);
+    for (key, value) in OTHERS {
+        connection.call(&["SET", key, value]);
+    }
+}
+
+#[test]
+fn no_command_reaches_what_has_not_the_prefix() {
+    let Some(server) = Server::start("no_command_reaches_what_has_not_the_prefix") else { return };
+    let connections = Mutex::new((server.connect(), server.connect()));
+    let prefix = Prefix::of_hash([9; 16]);
+    let forwarded = AtomicUsize::new(0);
+    let mut runner = TestRunner::new(Config { cases: 1000, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&prop::collection::vec(commands(), 1..60), |sequence| {
+        let mut connections = connections.lock().unwrap();
+        let (user, others) = &mut *connections;
+        fill(others);
+        for arguments in &sequence {
+            if let Some(seen) = run(user, arguments, &prefix) {
+                forwarded.fetch_add(1, Ordering::Relaxed);
+                let text = String::from_utf8_lossy(&seen);
+                prop_assert!(!text.contains("secret"), "{:?} shows {:?}", shown(arguments), text);
+                let own = String::from_utf8_lossy(prefix.as_bytes());
+                prop_assert!(!text.contains(&*own), "{:?} shows {:?}", shown(arguments), text);
+            }
+        }
+        for (key, value) in OTHERS {
+            let there = others.call(&["GET", key]);
+            prop_assert_eq!(there, Reply::Text(value.as_bytes().to_vec()), "{}", key);
+        }
+        for key in others.call(&["KEYS", "*"]).list() {
+            let Reply::Text(key) = key else { panic!("{key:?}") };
+            if OTHERS.iter().all(|(other, _)| other.as_bytes() != key) {
+                prop_assert!(key.starts_with(prefix.as_bytes()), "{:?}", String::from_utf8_lossy(&key));
+                // -2: its own expiry has come meanwhile.
+                let left = others.call(&[b"TTL".to_vec(), key.clone()]).number();
+                prop_assert!(left != -1, "{:?} has no expiry", String::from_utf8_lossy(&key));
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let forwarded = forwarded.into_inner();
+    assert!(forwarded > 5000, "{forwarded} commands went to the server");
+}
+
+fn shown(arguments: &[Vec<u8>]) -> Vec<String> {
+    arguments.iter().map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
+}
