@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-messaging", &["oxwhisk-core", "oxwhisk-sqlite"]),
     ("oxwhisk-ticket", &["oxwhisk-core"]),
     ("oxwhisk-cache-commands", &[]),
+    ("oxwhisk-cache-tokens", &["oxwhisk-cache-commands", "oxwhisk-core"]),
     ("oxwhisk-kafka", &["oxwhisk-config", "oxwhisk-messaging"]),
     ("oxwhisk-loadbalancer", &["oxwhisk-core", "oxwhisk-invoker-api"]),
     ("oxwhisk-invoker-api", &["oxwhisk-core", "oxwhisk-ticket"]),

@@ -1,0 +1,225 @@
+//! Which tokens are alive, and what connections hold on to.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use oxwhisk_cache_commands::{Access, Prefix};
+use oxwhisk_core::id::ActivationId;
+
+use crate::{Scope, Token};
+
+/// Names one container of one invoker, for as long as that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContainerId(pub String);
+
+/// What a token is worth.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub activation_id: ActivationId,
+    pub scope: Scope,
+    pub prefix: Prefix,
+    /// `Write` is to read, too.
+    pub access: Access,
+    pub container: ContainerId,
+    /// The only address that may show it, where that is known.
+    pub address: Option<IpAddr>,
+    /// The container has one activation at a time.
+    pub is_alone: bool,
+    /// From then on it is worth nothing.
+    pub deadline: Instant,
+}
+
+/// A token that is alive, or was.
+#[derive(Debug)]
+pub struct Entry {
+    grant: Grant,
+    ended: AtomicBool,
+}
+
+impl Entry {
+    fn is_alive(&self, now: Instant) -> bool {
+        now < self.grant.deadline && !self.ended.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+}
+
+/// What connections of a container with one activation at a time hold on to.
+#[derive(Debug, Default)]
+pub struct Seat(Mutex<Option<Arc<Entry>>>);
+
+impl Seat {
+    fn taken(&self) -> MutexGuard<'_, Option<Arc<Entry>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a connection has shown a token for.
+#[derive(Clone, Debug)]
+pub enum Hold {
+    /// Whatever activation its container has.
+    Container(Arc<Seat>),
+    /// One activation.
+    Activation(Arc<Entry>),
+}
+
+impl Hold {
+    /// In whose right a command runs now; `None`: it is refused, and may be let again.
+    #[must_use]
+    pub fn current(&self, now: Instant) -> Option<Arc<Entry>> {
+        let entry = match self {
+            Self::Container(seat) => seat.taken().clone()?,
+            Self::Activation(entry) => Arc::clone(entry),
+        };
+        entry.is_alive(now).then_some(entry)
+    }
+
+    /// Whether it can ever be let again.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        matches!(self, Self::Activation(entry) if !entry.is_alive(now))
+    }
+}
+
+/// Why a token is not taken. The client is told the same of all, since each would tell something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAuthorized {
+    #[error("it is not alive")]
+    Unknown,
+    #[error("it is another container's")]
+    Address,
+}
+
+/// The tokens of one proxy.
+#[derive(Debug, Default)]
+pub struct LiveSet {
+    tokens: HashMap<Token, Arc<Entry>>,
+    of_activations: HashMap<ActivationId, Vec<Token>>,
+    seats: HashMap<ContainerId, Arc<Seat>>,
+}
+
+impl LiveSet {
+    /// A token comes alive. An activation may have several: its first may have come close to its deadline before it could run.
+    pub fn issue(&mut self, token: Token, grant: Grant) {
+        let (id, container, is_alone) = (grant.activation_id, grant.container.clone(), grant.is_alone);
+        let entry = Arc::new(Entry { grant, ended: AtomicBool::new(false) });
+        if is_alone {
+            let seat = self.seats.entry(container).or_default();
+            // Whoever had the container before has ended, also where nobody has told yet.
+            if let Some(before) = seat.taken().replace(Arc::clone(&entry))
+                && before.grant.activation_id != id
+            {
+                before.end();
+            }
+        }
+        self.tokens.insert(token, entry);
+        self.of_activations.entry(id).or_default().push(token);
+    }
+
+    /// What a connection from `address` holds on to that shows this token.
+    ///
+    /// # Errors
+    /// When it is worth nothing, or nothing there.
+    pub fn authenticate(
+        &self,
+        token: &Token,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<Hold, NotAuthorized> {
+        let entry =
+            self.tokens.get(token).filter(|entry| entry.is_alive(now)).ok_or(NotAuthorized::Unknown)?;
+        if entry.grant.address.is_some_and(|only| address != Some(only)) {
+            return Err(NotAuthorized::Address);
+        }
+        let seat = self.seats.get(&entry.grant.container).filter(|_| entry.grant.is_alone);
+        Ok(match seat {
+            Some(seat) => Hold::Container(Arc::clone(seat)),
+            None => Hold::Activation(Arc::clone(entry)),
+        })
+    }
+
+    /// The activation has ended. Says whether it had a token.
+    pub fn revoke(&mut self, id: ActivationId) -> bool {
+        let Some(tokens) = self.of_activations.remove(&id) else { return false };
+        for token in tokens {
+            if let Some(entry) = self.tokens.remove(&token) {
+                entry.end();
+            }
+        }
+        true
+    }
+
+    /// The container is gone: nothing of it goes on.
+    pub fn forget_container(&mut self, container: &ContainerId) {
+        self.seats.remove(container);
+        let of_it: Vec<ActivationId> = self
+            .tokens
+            .values()
+            .filter(|entry| entry.grant.container == *container)
+            .map(|entry| entry.grant.activation_id)
+            .collect();
+        for id in of_it {
+            self.revoke(id);
+        }
+    }
+
+    /// Only these live on, as an invoker says that is back. `is_its_own` tells its containers.
+    pub fn keep_only(&mut self, living: &[ActivationId], is_its_own: impl Fn(&ContainerId) -> bool) {
+        let over: Vec<ActivationId> = self
+            .tokens
+            .values()
+            .filter(|entry| {
+                is_its_own(&entry.grant.container) && !living.contains(&entry.grant.activation_id)
+            })
+            .map(|entry| entry.grant.activation_id)
+            .collect();
+        for id in over {
+            self.revoke(id);
+        }
+    }
+
+    /// Forgets tokens whose time is over.
+    pub fn sweep(&mut self, now: Instant) {
+        let over: Vec<ActivationId> = self
+            .tokens
+            .values()
+            .filter(|entry| !entry.is_alive(now))
+            .map(|entry| entry.grant.activation_id)
+            .collect();
+        for id in over {
+            // One of several may live on.
+            let lives = self
+                .of_activations
+                .get(&id)
+                .into_iter()
+                .flatten()
+                .any(|token| self.tokens.get(token).is_some_and(|entry| entry.is_alive(now)));
+            if !lives {
+                self.revoke(id);
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;
