@@ -1,5 +1,4 @@
 //! The rules held against a real server. Without `redis-server` these tests say that they are skipped.
 
 mod scope;
-mod server;
 mod table;

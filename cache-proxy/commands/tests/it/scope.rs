@@ -9,7 +9,7 @@ use oxwhisk_cache_commands::{Asked, Bounds, Handling, Plan, Prefix, Request, Ses
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::server::{Connection, Reply, Server, encoded};
+use oxwhisk_redis_server::{Connection, RedisServer, Reply, encoded};
 
 /// What others have; nothing may change it or show it.
 const OTHERS: [(&str, &str); 3] = [("other", "secret"), ("a", "secret"), ("k1", "secret")];
@@ -99,7 +99,7 @@ fn fill(connection: &mut Connection) {
 
 #[test]
 fn no_command_reaches_what_has_not_the_prefix() {
-    let Some(server) = Server::start("no_command_reaches_what_has_not_the_prefix") else { return };
+    let Some(server) = RedisServer::start("no_command_reaches_what_has_not_the_prefix") else { return };
     let connections = Mutex::new((server.connect(), server.connect()));
     let prefix = Prefix::of_hash([9; 16]);
     let forwarded = AtomicUsize::new(0);

@@ -2,7 +2,7 @@
 
 use oxwhisk_cache_commands::{Access, Bounds, Command, Handling, Keys, Plan, Request, Session, plan, table};
 
-use crate::server::{Connection, Reply, Server, encoded};
+use oxwhisk_redis_server::{Connection, RedisServer, Reply, encoded};
 
 /// What a server says of one command.
 struct Told {
@@ -53,7 +53,7 @@ fn known(name: &[String]) -> Option<&'static Command> {
 
 #[test]
 fn every_command_of_the_server_is_in_the_table_as_the_server_has_it() {
-    let Some(server) = Server::start("every_command_of_the_server_is_in_the_table") else { return };
+    let Some(server) = RedisServer::start("every_command_of_the_server_is_in_the_table") else { return };
     for told in all_told(&mut server.connect()) {
         let name = told.name.join(" ");
         let Some(command) = known(&told.name) else { panic!("{name} is not in the table") };
@@ -141,7 +141,7 @@ fn ours(arguments: &[String]) -> Vec<String> {
 
 #[test]
 fn keys_are_where_the_server_says_they_are() {
-    let Some(server) = Server::start("keys_are_where_the_server_says_they_are") else { return };
+    let Some(server) = RedisServer::start("keys_are_where_the_server_says_they_are") else { return };
     let mut connection = server.connect();
     let mut compared = 0;
     let mut compare = |arguments: &[String]| {

@@ -1,0 +1,128 @@
+//! What tests say to a server, and what it replies.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// A reply, without what RESP3 adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    Status(String),
+    Error(String),
+    Number(i64),
+    Text(Vec<u8>),
+    Null,
+    List(Vec<Reply>),
+}
+
+impl Reply {
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn list(self) -> Vec<Self> {
+        match self {
+            Self::List(list) => list,
+            other => panic!("no list: {other:?}"),
+        }
+    }
+
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            Self::Status(text) | Self::Error(text) => text.clone(),
+            other => panic!("no text: {other:?}"),
+        }
+    }
+
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        match self {
+            Self::Number(number) => *number,
+            other => panic!("no number: {other:?}"),
+        }
+    }
+}
+
+/// One connection, in the older protocol.
+#[derive(Debug)]
+pub struct Connection(BufReader<UnixStream>);
+
+impl Connection {
+    /// One on which nothing is waited for longer than that.
+    pub(crate) fn new(stream: UnixStream, longest: Duration) -> Self {
+        stream.set_read_timeout(Some(longest)).expect("a timeout of a socket");
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends a command and reads its reply.
+    ///
+    /// # Panics
+    /// When the connection breaks.
+    pub fn call<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Reply {
+        self.send(&encoded(arguments));
+        self.reply()
+    }
+
+    /// # Panics
+    /// When the connection breaks.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).expect("the server reads");
+    }
+
+    /// # Panics
+    /// When the connection breaks.
+    pub fn reply(&mut self) -> Reply {
+        self.item(&mut Vec::new())
+    }
+
+    /// A reply as it came.
+    ///
+    /// # Panics
+    /// When the connection breaks.
+    pub fn raw(&mut self) -> Vec<u8> {
+        let mut raw = Vec::new();
+        self.item(&mut raw);
+        raw
+    }
+
+    fn item(&mut self, raw: &mut Vec<u8>) -> Reply {
+        let start = raw.len();
+        self.0.read_until(b'\n', raw).expect("the server replies");
+        let line = String::from_utf8_lossy(&raw[start..]).trim_end().to_owned();
+        assert!(!line.is_empty(), "the server has ended the connection");
+        let (kind, rest) = line.split_at(1);
+        let count = || rest.parse::<usize>().unwrap_or_else(|error| panic!("{line}: {error}"));
+        match kind {
+            "+" => Reply::Status(rest.to_owned()),
+            "-" => Reply::Error(rest.to_owned()),
+            ":" => Reply::Number(rest.parse().expect("a number")),
+            "$" | "*" if rest == "-1" => Reply::Null,
+            "$" => {
+                let mut text = vec![0; count() + 2];
+                self.0.read_exact(&mut text).expect("the server replies");
+                raw.extend_from_slice(&text);
+                text.truncate(text.len() - 2);
+                Reply::Text(text)
+            }
+            "*" => Reply::List((0..count()).map(|_| self.item(raw)).collect()),
+            _ => panic!("{line:?}"),
+        }
+    }
+}
+
+/// A request as it is sent.
+pub fn encoded<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
+    let mut request = format!("*{}\r\n", arguments.len()).into_bytes();
+    for argument in arguments {
+        let argument = argument.as_ref();
+        request.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+        request.extend_from_slice(argument);
+        request.extend_from_slice(b"\r\n");
+    }
+    request
+}

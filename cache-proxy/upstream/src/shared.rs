@@ -1,0 +1,269 @@
+//! One connection for many.
+
+use std::collections::VecDeque;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use oxwhisk_cache_commands::reply::{MalformedReply, Scanner};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::UpstreamConfig;
+use crate::login::{ConnectError, log_in};
+use crate::stream::{Stream, connect};
+
+/// Batches that are written at once.
+const AT_ONCE: usize = 256;
+/// Room for replies that is asked for at once.
+const ROOM: usize = 16 << 10;
+
+/// Why there are no replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// It was not sent.
+    #[error("the cache's server is away")]
+    Away,
+    /// It may have been done.
+    #[error("the connection to the cache's server broke")]
+    Broken,
+    /// It may be done yet.
+    #[error("the cache's server did not answer in time")]
+    TimedOut,
+    #[error("the cache ends")]
+    Closed,
+}
+
+/// Replies to one batch, one behind the other as they came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replies {
+    pub bytes: Bytes,
+    /// Where each ends.
+    pub ends: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    requests: Bytes,
+    replies: usize,
+    answer: oneshot::Sender<Result<Replies, UpstreamError>>,
+}
+
+/// What is awaited of a batch that was written.
+#[derive(Debug)]
+struct Awaited {
+    replies: usize,
+    ends: Vec<usize>,
+    answer: oneshot::Sender<Result<Replies, UpstreamError>>,
+}
+
+/// A connection that many share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    batches: mpsc::Sender<Batch>,
+    reply_timeout: Duration,
+    is_there: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Begins to connect; ends with `stop`, when what is on it fails.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn start(config: Arc<UpstreamConfig>, tasks: &TaskTracker, stop: CancellationToken) -> Self {
+        let (batches, queue) = mpsc::channel(config.queue);
+        let (there, is_there) = watch::channel(false);
+        let reply_timeout = config.reply_timeout;
+        tasks.spawn(async move {
+            stop.run_until_cancelled(keep(&config, queue, &there)).await;
+        });
+        Self { batches, reply_timeout, is_there }
+    }
+
+    /// Sends whole requests and waits for as many replies, at most as long as the configuration says.
+    ///
+    /// # Errors
+    /// When not all of them came.
+    pub async fn exchange(&self, requests: Bytes, replies: NonZeroUsize) -> Result<Replies, UpstreamError> {
+        let exchange = async {
+            let (answer, answered) = oneshot::channel();
+            let batch = Batch { requests, replies: replies.get(), answer };
+            self.batches.send(batch).await.map_err(|_| UpstreamError::Closed)?;
+            // Dropped with the connection it was on.
+            answered.await.unwrap_or(Err(UpstreamError::Broken))
+        };
+        tokio::time::timeout(self.reply_timeout, exchange).await.unwrap_or(Err(UpstreamError::TimedOut))
+    }
+
+    /// Whether there is a connection, now and from now on.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.is_there.clone()
+    }
+}
+
+/// Connects again and again.
+async fn keep(config: &UpstreamConfig, mut queue: mpsc::Receiver<Batch>, there: &watch::Sender<bool>) {
+    let mut pause = config.retry_first;
+    loop {
+        // Whoever asks meanwhile waits for the outcome: at a start, or after a short break, that is better than an error.
+        match connected(config).await {
+            Ok(stream) => {
+                pause = config.retry_first;
+                there.send_replace(true);
+                tracing::info!(address = %config.address, "connected to the cache's server");
+                let why = serve(stream, &mut queue, config.max_replies).await;
+                there.send_replace(false);
+                match why {
+                    None => return,
+                    Some(error) => {
+                        tracing::warn!(address = %config.address, %error, "the connection to the cache's server broke");
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(address = %config.address, %error, "cannot connect to the cache's server");
+                if !refuse_for(pause, &mut queue).await {
+                    return;
+                }
+                pause = (pause * 2).min(config.retry_longest);
+            }
+        }
+    }
+}
+
+async fn connected(config: &UpstreamConfig) -> Result<Box<dyn Stream>, ConnectError> {
+    let connecting = async {
+        let mut stream = connect(&config.address).await?;
+        log_in(&mut *stream, &config.login, config.protocol).await?;
+        Ok(stream)
+    };
+    tokio::time::timeout(config.connect_timeout, connecting).await.unwrap_or(Err(ConnectError::TimedOut))
+}
+
+/// Lets nobody wait for a server that is away. Says whether anybody may still ask.
+async fn refuse_for(pause: Duration, queue: &mut mpsc::Receiver<Batch>) -> bool {
+    let refusing = async {
+        while let Some(batch) = queue.recv().await {
+            let _ = batch.answer.send(Err(UpstreamError::Away));
+        }
+    };
+    // In time it ends only if all senders are gone.
+    tokio::time::timeout(pause, refusing).await.is_err()
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Malformed(#[from] MalformedReply),
+    #[error("replies to one batch have more than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// Until it breaks; `None` when nobody is left to ask.
+async fn serve(
+    stream: Box<dyn Stream>,
+    queue: &mut mpsc::Receiver<Batch>,
+    max_replies: usize,
+) -> Option<Broken> {
+    let (reader, writer) = tokio::io::split(stream);
+    // As many as there may be of those that wait: the writer waits before it writes more than that ahead of the reader.
+    let (written, awaited) = mpsc::channel(AT_ONCE * 4);
+    tokio::select! {
+        broken = read(reader, awaited, max_replies) => Some(broken),
+        ended = write(writer, queue, written) => ended.err().map(Broken::Io),
+    }
+}
+
+async fn write(
+    mut writer: WriteHalf<Box<dyn Stream>>,
+    queue: &mut mpsc::Receiver<Batch>,
+    written: mpsc::Sender<Awaited>,
+) -> io::Result<()> {
+    let mut batches = Vec::with_capacity(AT_ONCE);
+    let mut joined = BytesMut::new();
+    loop {
+        if queue.recv_many(&mut batches, AT_ONCE).await == 0 {
+            return Ok(());
+        }
+        let alone = batches.len() == 1;
+        let mut only = Bytes::new();
+        for Batch { requests, replies, answer } in batches.drain(..) {
+            if alone {
+                only = requests;
+            } else {
+                joined.extend_from_slice(&requests);
+            }
+            let awaited = Awaited { replies, ends: Vec::with_capacity(replies), answer };
+            // The reader ends with the connection, and this with it.
+            if written.send(awaited).await.is_err() {
+                return Ok(());
+            }
+        }
+        writer.write_all(if alone { &only } else { &joined }).await?;
+        writer.flush().await?;
+        joined.clear();
+    }
+}
+
+/// Hands replies to whom they are for. Those who still wait when it breaks learn of it by being dropped.
+async fn read(
+    mut reader: ReadHalf<Box<dyn Stream>>,
+    mut awaited: mpsc::Receiver<Awaited>,
+    max_replies: usize,
+) -> Broken {
+    let mut line = VecDeque::new();
+    match receive(&mut reader, &mut awaited, &mut line, max_replies).await {
+        Ok(never) => match never {},
+        Err(broken) => broken,
+    }
+}
+
+/// It ends by breaking alone.
+enum Never {}
+
+async fn receive(
+    reader: &mut ReadHalf<Box<dyn Stream>>,
+    awaited: &mut mpsc::Receiver<Awaited>,
+    line: &mut VecDeque<Awaited>,
+    max_replies: usize,
+) -> Result<Never, Broken> {
+    let mut buffer = BytesMut::new();
+    let mut scanner = Scanner::default();
+    // Of the buffer, what belongs to replies that are whole.
+    let mut whole = 0;
+    loop {
+        if buffer.len() > max_replies {
+            return Err(Broken::TooLarge(max_replies));
+        }
+        buffer.reserve(ROOM);
+        if reader.read_buf(&mut buffer).await? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        while let Some(length) = scanner.end(buffer.get(whole..).unwrap_or_default())? {
+            while let Ok(one) = awaited.try_recv() {
+                line.push_back(one);
+            }
+            whole += length;
+            // Something that nobody has asked for.
+            let first = line.front_mut().ok_or(MalformedReply)?;
+            first.ends.push(whole);
+            if first.ends.len() < first.replies {
+                continue;
+            }
+            let bytes = buffer.split_to(whole).freeze();
+            whole = 0;
+            if let Some(Awaited { ends, answer, .. }) = line.pop_front() {
+                // Whoever has given up waiting needs none.
+                let _ = answer.send(Ok(Replies { bytes, ends }));
+            }
+        }
+    }
+}

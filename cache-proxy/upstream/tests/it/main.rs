@@ -1,0 +1,3 @@
+//! Shared connections over a real server, and over one that is not.
+
+mod shared;
