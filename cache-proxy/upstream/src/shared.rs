@@ -13,9 +13,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::UpstreamConfig;
-use crate::login::{ConnectError, log_in};
-use crate::stream::{Stream, connect};
+use crate::stream::Stream;
+use crate::{UpstreamConfig, connected};
 
 /// Batches that are written at once.
 const AT_ONCE: usize = 256;
@@ -28,6 +27,9 @@ pub enum UpstreamError {
     /// It was not sent.
     #[error("the cache's server is away")]
     Away,
+    /// All connections that users may have for themselves are taken.
+    #[error("too many connections of their own")]
+    Busy,
     /// It may have been done.
     #[error("the connection to the cache's server broke")]
     Broken,
@@ -135,15 +137,6 @@ async fn keep(config: &UpstreamConfig, mut queue: mpsc::Receiver<Batch>, there: 
             }
         }
     }
-}
-
-async fn connected(config: &UpstreamConfig) -> Result<Box<dyn Stream>, ConnectError> {
-    let connecting = async {
-        let mut stream = connect(&config.address).await?;
-        log_in(&mut *stream, &config.login, config.protocol).await?;
-        Ok(stream)
-    };
-    tokio::time::timeout(config.connect_timeout, connecting).await.unwrap_or(Err(ConnectError::TimedOut))
 }
 
 /// Lets nobody wait for a server that is away. Says whether anybody may still ask.
