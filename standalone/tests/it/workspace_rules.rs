@@ -33,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-ticket", &["oxwhisk-core"]),
     ("oxwhisk-redis-server", &[]),
     ("oxwhisk-cache-commands", &[]),
+    ("oxwhisk-cache-session", &["oxwhisk-cache-commands"]),
     ("oxwhisk-cache-upstream", &["oxwhisk-cache-commands"]),
     ("oxwhisk-cache-tokens", &["oxwhisk-cache-commands", "oxwhisk-core"]),
     ("oxwhisk-kafka", &["oxwhisk-config", "oxwhisk-messaging"]),

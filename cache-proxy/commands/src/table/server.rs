@@ -20,7 +20,7 @@ pub(super) const CONNECTION: &[Command] = &[
             emulate("INFO", 2, Emulation::Client),
             refuse("KILL", -3, ADMIN),
             emulate("LIST", -2, Emulation::Client),
-            emulate("NO-EVICT", 3, Emulation::Client),
+            refuse("NO-EVICT", 3, ADMIN),
             refuse("PAUSE", -3, ADMIN),
             emulate("REPLY", 3, Emulation::Client),
             emulate("SETINFO", 4, Emulation::Client),

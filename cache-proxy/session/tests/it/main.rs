@@ -1,0 +1,3 @@
+//! What a client is told, beside what a real server tells it.
+
+mod client;
