@@ -22,13 +22,20 @@ pub(crate) struct Found {
     pub(crate) stored: Vec<usize>,
     /// There is no pattern where one belongs.
     pub(crate) lacks_pattern: bool,
+    /// Places of numbers that are too large: [`LARGEST_COUNT`] stands in for them.
+    pub(crate) clamped: Vec<usize>,
 }
+
+/// Keys that one `SCAN` looks at. It goes through those of all scopes, and nobody else is served meanwhile; the number is a
+/// hint anyway.
+pub(crate) const LARGEST_COUNT: u16 = 10_000;
 
 impl Found {
     pub(crate) fn clear(&mut self) {
         self.keys.clear();
         self.stored.clear();
         self.lacks_pattern = false;
+        self.clamped.clear();
     }
 }
 
@@ -186,7 +193,12 @@ fn scan(arguments: &impl Arguments, found: &mut Found) -> Result<(), Refusal> {
         if arguments.is(at, "MATCH") {
             found.keys.push(at + 1);
             found.lacks_pattern = false;
-        } else if !arguments.is(at, "COUNT") && !arguments.is(at, "TYPE") {
+        } else if arguments.is(at, "COUNT") {
+            let count = number(arguments.at(at + 1)).ok_or(Refusal::Integer)?;
+            if count > usize::from(LARGEST_COUNT) {
+                found.clamped.push(at + 1);
+            }
+        } else if !arguments.is(at, "TYPE") {
             return Err(Refusal::Syntax);
         }
         at += 2;

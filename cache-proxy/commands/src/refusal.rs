@@ -20,6 +20,9 @@ pub enum Refusal {
     #[error("ERR syntax error")]
     Syntax,
     /// As Redis says it.
+    #[error("ERR value is not an integer or out of range")]
+    Integer,
+    /// As Redis says it.
     #[error("ERR numkeys should be greater than 0")]
     NumKeys,
     /// As Redis says it.

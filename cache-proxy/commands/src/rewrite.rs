@@ -2,6 +2,7 @@
 
 use bytes::{BufMut as _, BytesMut};
 
+use crate::keys::LARGEST_COUNT;
 use crate::plan::{Added, Plan};
 use crate::request::header_start;
 use crate::{Prefix, Request};
@@ -25,12 +26,26 @@ pub fn rewrite(
     out.reserve(body.len() + 64 + plan.found.keys.len() * (Prefix::LENGTH + 8));
     length(out, b'*', request.len() + more);
     let mut copied = body.start;
-    for key in &plan.found.keys {
-        let range = request.range(*key);
+    let (mut keys, mut clamped) = (plan.found.keys.as_slice(), plan.found.clamped.as_slice());
+    loop {
+        let is_key = match (keys, clamped) {
+            ([], []) => break,
+            ([key, ..], [other, ..]) => key < other,
+            (keys, _) => !keys.is_empty(),
+        };
+        let changed = if is_key { &mut keys } else { &mut clamped };
+        let Some((index, rest)) = changed.split_first() else { break };
+        *changed = rest;
+        let range = request.range(*index);
         out.put_slice(&buffer[copied..header_start(&range)]);
-        length(out, b'$', Prefix::LENGTH + range.len());
-        out.put_slice(prefix.as_bytes());
-        copied = range.start;
+        if is_key {
+            length(out, b'$', Prefix::LENGTH + range.len());
+            out.put_slice(prefix.as_bytes());
+            copied = range.start;
+        } else {
+            number(out, LARGEST_COUNT.into());
+            copied = range.end + 2;
+        }
     }
     out.put_slice(&buffer[copied..body.end]);
     match plan.added {
@@ -145,6 +160,8 @@ mod tests {
             ("SORT k", "SORT ~k"),
             ("SCAN 0", "SCAN 0 MATCH ~*"),
             ("SCAN 0 MATCH a?", "SCAN 0 MATCH ~a?"),
+            ("SCAN 0 COUNT 10000", "SCAN 0 COUNT 10000 MATCH ~*"),
+            ("SCAN 0 COUNT 10001 MATCH a* COUNT 999999999", "SCAN 0 COUNT 10000 MATCH ~a* COUNT 10000"),
             ("PUBSUB CHANNELS", "PUBSUB CHANNELS ~*"),
             ("PUBSUB NUMSUB", "PUBSUB NUMSUB"),
             ("PUBLISH c m", "PUBLISH ~c m"),
@@ -167,6 +184,7 @@ mod tests {
             ),
             ("SET k v KEEPTTL EX 5", "ERR syntax error"),
             ("SET k v EX", "ERR syntax error"),
+            ("SCAN 0 COUNT +5", "ERR value is not an integer or out of range"),
             ("MSET a", "ERR wrong number of arguments for 'mset' command"),
         ] {
             assert_eq!(rewritten(asked).unwrap_err(), says, "{asked}");
