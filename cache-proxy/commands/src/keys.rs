@@ -69,14 +69,9 @@ pub(crate) fn find(
         Keys::Radius(options) => radius(arguments, options, found)?,
         Keys::Sort { may_store } => sort(arguments, may_store, found)?,
         Keys::Copy => {
-            for index in 3..count {
-                if arguments.is(index, "DB") {
-                    let (command, reason) = ("COPY with DB".to_owned(), Reason::OtherDatabases);
-                    return Err(Refusal::Refused { command, reason });
-                }
-                if !arguments.is(index, "REPLACE") {
-                    return Err(Refusal::Syntax);
-                }
+            if (3..count).any(|index| arguments.is(index, "DB")) {
+                let (command, reason) = ("COPY with DB".to_owned(), Reason::OtherDatabases);
+                return Err(Refusal::Refused { command, reason });
             }
             found.keys.extend([1, 2]);
         }

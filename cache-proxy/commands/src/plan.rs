@@ -135,7 +135,7 @@ impl Plan {
                     self.access = Access::Read;
                 }
             }
-            Creates::BySet => self.set(arguments)?,
+            Creates::BySet => self.set(arguments),
             Creates::ByGetEx => {
                 if (2..arguments.count()).any(|index| arguments.is(index, "PERSIST")) {
                     self.expire.push(1);
@@ -151,30 +151,24 @@ impl Plan {
         Ok(Asked::Forward { access: self.access, session: forward.session, replies: forward.replies })
     }
 
-    /// `SET` takes an expiry along, unless it has one or keeps the key's.
-    fn set(&mut self, arguments: &impl Arguments) -> Result<(), Refusal> {
-        let (mut at, mut keeps, mut expires) = (3, false, false);
+    /// `SET` takes an expiry along, unless it has one or keeps the key's. What the server will find fault with goes to it: its
+    /// key is where it is.
+    fn set(&mut self, arguments: &impl Arguments) {
+        let (mut at, mut expires) = (3, false);
         while at < arguments.count() {
             if ["NX", "XX", "GET"].iter().any(|word| arguments.is(at, word)) {
                 at += 1;
-            } else if arguments.is(at, "KEEPTTL") {
-                keeps = true;
-                at += 1;
-            } else if ["EX", "PX", "EXAT", "PXAT"].iter().any(|word| arguments.is(at, word))
-                && at + 1 < arguments.count()
-            {
+            } else if ["EX", "PX", "EXAT", "PXAT"].iter().any(|word| arguments.is(at, word)) {
                 expires = true;
                 at += 2;
             } else {
-                return Err(Refusal::Syntax);
+                // `KEEPTTL`, or nothing that there is.
+                self.expire.push(1);
+                return;
             }
         }
-        match (keeps, expires) {
-            (true, true) => return Err(Refusal::Syntax),
-            (false, true) => {}
-            (true, false) => self.expire.push(1),
-            (false, false) => self.added = Added::Expiry,
+        if !expires {
+            self.added = Added::Expiry;
         }
-        Ok(())
     }
 }

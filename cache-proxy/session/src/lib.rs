@@ -6,6 +6,8 @@
 mod client;
 mod hello;
 mod reply;
+mod transaction;
 
 pub use client::{Client, Step};
 pub use reply::{Protocol, Writer};
+pub use transaction::{Sent, Transaction, about_transactions};
