@@ -15,5 +15,5 @@ mod scope;
 mod token;
 
 pub use live::{ContainerId, Entry, Grant, Hold, LiveSet, NotAuthorized, Seat};
-pub use scope::{Generation, Scope};
+pub use scope::{Generation, LiveScope, LiveScopes, Scope};
 pub use token::{NoToken, Token};

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use oxwhisk_cache_commands::{Access, Prefix};
+use oxwhisk_cache_commands::Access;
 use oxwhisk_core::id::ActivationId;
 
-use crate::{Scope, Token};
+use crate::{LiveScope, Token};
 
 /// Names one container of one invoker, for as long as that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,8 +19,7 @@ pub struct ContainerId(pub String);
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub activation_id: ActivationId,
-    pub scope: Scope,
-    pub prefix: Prefix,
+    pub scope: Arc<LiveScope>,
     /// `Write` is to read, too.
     pub access: Access,
     pub container: ContainerId,

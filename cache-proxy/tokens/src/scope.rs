@@ -1,11 +1,78 @@
 //! Whose keys are whose.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
 use oxwhisk_cache_commands::Prefix;
 use sha2::{Digest as _, Sha256};
 
-/// Grows when a scope is flushed: what has an earlier one is nobody's any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Another number whenever a scope is flushed: what has an earlier one is nobody's any more. Random, so that a server that
+/// has lost it makes another one, and never one of before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Generation(pub u64);
+
+/// A scope that somebody has a token for. All tokens of a scope share it, so that all see it flushed.
+#[derive(Debug)]
+pub struct LiveScope {
+    scope: Scope,
+    prefix: Mutex<Prefix>,
+}
+
+impl LiveScope {
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What stands before its keys now.
+    #[must_use]
+    pub fn prefix(&self) -> Prefix {
+        *self.current()
+    }
+
+    /// It begins anew: what it had is out of reach.
+    pub fn begin(&self, generation: Generation) {
+        *self.current() = self.scope.prefix(generation);
+    }
+
+    fn current(&self) -> MutexGuard<'_, Prefix> {
+        self.prefix.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The scopes of one proxy that somebody has a token for.
+#[derive(Debug, Default)]
+pub struct LiveScopes(HashMap<Scope, Weak<LiveScope>>);
+
+impl LiveScopes {
+    /// The scope, in the generation that the server has of it.
+    pub fn live(&mut self, scope: Scope, generation: Generation) -> Arc<LiveScope> {
+        if let Some(live) = self.0.get(&scope).and_then(Weak::upgrade) {
+            // Another proxy may have flushed it.
+            live.begin(generation);
+            return live;
+        }
+        let prefix = Mutex::new(scope.prefix(generation));
+        let live = Arc::new(LiveScope { scope: scope.clone(), prefix });
+        self.0.insert(scope, Arc::downgrade(&live));
+        live
+    }
+
+    /// Forgets those that nobody has a token for.
+    pub fn sweep(&mut self) {
+        self.0.retain(|_, live| live.strong_count() > 0);
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// Always within the namespace that invokes, by the uuid of its key: a namespace that is made anew under an old name begins
 /// with nothing.
@@ -85,5 +152,29 @@ mod tests {
             .collect();
         assert_eq!(prefixes.len(), scopes.len() * 3);
         assert_eq!(action("u", "a").prefix(Generation(3)), action("u", "a").prefix(Generation(3)));
+    }
+
+    #[test]
+    fn whoever_flushes_a_scope_flushes_it_for_all() {
+        let mut scopes = LiveScopes::default();
+        let (one, other) =
+            (scopes.live(action("u", "a"), Generation(1)), scopes.live(action("u", "a"), Generation(1)));
+        let untouched = scopes.live(action("u", "b"), Generation(1));
+        let before = one.prefix();
+        one.begin(Generation(2));
+        assert_eq!((other.prefix(), one.prefix()), (action("u", "a").prefix(Generation(2)), other.prefix()));
+        assert_ne!(other.prefix(), before);
+        assert_eq!(untouched.prefix(), action("u", "b").prefix(Generation(1)));
+        // Another proxy has flushed it meanwhile.
+        scopes.live(action("u", "a"), Generation(3));
+        assert_eq!(one.prefix(), action("u", "a").prefix(Generation(3)));
+        drop((one, other));
+        scopes.sweep();
+        assert_eq!(scopes.len(), 1);
+        // Nobody had it for a while.
+        assert_eq!(
+            scopes.live(action("u", "a"), Generation(4)).prefix(),
+            action("u", "a").prefix(Generation(4))
+        );
     }
 }

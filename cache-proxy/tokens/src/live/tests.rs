@@ -3,14 +3,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Generation;
+use crate::{Generation, LiveScopes, Scope};
 
 fn grant(container: &str, is_alone: bool, deadline: Instant) -> Grant {
     let scope = Scope::Action { namespace_uuid: "u".to_owned(), action: "a".to_owned() };
     Grant {
         activation_id: ActivationId::generate(),
-        prefix: scope.prefix(Generation(0)),
-        scope,
+        scope: LiveScopes::default().live(scope, Generation(0)),
         access: Access::Write,
         container: ContainerId(container.to_owned()),
         address: None,
