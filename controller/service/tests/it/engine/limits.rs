@@ -13,6 +13,7 @@ use oxwhisk_messaging::{Bus, Topic};
 use serde_json::json;
 
 use super::cluster::{Cluster, ControllerProcess, id_of, until};
+use super::invoker::InvokerProcess;
 
 /// More than one batch, and so many that both controllers have some of it in their lanes.
 const LIMIT: u64 = 24;
@@ -124,15 +125,21 @@ async fn it_counts_while_it_is_tried_again() {
     cluster.settled().await;
 }
 
-#[tokio::test]
-async fn an_end_that_nobody_was_told_of_is_found_among_the_records() {
-    let cluster = cluster(LIMIT).await;
+/// Two controllers that nobody tells of ends, and that look for them often; an action that is held at an invoker.
+async fn who_do_not_hear_of_ends(cluster: &Cluster) -> ([ControllerProcess; 2], InvokerProcess) {
     let often = |config| EngineConfig { look_for_ends: Duration::from_millis(50), ..config };
     let controllers = [cluster.controller_with(0, often).await, cluster.controller_with(1, often).await];
     let invoker = cluster.invoker(0).await;
     both_have_lanes(&controllers).await;
     cluster.living.silent.store(true, Ordering::Relaxed);
     controllers[0].create("held", json!([])).await;
+    (controllers, invoker)
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_was_told_of_is_found_among_the_records() {
+    let cluster = cluster(LIMIT).await;
+    let (controllers, invoker) = who_do_not_hear_of_ends(&cluster).await;
     assert_eq!(fill(&controllers[0]).await.len() as u64, LIMIT);
     invoker.invoker.release();
     cluster.settled().await;
@@ -151,12 +158,7 @@ async fn what_gets_no_record_counts_until_word_of_its_end_may_be_lost() {
         ..UserLimits::default()
     };
     cluster.limit(limits).await;
-    let often = |config| EngineConfig { look_for_ends: Duration::from_millis(50), ..config };
-    let controllers = [cluster.controller_with(0, often).await, cluster.controller_with(1, often).await];
-    let invoker = cluster.invoker(0).await;
-    both_have_lanes(&controllers).await;
-    cluster.living.silent.store(true, Ordering::Relaxed);
-    controllers[0].create("held", json!([])).await;
+    let (controllers, invoker) = who_do_not_hear_of_ends(&cluster).await;
     let accepted = fill(&controllers[0]).await;
     invoker.invoker.release();
     cluster.settled().await;
