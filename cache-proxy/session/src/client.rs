@@ -47,8 +47,8 @@ pub struct Client {
     address: String,
     protocol: Protocol,
     name: Option<Vec<u8>>,
-    library: Option<Vec<u8>>,
-    library_version: Option<Vec<u8>>,
+    lib_name: Option<Vec<u8>>,
+    lib_version: Option<Vec<u8>>,
     database: u32,
     is_logged_in: bool,
     pending: Pending,
@@ -63,8 +63,8 @@ impl Client {
             address,
             protocol: Protocol::default(),
             name: None,
-            library: None,
-            library_version: None,
+            lib_name: None,
+            lib_version: None,
             database: 0,
             is_logged_in: false,
             pending: Pending::default(),
@@ -305,9 +305,9 @@ impl Client {
 
     fn set_info(&mut self, what: &[u8], value: &[u8], out: &mut BytesMut) {
         let place = if what.eq_ignore_ascii_case(b"LIB-NAME") {
-            &mut self.library
+            &mut self.lib_name
         } else if what.eq_ignore_ascii_case(b"LIB-VER") {
-            &mut self.library_version
+            &mut self.lib_version
         } else {
             return self.writer(out).error("ERR Unrecognized option");
         };
@@ -339,7 +339,7 @@ impl Client {
         let resp = if self.protocol == Protocol::Resp3 { 3 } else { 2 };
         let mut described =
             format!("id={} addr={} name={} db={}", self.id, self.address, text(&self.name), self.database);
-        let (library, version) = (text(&self.library), text(&self.library_version));
+        let (library, version) = (text(&self.lib_name), text(&self.lib_version));
         // Writing to a string cannot fail.
         let _ = writeln!(described, " user=default lib-name={library} lib-ver={version} resp={resp}");
         described

@@ -1,6 +1,5 @@
 //! One connection for many.
 
-use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -212,8 +211,7 @@ async fn read(
     mut awaited: mpsc::Receiver<Awaited>,
     max_replies: usize,
 ) -> Broken {
-    let mut line = VecDeque::new();
-    match receive(&mut reader, &mut awaited, &mut line, max_replies).await {
+    match receive(&mut reader, &mut awaited, max_replies).await {
         Ok(never) => match never {},
         Err(broken) => broken,
     }
@@ -225,11 +223,12 @@ enum Never {}
 async fn receive(
     reader: &mut ReadHalf<Box<dyn Stream>>,
     awaited: &mut mpsc::Receiver<Awaited>,
-    line: &mut VecDeque<Awaited>,
     max_replies: usize,
 ) -> Result<Never, Broken> {
     let mut buffer = BytesMut::new();
     let mut scanner = Scanner::default();
+    // One at a time, so that what was written and is not replied to is no more than the channel holds.
+    let mut oldest: Option<Awaited> = None;
     // Of the buffer, what belongs to replies that are whole.
     let mut whole = 0;
     loop {
@@ -241,22 +240,18 @@ async fn receive(
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         while let Some(length) = scanner.end(buffer.get(whole..).unwrap_or_default())? {
-            while let Ok(one) = awaited.try_recv() {
-                line.push_back(one);
-            }
             whole += length;
-            // Something that nobody has asked for.
-            let first = line.front_mut().ok_or(MalformedReply)?;
+            // Without one it is something that nobody has asked for.
+            let mut first = oldest.take().or_else(|| awaited.try_recv().ok()).ok_or(MalformedReply)?;
             first.ends.push(whole);
             if first.ends.len() < first.replies {
+                oldest = Some(first);
                 continue;
             }
             let bytes = buffer.split_to(whole).freeze();
             whole = 0;
-            if let Some(Awaited { ends, answer, .. }) = line.pop_front() {
-                // Whoever has given up waiting needs none.
-                let _ = answer.send(Ok(Replies { bytes, ends }));
-            }
+            // Whoever has given up waiting needs none.
+            let _ = first.answer.send(Ok(Replies { bytes, ends: first.ends }));
         }
     }
 }
