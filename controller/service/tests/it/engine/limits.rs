@@ -63,13 +63,20 @@ async fn has_room_for(controller: &ControllerProcess, limit: u64) {
     assert_eq!(refused(controller).await, limit);
 }
 
-/// Some of what one accepts lies in the other's lanes.
-async fn both_have_lanes(controllers: &[ControllerProcess; 2]) {
-    until("lanes", async || controllers.iter().all(|one| one.engine.lanes() == 4).then_some(())).await;
+/// Some of what one accepts lies in another's lanes.
+async fn all_have_lanes(controllers: &[ControllerProcess]) {
+    let each = 8 / controllers.len();
+    until("lanes", async || controllers.iter().all(|one| one.engine.lanes() == each).then_some(())).await;
 }
 
 #[tokio::test]
 async fn it_counts_while_it_is_unread_queued_or_parked_in_anybodys_lane() {
+    for count in [1, 2, 4] {
+        counts_wherever_it_waits(count).await;
+    }
+}
+
+async fn counts_wherever_it_waits(count: u32) {
     let cluster = cluster(LIMIT).await;
     let change = |config| EngineConfig {
         parking: ParkingLimits { park_above: 4, resume_below: 2 },
@@ -77,12 +84,15 @@ async fn it_counts_while_it_is_unread_queued_or_parked_in_anybodys_lane() {
         outside_per_namespace: 2,
         ..told_only(config)
     };
-    let controllers = [cluster.controller_with(0, change).await, cluster.controller_with(1, change).await];
+    let mut controllers = Vec::new();
+    for number in 0..count {
+        controllers.push(cluster.controller_with(number, change).await);
+    }
     controllers[0].create("held", json!([])).await;
     // Before anybody owns a lane, and with nobody to run it.
     let accepted = fill(&controllers[0]).await;
     assert_eq!(accepted.len() as u64, LIMIT);
-    both_have_lanes(&controllers).await;
+    all_have_lanes(&controllers).await;
     until("some are parked", async || {
         (controllers[0].bus.depth(Topic::Parked).await.unwrap() > 0).then_some(())
     })
@@ -106,7 +116,7 @@ async fn it_counts_while_it_is_tried_again() {
     let cluster = cluster(1).await;
     let controllers =
         [cluster.controller_with(0, told_only).await, cluster.controller_with(1, told_only).await];
-    both_have_lanes(&controllers).await;
+    all_have_lanes(&controllers).await;
     controllers[0].create("held", json!([])).await;
     let id = controllers[0].submit("held", &json!({})).await;
     for number in 0..2 {
@@ -130,7 +140,7 @@ async fn who_do_not_hear_of_ends(cluster: &Cluster) -> ([ControllerProcess; 2], 
     let often = |config| EngineConfig { look_for_ends: Duration::from_millis(50), ..config };
     let controllers = [cluster.controller_with(0, often).await, cluster.controller_with(1, often).await];
     let invoker = cluster.invoker(0).await;
-    both_have_lanes(&controllers).await;
+    all_have_lanes(&controllers).await;
     cluster.living.silent.store(true, Ordering::Relaxed);
     controllers[0].create("held", json!([])).await;
     (controllers, invoker)
@@ -180,7 +190,7 @@ async fn what_a_dead_controller_counted_counts_where_it_is() {
         [cluster.controller_with(0, told_only).await, cluster.controller_with(1, told_only).await];
     let invoker = cluster.invoker(0).await;
     let controllers = [first, second];
-    both_have_lanes(&controllers).await;
+    all_have_lanes(&controllers).await;
     let [first, second] = controllers;
     first.create("held", json!([])).await;
     let accepted = fill(&first).await;
