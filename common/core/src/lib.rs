@@ -9,9 +9,11 @@
 //! - [`limits`], [`size`]: what is allowed; [`manifest`]: which kinds exist;
 //! - [`json`]: texts that only pass through; [`subject`]: who calls; [`message`]: what a controller sends to an invoker;
 //!   [`delivery`]: whether that may run twice; [`record`]: which of several records is kept; [`heartbeat`]: how services
-//!   find each other; [`trace`]: what a piece of work is part of; [`event`]: what monitoring is told.
+//!   find each other; [`trace`]: what a piece of work is part of; [`event`]: what monitoring is told; [`cache`]: what an
+//!   activation may have of the cache.
 
 mod as_text;
+pub mod cache;
 pub mod delivery;
 pub mod entity;
 pub mod error;

@@ -6,12 +6,14 @@
 //! [`RoomWatch`]. Both sides run activations under
 //! [`DetachOnDrop`]: they outlive whoever waits.
 
+mod cache;
 mod detach;
 mod dispatch;
 pub mod offers;
 mod store_policy;
 mod traits;
 
+pub use cache::{CacheContainer, CacheToken, CacheTokenError, CacheTokens, CacheUse};
 pub use detach::DetachOnDrop;
 pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
 pub use store_policy::{Kept, StorePolicy};

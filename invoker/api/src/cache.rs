@@ -1,0 +1,71 @@
+//! Where activations get what lets them use the cache.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use oxwhisk_core::cache::CacheGrant;
+use oxwhisk_core::id::ActivationId;
+
+use crate::Dispatch;
+
+/// Whether an activation may use the cache, as its controller decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheUse {
+    /// What it may have, or why it has nothing of it, for its author: what was asked for cannot be understood.
+    pub grant: Result<CacheGrant, String>,
+    /// Without the cache it does not run.
+    pub required: bool,
+}
+
+/// A secret of one activation's, which is worth its share of the cache until it ends. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CacheToken(pub String);
+
+impl fmt::Debug for CacheToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CacheToken(***)")
+    }
+}
+
+/// The container that an activation is about to run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheContainer<'a> {
+    /// Unique on this invoker.
+    pub name: &'a str,
+    /// The one address that its connections come from, where that is known.
+    pub address: Option<IpAddr>,
+    /// It has one activation at a time: connections go on in the right of the next one.
+    pub is_alone: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CacheTokenError {
+    /// It may be there the next time.
+    #[error("the cache is not available: {0}")]
+    Away(String),
+    /// It does not believe the activation to be what the invoker says.
+    #[error("the cache gives no token: {0}")]
+    Refused(String),
+}
+
+/// Where an invoker gets tokens.
+#[async_trait]
+pub trait CacheTokens: fmt::Debug + Send + Sync + 'static {
+    /// A token for an activation that is about to begin. It is worth something until [`CacheTokens::revoke`], and no longer
+    /// than a second past the action's time limit from now on. An activation may have several, one after the other.
+    ///
+    /// # Errors
+    /// When there is none; how long that takes is bounded.
+    async fn issue(
+        &self,
+        dispatch: &Dispatch,
+        container: CacheContainer<'_>,
+    ) -> Result<CacheToken, CacheTokenError>;
+
+    /// The activation has ended, and its tokens with it. On the warm path of every call that has one: does not wait.
+    fn revoke(&self, id: ActivationId);
+
+    /// The container is gone. Does not wait.
+    fn forget(&self, container: &str);
+}
