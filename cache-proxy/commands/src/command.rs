@@ -29,6 +29,8 @@ pub struct Forward {
     pub creates: Creates,
     pub replies: Replies,
     pub session: Session,
+    /// Its keys are channels.
+    pub channels: bool,
 }
 
 /// Which right it takes.
@@ -154,7 +156,14 @@ pub enum Reason {
 
 impl Forward {
     const fn of(access: Access, keys: Keys) -> Self {
-        Self { access, keys, creates: Creates::None, replies: Replies::Plain, session: Session::Shared }
+        Self {
+            access,
+            keys,
+            creates: Creates::None,
+            replies: Replies::Plain,
+            session: Session::Shared,
+            channels: false,
+        }
     }
 }
 
@@ -200,6 +209,15 @@ impl Command {
         match self.handling {
             Handling::Forward(forward) => {
                 Self { handling: Handling::Forward(Forward { session, ..forward }), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    pub(crate) const fn channels(self) -> Self {
+        match self.handling {
+            Handling::Forward(forward) => {
+                Self { handling: Handling::Forward(Forward { channels: true, ..forward }), ..self }
             }
             _ => self,
         }

@@ -25,7 +25,7 @@ pub mod table;
 
 pub use command::{Access, Command, Creates, Emulation, Forward, Handling, Keys, Reason, Replies, Session};
 pub use plan::{Asked, Plan, plan};
-pub use prefix::Prefix;
+pub use prefix::{Owner, Prefix, Prefixes};
 pub use refusal::Refusal;
 pub use request::{Bounds, Malformed, Progress, Request};
 pub use rewrite::rewrite;

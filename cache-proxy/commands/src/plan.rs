@@ -48,6 +48,7 @@ const BARE: Forward = Forward {
     creates: Creates::None,
     replies: Replies::Plain,
     session: Session::Shared,
+    channels: false,
 };
 
 struct In<'a>(&'a Request, &'a [u8]);
@@ -118,6 +119,12 @@ impl Plan {
     #[must_use]
     pub const fn extra_replies(&self) -> usize {
         self.expire.len()
+    }
+
+    /// What it names are channels, and no keys.
+    #[must_use]
+    pub fn names_channels(&self) -> bool {
+        matches!(self.command.handling, Handling::Forward(forward) if forward.channels)
     }
 
     fn forward(&mut self, forward: Forward, arguments: &impl Arguments) -> Result<Asked, Refusal> {

@@ -11,11 +11,13 @@ pub struct Bounds {
     pub argument: usize,
     /// Bytes of a line without lengths, and of a line with one.
     pub line: usize,
+    /// Bytes in all.
+    pub request: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { arguments: 1024 * 1024, argument: 512 << 20, line: 64 << 10 }
+        Self { arguments: 1024 * 1024, argument: 512 << 20, line: 64 << 10, request: 1 << 30 }
     }
 }
 
@@ -34,6 +36,8 @@ pub enum Malformed {
     Quotes,
     #[error("an argument does not end where it should")]
     End,
+    #[error("too big request")]
+    Request,
 }
 
 /// How far a request is there.
@@ -93,6 +97,9 @@ impl Request {
             };
             let length = length.filter(|length| *length <= bounds.argument).ok_or(Malformed::Argument)?;
             let end = start + length;
+            if end > bounds.request {
+                return Err(Malformed::Request);
+            }
             let Some(line_end) = buffer.get(end..end + 2) else { return Ok(Progress::Incomplete) };
             if line_end != b"\r\n" {
                 return Err(Malformed::End);

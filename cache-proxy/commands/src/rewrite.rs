@@ -5,7 +5,7 @@ use bytes::{BufMut as _, BytesMut};
 use crate::keys::LARGEST_COUNT;
 use crate::plan::{Added, Plan};
 use crate::request::header_start;
-use crate::{Prefix, Request};
+use crate::{Prefix, Prefixes, Request};
 
 /// Writes a request that was planned for with the prefix before all that it names, and behind it what gives an expiry of
 /// `seconds` to keys that it may have made. What stands between keys is copied as it came.
@@ -13,10 +13,11 @@ pub fn rewrite(
     request: &Request,
     buffer: &[u8],
     plan: &Plan,
-    prefix: &Prefix,
+    prefixes: &Prefixes,
     seconds: u32,
     out: &mut BytesMut,
 ) {
+    let prefix = if plan.names_channels() { &prefixes.channels } else { &prefixes.keys };
     let body = request.body();
     let more = match plan.added {
         Added::Nothing => 0,
@@ -117,8 +118,9 @@ mod tests {
         request.read(&buffer, &Bounds::default()).unwrap();
         plan(&request, &buffer, &mut planned).map_err(|error| error.to_string())?;
         let prefix = Prefix::of_hash([0; 16]);
-        rewrite(&request, &buffer, &planned, &prefix, 3600, &mut out);
-        Ok(readable(&out, &prefix))
+        let channels = Prefix::of_hash([1; 16]);
+        rewrite(&request, &buffer, &planned, &Prefixes { keys: prefix, channels }, 3600, &mut out);
+        Ok(readable(&out, &prefix).replace(std::str::from_utf8(channels.as_bytes()).unwrap(), "@"))
     }
 
     /// Commands on a line, `~` for the prefix.
@@ -165,9 +167,10 @@ mod tests {
             ("SCAN 0 MATCH a?", "SCAN 0 MATCH ~a?"),
             ("SCAN 0 COUNT 10000", "SCAN 0 COUNT 10000 MATCH ~*"),
             ("SCAN 0 COUNT 10001 MATCH a* COUNT 999999999", "SCAN 0 COUNT 10000 MATCH ~a* COUNT 10000"),
-            ("PUBSUB CHANNELS", "PUBSUB CHANNELS ~*"),
+            ("PUBSUB CHANNELS", "PUBSUB CHANNELS @*"),
             ("PUBSUB NUMSUB", "PUBSUB NUMSUB"),
-            ("PUBLISH c m", "PUBLISH ~c m"),
+            ("PUBLISH c m", "PUBLISH @c m"),
+            ("SUBSCRIBE a b", "SUBSCRIBE @a @b"),
             ("XREADGROUP GROUP STREAMS c STREAMS k >", "XREADGROUP GROUP STREAMS c STREAMS ~k >"),
             ("OBJECT ENCODING k", "OBJECT ENCODING ~k"),
             ("COMMAND", "COMMAND"),

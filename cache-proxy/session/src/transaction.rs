@@ -6,7 +6,7 @@
 
 use bytes::{BufMut as _, BytesMut};
 use oxwhisk_cache_commands::reply::{Element, MalformedReply, strip, strip_exec};
-use oxwhisk_cache_commands::{Prefix, Replies};
+use oxwhisk_cache_commands::{Prefixes, Replies};
 
 const ABORTED: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
 
@@ -83,7 +83,7 @@ impl Transaction {
         &mut self,
         sent: Sent,
         reply: &[u8],
-        prefix: &Prefix,
+        prefixes: &Prefixes,
         out: &mut BytesMut,
     ) -> Result<(), MalformedReply> {
         let is_done = !reply.starts_with(b"-");
@@ -92,12 +92,12 @@ impl Transaction {
                 if is_done {
                     *open = Some(Vec::new());
                 }
-                strip(Replies::Plain, reply, prefix, out)
+                strip(Replies::Plain, reply, prefixes, out)
             }
             (Sent::Exec, Some(elements)) => {
                 let elements = std::mem::take(elements);
                 self.end();
-                strip_exec(&elements, reply, prefix, out)
+                strip_exec(&elements, reply, prefixes, out)
             }
             (Sent::Abort, _) => {
                 self.end();
@@ -108,31 +108,31 @@ impl Transaction {
                 if is_done {
                     self.end();
                 }
-                strip(Replies::Plain, reply, prefix, out)
+                strip(Replies::Plain, reply, prefixes, out)
             }
             (Sent::Watch, _) => {
                 self.watches |= is_done;
-                strip(Replies::Plain, reply, prefix, out)
+                strip(Replies::Plain, reply, prefixes, out)
             }
             // In a transaction it is queued like any other.
             (Sent::Unwatch, None) => {
                 self.watches &= !is_done;
-                strip(Replies::Plain, reply, prefix, out)
+                strip(Replies::Plain, reply, prefixes, out)
             }
             (Sent::Unwatch, Some(elements)) => {
                 queue(elements, Element::Own(Replies::Plain), reply);
-                strip(Replies::Plain, reply, prefix, out)
+                strip(Replies::Plain, reply, prefixes, out)
             }
             (Sent::Command(replies), Some(elements)) => {
                 queue(elements, Element::Own(replies), reply);
-                strip(Replies::Plain, reply, prefix, out)
+                strip(Replies::Plain, reply, prefixes, out)
             }
             (Sent::Extra, Some(elements)) => {
                 queue(elements, Element::Extra, reply);
                 Ok(())
             }
-            (Sent::Command(replies), None) => strip(replies, reply, prefix, out),
-            (Sent::Exec, None) => strip(Replies::Plain, reply, prefix, out),
+            (Sent::Command(replies), None) => strip(replies, reply, prefixes, out),
+            (Sent::Exec, None) => strip(Replies::Plain, reply, prefixes, out),
             (Sent::Extra, None) => Ok(()),
         }
     }

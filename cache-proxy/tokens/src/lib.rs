@@ -10,10 +10,14 @@
 //! in the next activation's right. Where a container has several at once, a connection holds on to the token that it showed,
 //! and ends with that.
 
+mod account;
 mod live;
+mod live_scope;
 mod scope;
 mod token;
 
+pub use account::{Account, Accounts, Budget, Connected, OverQuota, Usage};
 pub use live::{ContainerId, Entry, Grant, Hold, LiveSet, NotAuthorized, Seat};
-pub use scope::{Generation, LiveScope, LiveScopes, Scope};
+pub use live_scope::{Current, LiveScope, LiveScopes};
+pub use scope::{Generation, Scope, Share, owner_of};
 pub use token::{NoToken, Token};

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use oxwhisk_cache_commands::Access;
+use oxwhisk_core::cache::{CacheRights, CacheTier};
 use oxwhisk_core::id::ActivationId;
+use tokio_util::sync::CancellationToken;
 
-use crate::{LiveScope, Token};
+use crate::{Account, LiveScope, Token};
 
 /// Names one container of one invoker, for as long as that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,8 +21,11 @@ pub struct ContainerId(pub String);
 pub struct Grant {
     pub activation_id: ActivationId,
     pub scope: Arc<LiveScope>,
-    /// `Write` is to read, too.
-    pub access: Access,
+    /// The namespace's, which all of its activations use up.
+    pub account: Arc<Account>,
+    pub rights: CacheRights,
+    /// The tier that connections begin with.
+    pub tier: CacheTier,
     pub container: ContainerId,
     /// The only address that may show it, where that is known.
     pub address: Option<IpAddr>,
@@ -36,15 +40,26 @@ pub struct Grant {
 pub struct Entry {
     grant: Grant,
     ended: AtomicBool,
+    /// For those who wait for it; `ended` is for those who look, at every command.
+    end: CancellationToken,
 }
 
 impl Entry {
-    fn is_alive(&self, now: Instant) -> bool {
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.end.cancel();
+    }
+
+    /// Whether a command may run in its right.
+    #[must_use]
+    pub fn is_alive(&self, now: Instant) -> bool {
         now < self.grant.deadline && !self.ended.load(Ordering::Acquire)
     }
 
-    fn end(&self) {
-        self.ended.store(true, Ordering::Release);
+    /// Cancelled when the activation ends. Its deadline is for whoever waits to watch.
+    #[must_use]
+    pub const fn end_signal(&self) -> &CancellationToken {
+        &self.end
     }
 
     #[must_use]
@@ -111,7 +126,7 @@ impl LiveSet {
     /// A token comes alive. An activation may have several: its first may have come close to its deadline before it could run.
     pub fn issue(&mut self, token: Token, grant: Grant) {
         let (id, container, is_alone) = (grant.activation_id, grant.container.clone(), grant.is_alone);
-        let entry = Arc::new(Entry { grant, ended: AtomicBool::new(false) });
+        let entry = Arc::new(Entry { grant, ended: AtomicBool::new(false), end: CancellationToken::new() });
         if is_alone {
             let seat = self.seats.entry(container).or_default();
             // Whoever had the container before has ended, also where nobody has told yet.
@@ -207,6 +222,17 @@ impl LiveSet {
                 self.revoke(id);
             }
         }
+    }
+
+    /// What a token is worth, for whoever looks from outside.
+    #[must_use]
+    pub fn look_up(&self, token: &Token, now: Instant) -> Option<Arc<Entry>> {
+        self.tokens.get(token).filter(|entry| entry.is_alive(now)).cloned()
+    }
+
+    /// All that are alive.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.tokens.values()
     }
 
     #[must_use]

@@ -1,9 +1,10 @@
 //! Whose keys are whose.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 
-use oxwhisk_cache_commands::Prefix;
+use oxwhisk_cache_commands::{Owner, Prefix};
+use oxwhisk_core::cache::CacheScope;
+use oxwhisk_core::name::FullyQualifiedName;
 use sha2::{Digest as _, Sha256};
 
 /// Another number whenever a scope is flushed: what has an earlier one is nobody's any more. Random, so that a server that
@@ -11,113 +12,111 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Generation(pub u64);
 
-/// A scope that somebody has a token for. All tokens of a scope share it, so that all see it flushed.
-#[derive(Debug)]
-pub struct LiveScope {
-    scope: Scope,
-    prefix: Mutex<Prefix>,
-}
-
-impl LiveScope {
-    #[must_use]
-    pub const fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    /// What stands before its keys now.
-    #[must_use]
-    pub fn prefix(&self) -> Prefix {
-        *self.current()
-    }
-
-    /// It begins anew: what it had is out of reach.
-    pub fn begin(&self, generation: Generation) {
-        *self.current() = self.scope.prefix(generation);
-    }
-
-    fn current(&self) -> MutexGuard<'_, Prefix> {
-        self.prefix.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The scopes of one proxy that somebody has a token for.
-#[derive(Debug, Default)]
-pub struct LiveScopes(HashMap<Scope, Weak<LiveScope>>);
-
-impl LiveScopes {
-    /// The scope, in the generation that the server has of it.
-    pub fn live(&mut self, scope: Scope, generation: Generation) -> Arc<LiveScope> {
-        if let Some(live) = self.0.get(&scope).and_then(Weak::upgrade) {
-            // Another proxy may have flushed it.
-            live.begin(generation);
-            return live;
-        }
-        let prefix = Mutex::new(scope.prefix(generation));
-        let live = Arc::new(LiveScope { scope: scope.clone(), prefix });
-        self.0.insert(scope, Arc::downgrade(&live));
-        live
-    }
-
-    /// Forgets those that nobody has a token for.
-    pub fn sweep(&mut self) {
-        self.0.retain(|_, live| live.strong_count() > 0);
-    }
-
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 /// Always within the namespace that invokes, by the uuid of its key: a namespace that is made anew under an old name begins
 /// with nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub struct Scope {
+    pub namespace_uuid: Arc<str>,
+    pub share: Share,
+}
+
+/// What of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Share {
     /// One action's, the default. The name is that of where its code is, so that code of another namespace's package, whoever
     /// invokes it, meets none of the invoker's own keys.
-    Action { namespace_uuid: String, action: String },
-    /// All actions of a package.
-    Package { namespace_uuid: String, package: String },
+    Action(String),
+    /// All actions of a package, `namespace/package`; those of a namespace that are in none are together, too.
+    Package(String),
     /// The whole namespace's.
-    Namespace { namespace_uuid: String },
+    Namespace,
+}
+
+/// What a hash is of, so that none of one purpose is one of another's.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Keys(Generation),
+    Channels,
+    /// Where the generation itself is kept.
+    Generation,
 }
 
 impl Scope {
+    /// The one that an action's activations have. The name is of where its code is.
     #[must_use]
-    pub fn namespace_uuid(&self) -> &str {
-        match self {
-            Self::Action { namespace_uuid, .. }
-            | Self::Package { namespace_uuid, .. }
-            | Self::Namespace { namespace_uuid } => namespace_uuid,
-        }
+    pub fn of(scope: CacheScope, namespace_uuid: Arc<str>, action: &FullyQualifiedName) -> Self {
+        let share = match scope {
+            CacheScope::Action => Share::Action(action.to_string()),
+            CacheScope::Package => Share::Package(action.path.to_string()),
+            CacheScope::Namespace => Share::Namespace,
+        };
+        Self { namespace_uuid, share }
     }
 
-    /// What stands before its keys. Each part goes into the hash with its length, so that no two scopes write the same.
+    /// What stands before its keys.
     #[must_use]
-    pub fn prefix(&self, generation: Generation) -> Prefix {
-        let (kind, name) = match self {
-            Self::Action { action, .. } => (b'a', action.as_str()),
-            Self::Package { package, .. } => (b'p', package.as_str()),
-            Self::Namespace { .. } => (b'n', ""),
+    pub fn keys(&self, generation: Generation) -> Prefix {
+        self.prefix(Purpose::Keys(generation))
+    }
+
+    /// What stands before its channels.
+    #[must_use]
+    pub fn channels(&self) -> Prefix {
+        self.prefix(Purpose::Channels)
+    }
+
+    /// The key that its generation is kept under. No scope's key begins like that.
+    #[must_use]
+    pub fn generation_key(&self) -> Vec<u8> {
+        [b"0generation:", self.prefix(Purpose::Generation).as_bytes()].concat()
+    }
+
+    /// Each part goes into the hash with its length, so that no two scopes write the same.
+    fn prefix(&self, purpose: Purpose) -> Prefix {
+        let (kind, name) = match &self.share {
+            Share::Action(action) => (b'a', action.as_str()),
+            Share::Package(package) => (b'p', package.as_str()),
+            Share::Namespace => (b'n', ""),
+        };
+        let (purpose, generation) = match purpose {
+            Purpose::Keys(generation) => (b'k', generation.0),
+            Purpose::Channels => (b'c', 0),
+            Purpose::Generation => (b'g', 0),
         };
         let mut hash = Sha256::new();
         hash.update(b"oxwhisk cache scope 1");
-        hash.update([kind]);
-        for part in [self.namespace_uuid(), name] {
+        hash.update([purpose, kind]);
+        for part in [&*self.namespace_uuid, name] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        hash.update(generation.0.to_be_bytes());
+        hash.update(generation.to_be_bytes());
         let hash: [u8; 32] = hash.finalize().into();
-        let mut first = [0; 16];
-        first.copy_from_slice(&hash[..16]);
-        Prefix::of_hash(first)
+        let owner = owner(&self.namespace_uuid);
+        let mut both = [0; 16];
+        both[..owner.len()].copy_from_slice(&owner);
+        both[owner.len()..].copy_from_slice(&hash[..16 - owner.len()]);
+        Prefix::of_hash(both)
     }
+}
+
+/// What all prefixes of a namespace have alike.
+fn owner(namespace_uuid: &str) -> [u8; 6] {
+    let hash: [u8; 32] = Sha256::new_with_prefix(b"oxwhisk cache owner 1")
+        .chain_update(namespace_uuid.as_bytes())
+        .finalize()
+        .into();
+    let mut first = [0; 6];
+    first.copy_from_slice(&hash[..6]);
+    first
+}
+
+/// By which a namespace's keys are counted.
+#[must_use]
+pub fn owner_of(namespace_uuid: &str) -> Owner {
+    let mut hash = [0; 16];
+    hash[..6].copy_from_slice(&owner(namespace_uuid));
+    Prefix::of_hash(hash).owner()
 }
 
 #[cfg(test)]
@@ -126,55 +125,48 @@ mod tests {
 
     use super::*;
 
-    fn action(namespace_uuid: &str, action: &str) -> Scope {
-        Scope::Action { namespace_uuid: namespace_uuid.to_owned(), action: action.to_owned() }
+    fn scope(namespace_uuid: &str, share: Share) -> Scope {
+        Scope { namespace_uuid: namespace_uuid.into(), share }
     }
 
     #[test]
     fn every_scope_and_generation_has_its_own_prefix() {
-        let package = |uuid: &str, name: &str| Scope::Package {
-            namespace_uuid: uuid.to_owned(),
-            package: name.to_owned(),
-        };
-        let namespace = |uuid: &str| Scope::Namespace { namespace_uuid: uuid.to_owned() };
         let scopes = [
-            action("u", "ab"),
-            action("ua", "b"),
-            action("u", ""),
-            package("u", "ab"),
-            package("u", ""),
-            namespace("u"),
-            namespace("uab"),
+            scope("u", Share::Action("ab".to_owned())),
+            scope("ua", Share::Action("b".to_owned())),
+            scope("u", Share::Action(String::new())),
+            scope("u", Share::Package("ab".to_owned())),
+            scope("u", Share::Package(String::new())),
+            scope("u", Share::Namespace),
+            scope("uab", Share::Namespace),
         ];
-        let prefixes: HashSet<_> = scopes
+        let mut prefixes: HashSet<_> = scopes
             .iter()
-            .flat_map(|scope| [0, 1, u64::MAX].map(|generation| scope.prefix(Generation(generation))))
+            .flat_map(|scope| [0, 1, u64::MAX].map(|generation| scope.keys(Generation(generation))))
             .collect();
-        assert_eq!(prefixes.len(), scopes.len() * 3);
-        assert_eq!(action("u", "a").prefix(Generation(3)), action("u", "a").prefix(Generation(3)));
+        prefixes.extend(scopes.iter().map(Scope::channels));
+        assert_eq!(prefixes.len(), scopes.len() * 4);
+        assert_eq!(scopes[0].keys(Generation(3)), scopes[0].clone().keys(Generation(3)));
+        let kept: HashSet<_> = scopes.iter().map(Scope::generation_key).collect();
+        assert_eq!(kept.len(), scopes.len());
+        assert!(kept.iter().all(|key| Prefix::of_key(key).is_none()));
+        for one in &scopes {
+            assert_eq!(one.channels().owner(), owner_of(&one.namespace_uuid));
+            assert_eq!(one.keys(Generation(7)).owner() == owner_of("u"), &*one.namespace_uuid == "u");
+        }
     }
 
     #[test]
-    fn whoever_flushes_a_scope_flushes_it_for_all() {
-        let mut scopes = LiveScopes::default();
-        let (one, other) =
-            (scopes.live(action("u", "a"), Generation(1)), scopes.live(action("u", "a"), Generation(1)));
-        let untouched = scopes.live(action("u", "b"), Generation(1));
-        let before = one.prefix();
-        one.begin(Generation(2));
-        assert_eq!((other.prefix(), one.prefix()), (action("u", "a").prefix(Generation(2)), other.prefix()));
-        assert_ne!(other.prefix(), before);
-        assert_eq!(untouched.prefix(), action("u", "b").prefix(Generation(1)));
-        // Another proxy has flushed it meanwhile.
-        scopes.live(action("u", "a"), Generation(3));
-        assert_eq!(one.prefix(), action("u", "a").prefix(Generation(3)));
-        drop((one, other));
-        scopes.sweep();
-        assert_eq!(scopes.len(), 1);
-        // Nobody had it for a while.
-        assert_eq!(
-            scopes.live(action("u", "a"), Generation(4)).prefix(),
-            action("u", "a").prefix(Generation(4))
-        );
+    fn an_actions_scope_is_where_its_code_is() {
+        let guest = oxwhisk_core::name::EntityName::new("guest").unwrap();
+        let name = |text: &str| FullyQualifiedName::parse(text, &guest).unwrap();
+        let of = |scope, text: &str| Scope::of(scope, "u".into(), &name(text));
+        assert_eq!(of(CacheScope::Action, "/guest/p/a").share, Share::Action("guest/p/a".to_owned()));
+        assert_eq!(of(CacheScope::Package, "/guest/p/a"), of(CacheScope::Package, "/guest/p/b"));
+        assert_ne!(of(CacheScope::Package, "/guest/p/a"), of(CacheScope::Package, "/guest/q/a"));
+        assert_eq!(of(CacheScope::Package, "/guest/a"), of(CacheScope::Package, "/guest/b"));
+        assert_ne!(of(CacheScope::Package, "/guest/a"), of(CacheScope::Package, "/guest/p/a"));
+        assert_ne!(of(CacheScope::Action, "/guest/p/a"), of(CacheScope::Action, "/other/p/a"));
+        assert_eq!(of(CacheScope::Namespace, "/guest/a"), of(CacheScope::Namespace, "/guest/p/b"));
     }
 }

@@ -4,7 +4,7 @@ use bytes::{BufMut as _, BytesMut};
 
 use super::frame::{Item, MalformedReply, item};
 use crate::rewrite::decimal;
-use crate::{Prefix, Replies};
+use crate::{Prefix, Prefixes, Replies};
 
 /// A reply of a transaction's, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub enum Element {
 pub fn strip(
     replies: Replies,
     reply: &[u8],
-    prefix: &Prefix,
+    prefixes: &Prefixes,
     out: &mut BytesMut,
 ) -> Result<(), MalformedReply> {
-    let mut copy = Copy { rest: reply, prefix, out };
+    let mut copy = Copy { rest: reply, prefixes, out };
     copy.reply(replies)?;
     copy.is_over()
 }
@@ -37,10 +37,10 @@ pub fn strip(
 pub fn strip_exec(
     elements: &[Element],
     reply: &[u8],
-    prefix: &Prefix,
+    prefixes: &Prefixes,
     out: &mut BytesMut,
 ) -> Result<(), MalformedReply> {
-    let mut copy = Copy { rest: reply, prefix, out };
+    let mut copy = Copy { rest: reply, prefixes, out };
     match copy.peek()? {
         Item::Items(kind, count) => {
             if count != elements.len() {
@@ -65,8 +65,8 @@ pub fn strip_exec(
 ///
 /// # Errors
 /// As [`strip`].
-pub fn strip_message(message: &[u8], prefix: &Prefix, out: &mut BytesMut) -> Result<(), MalformedReply> {
-    let mut copy = Copy { rest: message, prefix, out };
+pub fn strip_message(message: &[u8], prefixes: &Prefixes, out: &mut BytesMut) -> Result<(), MalformedReply> {
+    let mut copy = Copy { rest: message, prefixes, out };
     let Item::Items(kind, count) = copy.peek()? else { return Err(MalformedReply) };
     copy.skip_header()?;
     copy.header(kind, count);
@@ -79,14 +79,14 @@ pub fn strip_message(message: &[u8], prefix: &Prefix, out: &mut BytesMut) -> Res
     };
     copy.reply(Replies::Plain)?;
     for place in 1..count {
-        if place <= channels { copy.name()? } else { copy.reply(Replies::Plain)? }
+        if place <= channels { copy.name(&prefixes.channels)? } else { copy.reply(Replies::Plain)? }
     }
     copy.is_over()
 }
 
 struct Copy<'a> {
     rest: &'a [u8],
-    prefix: &'a Prefix,
+    prefixes: &'a Prefixes,
     out: &'a mut BytesMut,
 }
 
@@ -122,20 +122,20 @@ impl<'a> Copy<'a> {
             (Replies::Plain, _) | (_, Item::Other | Item::Text(_)) => self.plain(),
             (Replies::KeyFirst, Item::Items(kind, count)) => {
                 self.open(kind, count)?;
-                self.name()?;
+                self.name(&self.prefixes.keys)?;
                 self.plains(count - 1)
             }
             (Replies::Scan, Item::Items(kind, 2)) => {
                 self.open(kind, 2)?;
                 self.plain()?;
-                self.names(1)
+                self.names(1, &self.prefixes.keys)
             }
-            (Replies::Channels, Item::Items(..)) => self.names(1),
-            (Replies::ChannelNumbers, Item::Items(..)) => self.names(2),
+            (Replies::Channels, Item::Items(..)) => self.names(1, &self.prefixes.channels),
+            (Replies::ChannelNumbers, Item::Items(..)) => self.names(2, &self.prefixes.channels),
             (Replies::ByStream, Item::Items(b'%', count)) => {
                 self.open(b'%', count)?;
                 (0..count / 2).try_for_each(|_| {
-                    self.name()?;
+                    self.name(&self.prefixes.keys)?;
                     self.plain()
                 })
             }
@@ -158,18 +158,18 @@ impl<'a> Copy<'a> {
     }
 
     /// Names in a list, of which every so many-th item is one.
-    fn names(&mut self, every: usize) -> Result<(), MalformedReply> {
+    fn names(&mut self, every: usize, prefix: &Prefix) -> Result<(), MalformedReply> {
         let Item::Items(kind, count) = self.peek()? else { return Err(MalformedReply) };
         self.skip_header()?;
         self.header(kind, count);
-        (0..count).try_for_each(|place| if place % every == 0 { self.name() } else { self.plain() })
+        (0..count).try_for_each(|place| if place % every == 0 { self.name(prefix) } else { self.plain() })
     }
 
     /// A key or channel. What stands here without the prefix is nobody's to see.
-    fn name(&mut self) -> Result<(), MalformedReply> {
+    fn name(&mut self, prefix: &Prefix) -> Result<(), MalformedReply> {
         match self.take()? {
             (Item::Text(name), _) => {
-                let name = name.strip_prefix(self.prefix.as_bytes()).ok_or(MalformedReply)?;
+                let name = name.strip_prefix(prefix.as_bytes()).ok_or(MalformedReply)?;
                 self.out.put_u8(b'$');
                 decimal(self.out, name.len());
                 self.out.put_slice(b"\r\n");
@@ -189,7 +189,7 @@ impl<'a> Copy<'a> {
     /// Errors may name keys.
     fn error(&mut self) -> Result<(), MalformedReply> {
         let (Item::Error(text), own) = self.take()? else { return Err(MalformedReply) };
-        let prefix = self.prefix.as_bytes();
+        let prefix = self.prefixes.keys.as_bytes();
         if !text.windows(Prefix::LENGTH).any(|part| part == prefix) {
             self.out.put_slice(own);
             return Ok(());
@@ -263,12 +263,12 @@ mod tests {
     }
 
     fn shown(
-        with: impl Fn(&[u8], &Prefix, &mut BytesMut) -> Result<(), MalformedReply>,
+        with: impl Fn(&[u8], &Prefixes, &mut BytesMut) -> Result<(), MalformedReply>,
         text: &str,
     ) -> Option<String> {
         let prefix = Prefix::of_hash([7; 16]);
         let mut out = BytesMut::new();
-        with(&raw(text, &prefix), &prefix, &mut out).ok()?;
+        with(&raw(text, &prefix), &Prefixes::alike(prefix), &mut out).ok()?;
         Some(String::from_utf8_lossy(&out).replace("\r\n", "|"))
     }
 

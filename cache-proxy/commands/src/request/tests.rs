@@ -92,11 +92,15 @@ fn numbers_are_those_that_redis_writes() {
 
 #[test]
 fn what_is_too_large_is_refused_before_it_is_there() {
-    let bounds = Bounds { arguments: 2, argument: 3, line: 8 };
+    let bounds = Bounds { arguments: 2, argument: 3, line: 8, request: 22 };
     let read = |text: &str| Request::default().read(text.as_bytes(), &bounds);
     assert_eq!(read("*3\r\n"), Err(Malformed::Arguments));
     assert_eq!(read("*2\r\n$4\r\n"), Err(Malformed::Argument));
     assert_eq!(read("*2\r\n$3\r\nfoo\r\n$3\r\nbar\r\n"), Ok(Progress::Complete(22)));
+    assert_eq!(
+        Request::default().read(b"*2\r\n$3\r\nfoo\r\n$3\r\n", &Bounds { request: 19, ..bounds }),
+        Err(Malformed::Request)
+    );
     assert_eq!(read("12345678"), Err(Malformed::Line));
     assert_eq!(read("1234567"), Ok(Progress::Incomplete));
 }

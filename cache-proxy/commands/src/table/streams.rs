@@ -45,24 +45,24 @@ pub(super) const STREAMS: &[Command] = &[
 
 /// Channels are scoped as keys are.
 pub(super) const CHANNELS: &[Command] = &[
-    read("PSUBSCRIBE", -2, Keys::From(1)).on(Session::Subscription),
-    write("PUBLISH", 3, FIRST),
+    read("PSUBSCRIBE", -2, Keys::From(1)).channels().on(Session::Subscription),
+    write("PUBLISH", 3, FIRST).channels(),
     container(
         "PUBSUB",
         &[
-            read("CHANNELS", -2, Keys::ChannelPattern(2)).replies(Replies::Channels),
+            read("CHANNELS", -2, Keys::ChannelPattern(2)).channels().replies(Replies::Channels),
             read("HELP", 2, Keys::None),
             // It counts everybody's.
             refuse("NUMPAT", 2, Reason::WholeKeyspace),
-            read("NUMSUB", -2, Keys::From(2)).replies(Replies::ChannelNumbers),
-            read("SHARDCHANNELS", -2, Keys::ChannelPattern(2)).replies(Replies::Channels),
-            read("SHARDNUMSUB", -2, Keys::From(2)).replies(Replies::ChannelNumbers),
+            read("NUMSUB", -2, Keys::From(2)).channels().replies(Replies::ChannelNumbers),
+            read("SHARDCHANNELS", -2, Keys::ChannelPattern(2)).channels().replies(Replies::Channels),
+            read("SHARDNUMSUB", -2, Keys::From(2)).channels().replies(Replies::ChannelNumbers),
         ],
     ),
-    read("PUNSUBSCRIBE", -1, Keys::From(1)).on(Session::Subscription),
-    write("SPUBLISH", 3, FIRST),
-    read("SSUBSCRIBE", -2, Keys::From(1)).on(Session::Subscription),
-    read("SUBSCRIBE", -2, Keys::From(1)).on(Session::Subscription),
-    read("SUNSUBSCRIBE", -1, Keys::From(1)).on(Session::Subscription),
-    read("UNSUBSCRIBE", -1, Keys::From(1)).on(Session::Subscription),
+    read("PUNSUBSCRIBE", -1, Keys::From(1)).channels().on(Session::Subscription),
+    write("SPUBLISH", 3, FIRST).channels(),
+    read("SSUBSCRIBE", -2, Keys::From(1)).channels().on(Session::Subscription),
+    read("SUBSCRIBE", -2, Keys::From(1)).channels().on(Session::Subscription),
+    read("SUNSUBSCRIBE", -1, Keys::From(1)).channels().on(Session::Subscription),
+    read("UNSUBSCRIBE", -1, Keys::From(1)).channels().on(Session::Subscription),
 ];

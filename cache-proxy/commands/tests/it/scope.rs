@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use oxwhisk_cache_commands::reply::strip;
-use oxwhisk_cache_commands::{Asked, Bounds, Handling, Plan, Prefix, Request, Session, plan, rewrite, table};
+use oxwhisk_cache_commands::{Asked, Bounds, Handling, Plan, Prefix, Prefixes, Request, Session, plan, rewrite, table};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -71,21 +71,21 @@ fn commands() -> impl Strategy<Value = Vec<Vec<u8>>> {
 }
 
 /// Sends what goes to the server for these arguments; answers what the client would see.
-fn run(connection: &mut Connection, arguments: &[Vec<u8>], prefix: &Prefix) -> Option<Vec<u8>> {
+fn run(connection: &mut Connection, arguments: &[Vec<u8>], prefixes: &Prefixes) -> Option<Vec<u8>> {
     let buffer = encoded(arguments);
     let (mut request, mut planned, mut out) = (Request::default(), Plan::default(), BytesMut::new());
     request.read(&buffer, &Bounds::default()).unwrap();
     let asked = plan(&request, &buffer, &mut planned).ok()?;
     // These wait, or need a connection of their own.
     let Asked::Forward { session: Session::Shared, replies, .. } = asked else { return None };
-    rewrite(&request, &buffer, &planned, prefix, 3600, &mut out);
+    rewrite(&request, &buffer, &planned, prefixes, 3600, &mut out);
     connection.send(&out);
     let reply = connection.raw();
     for _ in 0..planned.extra_replies() {
         connection.raw();
     }
     let mut seen = BytesMut::new();
-    strip(replies, &reply, prefix, &mut seen)
+    strip(replies, &reply, prefixes, &mut seen)
         .unwrap_or_else(|error| panic!("{arguments:?}: {error} {reply:?}"));
     Some(seen.to_vec())
 }
@@ -109,7 +109,7 @@ fn no_command_reaches_what_has_not_the_prefix() {
         let (user, others) = &mut *connections;
         fill(others);
         for arguments in &sequence {
-            if let Some(seen) = run(user, arguments, &prefix) {
+            if let Some(seen) = run(user, arguments, &Prefixes::alike(prefix)) {
                 forwarded.fetch_add(1, Ordering::Relaxed);
                 let text = String::from_utf8_lossy(&seen);
                 prop_assert!(!text.contains("secret"), "{:?} shows {:?}", shown(arguments), text);

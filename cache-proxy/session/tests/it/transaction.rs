@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use bytes::BytesMut;
-use oxwhisk_cache_commands::{Asked, Bounds, Plan, Prefix, Request, plan, rewrite};
+use oxwhisk_cache_commands::{Asked, Bounds, Plan, Prefix, Prefixes, Request, plan, rewrite};
 use oxwhisk_cache_session::{Sent, Transaction, about_transactions};
 use oxwhisk_redis_server::{Connection, RedisServer, encoded};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 struct Scoped {
     connection: Connection,
     transaction: Transaction,
-    prefix: Prefix,
+    prefixes: Prefixes,
 }
 
 impl Scoped {
@@ -21,7 +21,7 @@ impl Scoped {
         Self {
             connection: server.connect(),
             transaction: Transaction::default(),
-            prefix: Prefix::of_hash([5; 16]),
+            prefixes: Prefixes::alike(Prefix::of_hash([5; 16])),
         }
     }
 
@@ -41,7 +41,7 @@ impl Scoped {
                 match sent {
                     Sent::Abort => self.connection.send(&encoded(&["DISCARD"])),
                     _ => {
-                        rewrite(&request, &buffer, &planned, &self.prefix, 3600, &mut out);
+                        rewrite(&request, &buffer, &planned, &self.prefixes, 3600, &mut out);
                         self.connection.send(&out);
                     }
                 }
@@ -49,7 +49,7 @@ impl Scoped {
                 for place in 0..=planned.extra_replies() {
                     let reply = self.connection.raw();
                     let of = if place == 0 { sent } else { Sent::Extra };
-                    self.transaction.replied(of, &reply, &self.prefix, &mut seen).unwrap();
+                    self.transaction.replied(of, &reply, &self.prefixes, &mut seen).unwrap();
                 }
                 readable(&seen)
             }

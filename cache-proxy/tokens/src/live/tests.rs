@@ -3,14 +3,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Generation, LiveScopes, Scope};
+use crate::{Accounts, Budget, LiveScopes, Scope, Share};
 
 fn grant(container: &str, is_alone: bool, deadline: Instant) -> Grant {
-    let scope = Scope::Action { namespace_uuid: "u".to_owned(), action: "a".to_owned() };
+    let scope = Scope { namespace_uuid: "u".into(), share: Share::Action("a".to_owned()) };
+    let now = Instant::now();
     Grant {
         activation_id: ActivationId::generate(),
-        scope: LiveScopes::default().live(scope, Generation(0)),
-        access: Access::Write,
+        scope: LiveScopes::default().live(scope, now),
+        account: Accounts::default().account("u", Budget::default(), now),
+        rights: CacheRights::Write,
+        tier: CacheTier::Local,
         container: ContainerId(container.to_owned()),
         address: None,
         is_alone,
