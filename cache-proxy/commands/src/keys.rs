@@ -24,6 +24,8 @@ pub(crate) struct Found {
     pub(crate) lacks_pattern: bool,
     /// Places of numbers that are too large: [`LARGEST_COUNT`] stands in for them.
     pub(crate) clamped: Vec<usize>,
+    /// It may wait: only with `BLOCK` does a read of streams.
+    pub(crate) blocks: bool,
 }
 
 /// Keys that one `SCAN` looks at. It goes through those of all scopes, and nobody else is served meanwhile; the number is a
@@ -36,6 +38,7 @@ impl Found {
         self.stored.clear();
         self.lacks_pattern = false;
         self.clamped.clear();
+        self.blocks = false;
     }
 }
 
@@ -100,6 +103,7 @@ fn streams(name: &str, arguments: &impl Arguments, group: bool, found: &mut Foun
     while at < count {
         let left = count - at - 1;
         if (arguments.is(at, "COUNT") || arguments.is(at, "BLOCK")) && left >= 1 {
+            found.blocks |= arguments.is(at, "BLOCK");
             at += 2;
         } else if group && arguments.is(at, "GROUP") && left >= 2 {
             has_group = true;

@@ -155,7 +155,11 @@ impl Plan {
                 _ => Added::Pattern,
             };
         }
-        Ok(Asked::Forward { access: self.access, session: forward.session, replies: forward.replies })
+        let session = match forward.keys {
+            Keys::Streams { .. } if !self.found.blocks => Session::Shared,
+            _ => forward.session,
+        };
+        Ok(Asked::Forward { access: self.access, session, replies: forward.replies })
     }
 
     /// `SET` takes an expiry along, unless it has one or keeps the key's. What the server will find fault with goes to it: its

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::BytesMut;
+
 /// What is too large to be a request of a cache's client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -116,13 +118,20 @@ impl Request {
     /// When quotes do not end.
     pub fn of_line(line: &[u8]) -> Result<Vec<u8>, Malformed> {
         let words = words(line)?;
-        let mut request = format!("*{}\r\n", words.len()).into_bytes();
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let mut request = BytesMut::new();
+        Self::write(&words, &mut request);
+        Ok(request.to_vec())
+    }
+
+    /// Writes a request of these words.
+    pub fn write(words: &[&[u8]], out: &mut BytesMut) {
+        crate::rewrite::length(out, b'*', words.len());
         for word in words {
-            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            request.extend_from_slice(&word);
-            request.extend_from_slice(b"\r\n");
+            crate::rewrite::length(out, b'$', word.len());
+            out.extend_from_slice(word);
+            out.extend_from_slice(b"\r\n");
         }
-        Ok(request)
     }
 
     /// For the next one.

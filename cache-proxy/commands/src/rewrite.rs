@@ -87,7 +87,7 @@ fn number(out: &mut BytesMut, number: u32) {
     out.put_slice(b"\r\n");
 }
 
-fn length(out: &mut BytesMut, kind: u8, length: usize) {
+pub(crate) fn length(out: &mut BytesMut, kind: u8, length: usize) {
     out.put_u8(kind);
     decimal(out, length);
     out.put_slice(b"\r\n");

@@ -1,8 +1,7 @@
 //! What tests say to a server, and what it replies.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 /// A reply, without what RESP3 adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +49,11 @@ impl Reply {
 
 /// One connection, in the older protocol.
 #[derive(Debug)]
-pub struct Connection(BufReader<UnixStream>);
+pub struct Connection<S: Read + Write = UnixStream>(BufReader<S>);
 
-impl Connection {
-    /// One on which nothing is waited for longer than that.
-    pub(crate) fn new(stream: UnixStream, longest: Duration) -> Self {
-        stream.set_read_timeout(Some(longest)).expect("a timeout of a socket");
+impl<S: Read + Write> Connection<S> {
+    /// Over a stream that waits for nothing without end.
+    pub fn new(stream: S) -> Self {
         Self(BufReader::new(stream))
     }
 

@@ -112,7 +112,9 @@ impl RedisServer {
     /// When there is none.
     #[must_use]
     pub fn connect(&self) -> Connection {
-        let mut connection = Connection::new(self.stream(), DEADLINE);
+        let stream = self.stream();
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout of a socket");
+        let mut connection = Connection::new(stream);
         if let Some(password) = &self.password {
             assert_eq!(connection.call(&["AUTH", password]), Reply::Status("OK".to_owned()));
         }

@@ -161,6 +161,12 @@ impl Client {
         }
     }
 
+    /// The token is worth something, but not that.
+    pub fn not_logged_in(&mut self, why: &str, out: &mut BytesMut) {
+        self.pending = Pending::default();
+        self.writer(out).error(why);
+    }
+
     /// Its token is worth nothing any more, and will not be again.
     pub const fn log_out(&mut self) {
         self.is_logged_in = false;

@@ -70,11 +70,14 @@ impl Entry {
 
 /// What connections of a container with one activation at a time hold on to.
 #[derive(Debug, Default)]
-pub struct Seat(Mutex<Option<Arc<Entry>>>);
+pub struct Seat {
+    taken: Mutex<Option<Arc<Entry>>>,
+    gone: CancellationToken,
+}
 
 impl Seat {
     fn taken(&self) -> MutexGuard<'_, Option<Arc<Entry>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,6 +99,15 @@ impl Hold {
             Self::Activation(entry) => Arc::clone(entry),
         };
         entry.is_alive(now).then_some(entry)
+    }
+
+    /// Cancelled when it can never be let again: the container is gone, or the activation has ended.
+    #[must_use]
+    pub fn over(&self) -> &CancellationToken {
+        match self {
+            Self::Container(seat) => &seat.gone,
+            Self::Activation(entry) => &entry.end,
+        }
     }
 
     /// Whether it can ever be let again.
@@ -175,7 +187,9 @@ impl LiveSet {
 
     /// The container is gone: nothing of it goes on.
     pub fn forget_container(&mut self, container: &ContainerId) {
-        self.seats.remove(container);
+        if let Some(seat) = self.seats.remove(container) {
+            seat.gone.cancel();
+        }
         let of_it: Vec<ActivationId> = self
             .tokens
             .values()

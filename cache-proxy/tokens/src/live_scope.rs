@@ -53,8 +53,7 @@ impl LiveScope {
 
     /// The generation that the server has. If it is another one than before, what it had is out of reach.
     pub fn begin(&self, tier: CacheTier, generation: Generation) {
-        let prefixes =
-            Prefixes { keys: self.scope.keys(generation), channels: self.scope.channels() };
+        let prefixes = Prefixes { keys: self.scope.keys(generation), channels: self.scope.channels() };
         let mut current = self.of(tier);
         if current.as_ref().is_some_and(|current| current.prefixes == prefixes) {
             return;

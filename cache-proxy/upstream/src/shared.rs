@@ -35,6 +35,9 @@ pub enum UpstreamError {
     /// It may be done yet.
     #[error("the cache's server did not answer in time")]
     TimedOut,
+    /// It was done; nobody may have what it replies.
+    #[error("the replies are too large")]
+    TooLarge,
     #[error("the cache ends")]
     Closed,
 }

@@ -33,6 +33,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oxwhisk-ticket", &["oxwhisk-core"]),
     ("oxwhisk-redis-server", &[]),
     ("oxwhisk-cache-commands", &[]),
+    (
+        "oxwhisk-cache-proxy",
+        &[
+            "oxwhisk-cache-commands",
+            "oxwhisk-cache-session",
+            "oxwhisk-cache-tokens",
+            "oxwhisk-cache-upstream",
+            "oxwhisk-core",
+        ],
+    ),
     ("oxwhisk-cache-session", &["oxwhisk-cache-commands"]),
     ("oxwhisk-cache-upstream", &["oxwhisk-cache-commands"]),
     ("oxwhisk-cache-tokens", &["oxwhisk-cache-commands", "oxwhisk-core"]),

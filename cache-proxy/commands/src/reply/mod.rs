@@ -4,4 +4,4 @@ mod frame;
 mod strip;
 
 pub use frame::{MalformedReply, Scanner};
-pub use strip::{Element, strip, strip_exec, strip_message};
+pub use strip::{Element, strip, strip_exec, strip_message, subscription, texts};

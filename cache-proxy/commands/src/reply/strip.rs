@@ -84,6 +84,41 @@ pub fn strip_message(message: &[u8], prefixes: &Prefixes, out: &mut BytesMut) ->
     copy.is_over()
 }
 
+/// Word of a change: the command that brought it about, and how many subscriptions there are now. `None` for what is published.
+///
+/// # Errors
+/// When it is neither.
+pub fn subscription(message: &[u8]) -> Result<Option<(&[u8], u64)>, MalformedReply> {
+    let Some((Item::Items(_, count), header)) = item(message)? else { return Err(MalformedReply) };
+    let rest = message.get(header..).unwrap_or_default();
+    let Some((Item::Text(what), length)) = item(rest)? else { return Err(MalformedReply) };
+    if count != 3 || !what.ends_with(b"subscribe") {
+        return Ok(None);
+    }
+    let rest = rest.get(length..).unwrap_or_default();
+    let (_, channel) = item(rest)?.ok_or(MalformedReply)?;
+    let rest = rest.get(channel..).unwrap_or_default();
+    let number = rest.strip_prefix(b":").and_then(|number| number.strip_suffix(b"\r\n"));
+    let count = number.and_then(|number| std::str::from_utf8(number).ok()?.parse().ok());
+    count.map(|count| Some((what, count))).ok_or(MalformedReply)
+}
+
+/// The strings of a reply, in order and however deep.
+///
+/// # Errors
+/// When it is no whole reply.
+pub fn texts(reply: &[u8]) -> Result<Vec<&[u8]>, MalformedReply> {
+    let (mut texts, mut rest) = (Vec::new(), reply);
+    while !rest.is_empty() {
+        let (item, length) = item(rest)?.ok_or(MalformedReply)?;
+        if let Item::Text(text) = item {
+            texts.push(text);
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(texts)
+}
+
 struct Copy<'a> {
     rest: &'a [u8],
     prefixes: &'a Prefixes,
@@ -339,5 +374,24 @@ mod tests {
         assert_eq!(message("*3|$11|unsubscribe|$-1|:0|").unwrap(), "*3|$11|unsubscribe|$-1|:0|");
         assert_eq!(message(">2|+invalidate|*1|$25|~k|"), None);
         assert_eq!(message("*3|$7|message|$1|c|$1|x|"), None);
+    }
+
+    #[test]
+    fn changes_of_subscriptions_say_how_many_there_are() {
+        let told = |text: &str| {
+            let raw = raw(text, &Prefix::of_hash([7; 16]));
+            subscription(&raw).map(|told| told.map(|(what, count)| (what.to_vec(), count)))
+        };
+        assert_eq!(told("*3|$9|subscribe|$25|~c|:12|"), Ok(Some((b"subscribe".to_vec(), 12))));
+        assert_eq!(told(">3|$12|punsubscribe|_|:0|"), Ok(Some((b"punsubscribe".to_vec(), 0))));
+        assert_eq!(told("*3|$7|message|$25|~c|$9|subscribe|"), Ok(None));
+        assert!(told("+OK|").is_err() && told("*3|$9|subscribe|$25|~c|$1|x|").is_err());
+    }
+
+    #[test]
+    fn strings_are_found_however_deep() {
+        let reply = b"*2\r\n$1\r\n0\r\n*3\r\n$1\r\na\r\n:1\r\n+b\r\n";
+        assert_eq!(texts(reply).unwrap(), [&b"0"[..], b"a", b"b"]);
+        assert!(texts(&reply[..20]).is_err());
     }
 }

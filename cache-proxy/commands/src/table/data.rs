@@ -204,7 +204,7 @@ const fn radius(name: &'static str, arity: i16, options: usize) -> Command {
         creates: Creates::Stored,
         replies: Replies::Plain,
         session: Session::Shared,
-            channels: false,
+        channels: false,
     };
     Command { name, arity, handling: Handling::Forward(forward) }
 }

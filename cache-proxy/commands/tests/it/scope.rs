@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use oxwhisk_cache_commands::reply::strip;
-use oxwhisk_cache_commands::{Asked, Bounds, Handling, Plan, Prefix, Prefixes, Request, Session, plan, rewrite, table};
+use oxwhisk_cache_commands::{
+    Asked, Bounds, Handling, Plan, Prefix, Prefixes, Request, Session, plan, rewrite, table,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

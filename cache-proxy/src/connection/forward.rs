@@ -1,0 +1,235 @@
+//! Commands that a server does.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use oxwhisk_cache_commands::{Access, Replies, Request, Session};
+use oxwhisk_cache_session::{Protocol, Sent, about_transactions};
+use oxwhisk_cache_upstream::UpstreamError;
+use oxwhisk_core::cache::CacheTier;
+
+use super::admit::NotAdmitted;
+use super::own::Own;
+use super::subscriptions::Subscriptions;
+use super::{Connection, End, Stream, batch};
+use crate::upstreams::Upstream;
+
+/// A request, and the buffer that it is in.
+pub(super) type Asking<'a> = (&'a Request, &'a [u8]);
+
+impl<S: Stream> Connection<S> {
+    pub(super) async fn forward(
+        &mut self,
+        asking: Asking<'_>,
+        access: Access,
+        session: Session,
+        replies: Replies,
+    ) -> Result<(), End> {
+        if let Err(not) = self.admit(asking.0, asking.1, access) {
+            return self.refuse(&not).await;
+        }
+        if self.only_listens() && session != Session::Subscription {
+            return self.refuse(&listening(self.plan.command().name)).await;
+        }
+        // The way of nearly all.
+        if session == Session::Shared && self.own.is_none() {
+            let prefixes = match self.right.as_ref().and_then(|right| right.prefixes) {
+                Some(prefixes) => prefixes,
+                None => match Box::pin(self.prefixes()).await {
+                    Ok(prefixes) => prefixes,
+                    Err(not) => return self.refuse(&not).await,
+                },
+            };
+            let seconds = self.plane.key_expiry;
+            self.batch.forward(asking, &self.plan, replies, &prefixes, seconds);
+            return Ok(());
+        }
+        Box::pin(self.forward_alone(asking, session, replies)).await
+    }
+
+    /// What leaves something behind on a connection.
+    async fn forward_alone(
+        &mut self,
+        asking: Asking<'_>,
+        session: Session,
+        replies: Replies,
+    ) -> Result<(), End> {
+        self.flush_batch().await?;
+        let done = match session {
+            Session::Subscription if self.own.is_some() => return self.refuse(&IN_TRANSACTION).await,
+            Session::Subscription => self.subscribe(asking).await,
+            Session::Blocking if self.own.is_none() => return self.block(asking, replies).await,
+            _ => self.transact(asking, replies).await,
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(not) => self.refuse(&not).await,
+        }
+    }
+
+    /// A command of a transaction, or one that begins one.
+    async fn transact(&mut self, asking: Asking<'_>, replies: Replies) -> Result<(), NotDone> {
+        let about = about_transactions(self.plan.command().name);
+        let entry = self.entry()?;
+        if self.own.as_ref().is_some_and(|own| !Arc::ptr_eq(&own.entry, &entry)) {
+            self.own = None;
+        }
+        if self.own.is_none() {
+            match about {
+                Some(Sent::Exec) => return Err(NotDone::Nothing("ERR EXEC without MULTI")),
+                Some(Sent::Discard) => return Err(NotDone::Nothing("ERR DISCARD without MULTI")),
+                Some(Sent::Unwatch) => {
+                    self.output.extend_from_slice(b"+OK\r\n");
+                    return Ok(());
+                }
+                _ => self.begin_own(entry).await?,
+            }
+        }
+        let sent = match about {
+            Some(Sent::Exec) => {
+                self.settle().await?;
+                self.own.as_mut().map_or(Sent::Exec, |own| own.transaction().exec())
+            }
+            Some(sent) => sent,
+            None => Sent::Command(replies),
+        };
+        let Some(own) = &mut self.own else { return Ok(()) };
+        own.send(asking, &self.plan, sent, self.plane.key_expiry);
+        // Whether anything is left on the connection is known when it has been answered.
+        let ends = matches!(sent, Sent::Exec | Sent::Abort | Sent::Discard | Sent::Unwatch);
+        if ends || own.is_full() { self.settle().await } else { Ok(()) }
+    }
+
+    pub(super) async fn begin_own(&mut self, entry: Arc<oxwhisk_cache_tokens::Entry>) -> Result<(), NotDone> {
+        let prefixes = self.prefixes().await?;
+        let private = self.upstream()?.private.acquire().await?;
+        let own = Own::new(private, entry, prefixes, self.plane.reply_timeout);
+        self.own = Some(Box::new(own));
+        Ok(())
+    }
+
+    /// Has all that was sent of a transaction answered.
+    pub(super) async fn settle(&mut self) -> Result<(), NotDone> {
+        let Some(own) = &mut self.own else { return Ok(()) };
+        let unanswered = own.unanswered();
+        let before = self.output.len();
+        if let Err(error) = own.settle(&mut self.output).await {
+            self.own = None;
+            // Each command has one reply, whatever became of it.
+            self.output.truncate(before);
+            for _ in 0..unanswered {
+                batch::error(&format_args!("ERR {error}"), &mut self.output);
+            }
+            return Ok(());
+        }
+        if own.transaction().is_over()
+            && let Some(own) = self.own.take()
+        {
+            own.end();
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, asking: Asking<'_>) -> Result<(), NotDone> {
+        let prefixes = self.prefixes().await?;
+        if self
+            .subscriptions
+            .as_ref()
+            .is_some_and(|subscribed| subscribed.prefixes.channels != prefixes.channels)
+        {
+            self.subscriptions = None;
+        }
+        if self.subscriptions.is_none() {
+            let private = self.upstream()?.private.acquire().await?;
+            let begun = Subscriptions::new(private, prefixes, self.plane.reply_timeout);
+            self.subscriptions = Some(Box::new(begun));
+        }
+        let Some(subscriptions) = &mut self.subscriptions else { return Ok(()) };
+        let changed = subscriptions.change(asking, &self.plan, &mut self.output).await;
+        if changed.is_err() || subscriptions.is_over() {
+            self.subscriptions = None;
+        }
+        Ok(changed?)
+    }
+
+    /// Its server, in the version of the protocol that it speaks.
+    pub(super) fn upstream(&self) -> Result<&Upstream, NotDone> {
+        let tier = self.right.as_ref().map_or(CacheTier::Local, |right| right.tier);
+        let server = self.plane.upstreams.tier(tier).ok_or(NotAdmitted::NoTier)?;
+        Ok(server.speaking(self.client.protocol()))
+    }
+
+    /// In the older version of the protocol a client that listens does nothing else.
+    pub(super) fn only_listens(&self) -> bool {
+        self.subscriptions.is_some() && self.client.protocol() == Protocol::Resp2
+    }
+
+    /// Answers a command that no server sees.
+    pub(super) async fn refuse(&mut self, why: &(dyn Display + Send + Sync)) -> Result<(), End> {
+        if self.own.is_none() {
+            self.batch.error(&why);
+            return Ok(());
+        }
+        Box::pin(self.settled()).await;
+        if let Some(own) = &mut self.own {
+            own.transaction().refused();
+        }
+        batch::error(&why, &mut self.output);
+        Ok(())
+    }
+
+    /// As [`Self::settle`], where there is nothing to add.
+    pub(super) async fn settled(&mut self) {
+        if let Err(not) = self.settle().await {
+            batch::error(&not, &mut self.output);
+        }
+    }
+
+    /// Has everything that was asked for answered.
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
+        self.flush_batch().await?;
+        if self.own.is_some() {
+            Box::pin(self.settled()).await;
+        }
+        Ok(())
+    }
+
+    async fn flush_batch(&mut self) -> Result<(), End> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let replied = match self.batch.take_requests() {
+            None => None,
+            Some((requests, replies)) => Some(match self.upstream() {
+                Ok(upstream) => upstream.shared.exchange(requests, replies).await.and_then(|replies| {
+                    self.held.extend(self.plane.hold(replies.bytes.len())?);
+                    Ok(replies)
+                }),
+                Err(_) => Err(UpstreamError::Away),
+            }),
+        };
+        self.batch.finish(replied, &mut self.output);
+        self.right = None;
+        Ok(())
+    }
+}
+
+/// Why a command was not done. Its text is what the client gets.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotDone {
+    #[error("{0}")]
+    NotAdmitted(#[from] NotAdmitted),
+    #[error("ERR {0}")]
+    Upstream(#[from] UpstreamError),
+    #[error("{0}")]
+    Nothing(&'static str),
+}
+
+const IN_TRANSACTION: &str = "NOPERM it is not available in a transaction of a cache";
+
+pub(super) fn listening(name: &str) -> String {
+    format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        name.to_ascii_lowercase()
+    )
+}

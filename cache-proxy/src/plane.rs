@@ -1,0 +1,71 @@
+//! What all connections of one thread share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use oxwhisk_cache_upstream::UpstreamError;
+use tokio_util::sync::CancellationToken;
+
+use crate::upstreams::Upstreams;
+use crate::{Control, Counts, ProxyConfig};
+
+/// Replies that are smaller are not counted.
+const SMALL: usize = 16 << 10;
+
+#[derive(Debug)]
+pub(crate) struct Plane {
+    pub(crate) control: Arc<Control>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) config: ProxyConfig,
+    /// Seconds.
+    pub(crate) key_expiry: u32,
+    pub(crate) reply_timeout: Duration,
+    pub(crate) stop: CancellationToken,
+    pub(crate) counts: Arc<Counts>,
+}
+
+impl Plane {
+    /// Names a connection to its client.
+    pub(crate) fn next_id(&self) -> i64 {
+        static NEXT: AtomicI64 = AtomicI64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn active(&self) {}
+
+    pub(crate) fn count_refused_login(&self) {
+        self.counts.refused_logins.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Room for replies until a client has taken them; `None` for few bytes.
+    ///
+    /// # Errors
+    /// When clients together have too much that they do not take.
+    pub(crate) fn hold(&self, bytes: usize) -> Result<Option<Held>, UpstreamError> {
+        if bytes < SMALL {
+            return Ok(None);
+        }
+        let bytes = bytes as u64;
+        let held = Held { counts: Arc::clone(&self.counts), bytes };
+        let before = self.counts.held.fetch_add(bytes, Ordering::AcqRel);
+        if before.saturating_add(bytes) > self.config.max_held {
+            Err(UpstreamError::TooLarge)
+        } else {
+            Ok(Some(held))
+        }
+    }
+}
+
+/// Counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    counts: Arc<Counts>,
+    bytes: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.counts.held.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,216 @@
+//! Threads that serve connections. Each has servers, and an event loop, of its own: a request goes from its client to the server
+//! and back without ever waking another thread.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::Connection;
+use crate::plane::Plane;
+use crate::upstreams::{Servers, Upstreams};
+use crate::{Control, Counts, ProxyConfig};
+
+/// Connections end at once when the proxy does; this is for what they are about to write.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// After `accept` failed, for want of files.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A client that is gone without a word is noticed after about three of these.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Proxy {
+    control: Arc<Control>,
+    counts: Arc<Counts>,
+    stop: CancellationToken,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Proxy {
+    /// Begins to serve on these sockets, which listen, with so many threads.
+    ///
+    /// # Errors
+    /// When there are no threads, or a socket is of no use.
+    pub fn start(
+        config: ProxyConfig,
+        servers: &Servers,
+        listeners: &[std::net::TcpListener],
+        threads: usize,
+    ) -> io::Result<Self> {
+        let mut proxy = Self {
+            control: Arc::new(Control::new(config.budget, config.token_slack)),
+            counts: Arc::default(),
+            stop: CancellationToken::new(),
+            threads: Vec::new(),
+            addresses: listeners.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<_>>()?,
+        };
+        for number in 0..threads.max(1) {
+            let listeners = listeners.iter().map(own).collect::<io::Result<Vec<_>>>()?;
+            let runtime = runtime()?;
+            let thread = Thread {
+                control: Arc::clone(&proxy.control),
+                counts: Arc::clone(&proxy.counts),
+                stop: proxy.stop.clone(),
+                config,
+                servers: servers.clone(),
+                keeps_house: number == 0,
+            };
+            let name = format!("cache-{number}");
+            let spawned =
+                std::thread::Builder::new().name(name).spawn(move || runtime.block_on(thread.run(listeners)));
+            proxy.threads.push(spawned?);
+        }
+        Ok(proxy)
+    }
+
+    #[must_use]
+    pub const fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    #[must_use]
+    pub const fn counts(&self) -> &Arc<Counts> {
+        &self.counts
+    }
+
+    /// Where clients find it.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Ends all connections, and returns when its threads have ended. Blocks.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.cancel();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the cache's proxy has panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn own(listener: &std::net::TcpListener) -> io::Result<std::net::TcpListener> {
+    let own = listener.try_clone()?;
+    own.set_nonblocking(true)?;
+    Ok(own)
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+struct Thread {
+    control: Arc<Control>,
+    counts: Arc<Counts>,
+    stop: CancellationToken,
+    config: ProxyConfig,
+    servers: Servers,
+    /// One of them does what is to be done once.
+    keeps_house: bool,
+}
+
+impl Thread {
+    async fn run(self, listeners: Vec<std::net::TcpListener>) {
+        let tasks = TaskTracker::new();
+        // What clients are told last goes to the servers before.
+        let upstream_stop = CancellationToken::new();
+        let upstreams = Upstreams::start(&self.servers, &self.config, &tasks, &upstream_stop);
+        let plane = Arc::new(Plane {
+            control: self.control,
+            upstreams,
+            config: self.config,
+            key_expiry: u32::try_from(self.config.key_expiry.as_secs()).unwrap_or(u32::MAX).max(1),
+            reply_timeout: self.servers.local.reply_timeout,
+            stop: self.stop.clone(),
+            counts: self.counts,
+        });
+        let connections = TaskTracker::new();
+        for listener in listeners {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => {
+                    connections.spawn(accept(listener, Arc::clone(&plane), connections.clone()));
+                }
+                Err(error) => tracing::error!(%error, "a socket of the cache's proxy is of no use"),
+            }
+        }
+        if self.keeps_house {
+            tasks.spawn(crate::house::keep(Arc::clone(&plane)));
+        }
+        self.stop.cancelled().await;
+        connections.close();
+        if tokio::time::timeout(LAST_WORDS, connections.wait()).await.is_err() {
+            tracing::debug!("connections of the cache's proxy are given up");
+        }
+        upstream_stop.cancel();
+        tasks.close();
+        let _ = tokio::time::timeout(LAST_WORDS, tasks.wait()).await;
+    }
+}
+
+async fn accept(listener: TcpListener, plane: Arc<Plane>, connections: TaskTracker) {
+    let stop = plane.stop.clone();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, address)) => {
+                let plane = Arc::clone(&plane);
+                if let Some(place) = Place::take(&plane) {
+                    connections.spawn(serve(stream, address, plane, place));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the cache's proxy cannot accept a connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, address: SocketAddr, plane: Arc<Plane>, _place: Place) {
+    // Replies are written at once; whatever waits for more waits in vain.
+    if stream.set_nodelay(true).is_err() || crate::keep_alive::set(&stream, KEEP_ALIVE).is_err() {
+        return;
+    }
+    let end = Connection::new(stream, Some(address.ip()), plane).run().await;
+    tracing::debug!(%address, %end, "a client's connection has ended");
+}
+
+/// One of the connections that there may be.
+struct Place(Arc<Counts>);
+
+impl Place {
+    fn take(plane: &Plane) -> Option<Self> {
+        let counts = &plane.counts;
+        let before = counts.connections.fetch_add(1, Ordering::AcqRel);
+        let place = Self(Arc::clone(counts));
+        if before >= plane.config.max_connections as u64 {
+            counts.connections_refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        counts.connections_accepted.fetch_add(1, Ordering::Relaxed);
+        Some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}

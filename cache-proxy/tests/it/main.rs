@@ -1,0 +1,4 @@
+//! A proxy in front of a real `redis-server`.
+
+mod fixture;
+mod scope;
