@@ -4,7 +4,7 @@ ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS scripts
 COPY runtimes/nodejs/ /src/
-RUN mkdir -p /out && cp /src/*.js /out/ && chmod -R a+rX,go-w /out
+RUN mkdir -p /out && cp -r /src/*.js /src/cache /out/ && chmod -R a+rX,go-w /out
 
 FROM ${BASE}
 RUN command -v node >/dev/null || { \

@@ -22,7 +22,15 @@ const INITIALIZED = { status: 200, body: '{"OK":true}' };
 
 /** The second argument of an action: facts of this one activation, right also when several run at once. */
 class ActivationContext {
-  constructor(message, apiHost) {
+  #cache = null;
+  #cacheError;
+  #alone;
+  #over = false;
+
+  /** `alone` where the process runs one activation at a time. */
+  constructor(message, apiHost, alone) {
+    this.#cacheError = message.cache_error;
+    this.#alone = alone;
     this.activationId = message.activation_id;
     this.namespace = message.namespace;
     this.actionName = message.action_name;
@@ -40,6 +48,28 @@ class ActivationContext {
   /** Milliseconds left before the deadline, never below 0; Infinity without a deadline. */
   getRemainingTimeInMillis() {
     return Number.isNaN(this.deadline) ? Infinity : Math.max(0, this.deadline - Date.now());
+  }
+
+  /** The cache, for as long as the activation lasts. Whoever does not ask for it does not even load its code. */
+  get cache() {
+    this.#cache ??= this.#openCache();
+    return this.#cache;
+  }
+
+  #openCache() {
+    const { cacheOfActivation, cacheOfProcess, endCache } = require('./cache/cache.js');
+    if (this.#alone) return cacheOfProcess();
+    const { cacheUrl: url, cacheToken: token, deadline } = this;
+    const cache = cacheOfActivation({ url, token, error: this.#cacheError, deadline });
+    if (this.#over) endCache(cache);
+    return cache;
+  }
+
+  /** The activation of `context` is over. Static, so that the action cannot say so. */
+  static end(context) {
+    context.#over = true;
+    // That of a process goes on: its connection is good again with the next activation's token.
+    if (!context.#alone && context.#cache !== null) require('./cache/cache.js').endCache(context.#cache);
   }
 }
 
@@ -150,7 +180,9 @@ class ActionService {
 
     if (!this.allowConcurrent) this.state = RUNNING;
     this.environment.applyRun(message);
-    const answer = await this.invoke(message.value, new ActivationContext(message, process.env.__OW_API_HOST));
+    const context = new ActivationContext(message, process.env.__OW_API_HOST, !this.allowConcurrent);
+    const answer = await this.invoke(message.value, context);
+    ActivationContext.end(context);
     if (this.state === RUNNING) this.state = READY;
     this.logs.endActivation();
     return answer;

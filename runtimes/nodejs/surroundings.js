@@ -7,6 +7,8 @@ const { Writable } = require('stream');
 /** The line both streams carry after each activation; the invoker cuts the logs there. */
 const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
 const RESERVED_PREFIX = '__OW_';
+/** What /init says of these is about the activation that the process is made for, and no other may have it. */
+const OF_ONE_ACTIVATION = ['__OW_CACHE_URL', '__OW_CACHE_TOKEN', '__OW_CACHE_ERROR'];
 const NEWLINE = 0x0a;
 const RETRY_MILLISECONDS = 1;
 
@@ -58,7 +60,8 @@ class ActionEnvironment {
         throw new Error(`the init parameter ${JSON.stringify(name)} cannot be the name of an environment variable`);
       }
       process.env[name] = asText(value);
-      this.initial.set(name, process.env[name]);
+      if (OF_ONE_ACTIVATION.includes(name)) this.runNames.push(name);
+      else this.initial.set(name, process.env[name]);
     }
   }
 

@@ -10,6 +10,8 @@ SENTINEL = b"XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n"
 _CHILD_EVENTS = frozenset(
     ("subprocess.Popen", "os.posix_spawn", "os.spawn", "os.system", "os.exec", "os.fork", "os.forkpty", "pty.spawn")
 )
+# What /init says of these is about the activation that the process is made for, and no other may have it.
+_OF_ONE_ACTIVATION = ("__OW_CACHE_URL", "__OW_CACHE_TOKEN", "__OW_CACHE_ERROR")
 
 
 def as_text(value):
@@ -37,7 +39,11 @@ class ActionEnvironment:
         for name, value in env.items():
             if not name or "=" in name or "\0" in name:
                 raise ValueError("the init parameter %r cannot be the name of an environment variable" % name)
-            os.environ[name] = self._initial[name] = as_text(value)
+            os.environ[name] = as_text(value)
+            if name in _OF_ONE_ACTIVATION:
+                self._run_names.append(os.fsencode(name))
+            else:
+                self._initial[name] = os.environ[name]
 
     def apply_run(self, message):
         """Sets `__OW_<MEMBER>` for each member of a /run body but `value`; what only the previous run had goes."""

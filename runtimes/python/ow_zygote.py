@@ -18,7 +18,7 @@ import sys
 # What actions import most; each import here is shared by all forks instead of paid for by each.
 _PRELOADED = (
     "base64 collections contextlib datetime functools hashlib hmac itertools logging math random re string "
-    "subprocess tarfile tempfile time traceback typing urllib.parse urllib.request uuid zipfile"
+    "subprocess tarfile tempfile time traceback typing urllib.parse urllib.request uuid zipfile ow_cache"
 ).split()
 
 
@@ -38,7 +38,7 @@ def fork_on_request(library):
 
 
 def _preload():
-    """Starts no thread: a fork would be without it."""
+    """Starts no thread and opens no socket: a fork would be without the one and share the other."""
     for name in _PRELOADED:
         importlib.import_module(name)
     # Keeps the collector from writing to, and so unsharing, the pages of what was imported.

@@ -22,6 +22,7 @@ if sys.path[0] != _HOME:
     sys.path.insert(0, _HOME)
 
 import ow_http
+import ow_imports
 from ow_action import ActionService
 from ow_surroundings import ActionEnvironment, ActionLogs
 
@@ -288,8 +289,9 @@ def open_listener(address):
 
 def listen_and_serve(listener):
     """Serves one action on `listener`, a listening socket, until the process ends."""
-    # The folder of the runtime is no place for user code to import from.
+    # The folder of the runtime is no place for user code to import from, but for what is meant for it.
     sys.path.remove(_HOME)
+    ow_imports.install()
     if os.getpid() == 1:
         # The kernel gives process 1 of a container no default action for SIGTERM.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(143))

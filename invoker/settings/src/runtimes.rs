@@ -19,11 +19,15 @@ macro_rules! scripts {
     };
 }
 
-const NODEJS: &[(&str, &[u8])] =
-    scripts!("nodejs": "server.js", "http.js", "service.js", "surroundings.js", "loader.js", "archive.js");
+const NODEJS: &[(&str, &[u8])] = scripts!(
+    "nodejs": "server.js", "http.js", "service.js", "surroundings.js", "loader.js", "archive.js", "cache/cache.js",
+    "cache/client.js", "cache/connection.js", "cache/errors.js", "cache/flight.js", "cache/resp.js", "cache/session.js",
+);
 
 const PYTHON: &[(&str, &[u8])] = scripts!(
     "python": "server.py", "ow_http.py", "ow_action.py", "ow_surroundings.py", "ow_archive.py", "ow_zygote.py",
+    "ow_imports.py", "ow_cache.py", "ow_cache_connection.py", "ow_cache_errors.py", "ow_cache_flight.py",
+    "ow_cache_pool.py", "ow_cache_resp.py",
 );
 
 /// The native proxy is part of this program, so a sandbox need not execute it.
@@ -160,6 +164,32 @@ fn on_path(program: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The scripts in `folder` and one level below it that run in a sandbox.
+    fn scripts_in(folder: &Path, ending: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() && !name.starts_with("test") && !name.starts_with("__") {
+                found.extend(scripts_in(&path, ending).into_iter().map(|below| format!("{name}/{below}")));
+            } else if name.ends_with(ending) {
+                found.push(name);
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn every_script_of_a_runtime_is_compiled_in() {
+        let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes");
+        for (folder, ending, listed) in [("nodejs", ".js", NODEJS), ("python", ".py", PYTHON)] {
+            let mut names: Vec<_> = listed.iter().map(|(name, _)| (*name).to_owned()).collect();
+            names.sort();
+            assert_eq!(names, scripts_in(&runtimes.join(folder), ending));
+        }
+    }
 
     #[test]
     fn a_runtime_serves_its_kinds_and_every_version_of_its_families() {

@@ -30,8 +30,12 @@ impl<'a> Activation<'a> {
         })
     }
 
-    /// Sets `__OW_<NAME>` for each member but the value.
+    /// Sets `__OW_<NAME>` for each member but the value. What `/init` said about the cache goes: it is about the
+    /// activation that the container was made for.
     pub(crate) fn export(&self, environment: &mut Environment) {
+        for name in ["__OW_CACHE_URL", "__OW_CACHE_TOKEN", "__OW_CACHE_ERROR"] {
+            environment.remove(name);
+        }
         for (name, value) in &self.members {
             if name != "value" {
                 environment.set(format!("__OW_{}", name.to_uppercase()), variable_text(value));
@@ -74,6 +78,19 @@ mod tests {
         activation.export(&mut environment);
         let strings = environment.to_c_strings().unwrap();
         assert_eq!(strings, [c"__OW_ACTION_NAME=/g/a".to_owned(), c"__OW_DEADLINE=12".to_owned()]);
+    }
+
+    #[test]
+    fn the_cache_of_init_is_not_that_of_a_run() {
+        let mut environment = Environment::default();
+        for name in ["__OW_CACHE_URL", "__OW_CACHE_TOKEN", "__OW_CACHE_ERROR", "KEPT"] {
+            environment.set(name, "init");
+        }
+        Activation::parse(b"{\"value\":{},\"cache_token\":\"t\"}").unwrap().export(&mut environment);
+        assert_eq!(
+            environment.to_c_strings().unwrap(),
+            [c"KEPT=init".to_owned(), c"__OW_CACHE_TOKEN=t".to_owned()]
+        );
     }
 
     #[test]

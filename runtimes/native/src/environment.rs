@@ -26,6 +26,10 @@ impl Environment {
         self.0.insert(name.into(), value.into());
     }
 
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.remove(OsStr::new(name));
+    }
+
     /// `NAME=value` strings as `execve` takes them.
     ///
     /// # Errors

@@ -101,6 +101,15 @@ test('each run member is a variable, for child processes too, and none survives 
   assert.deepStrictEqual(second.body.child, ['__OW_ACTIVATION_ID=id2', '__OW_NAMESPACE=from-init']);
 });
 
+test('what init says of the cache is about one activation and no other sees it', async (t) => {
+  const runtime = await Runtime.start(t);
+  const code = 'const seen = process.env.__OW_CACHE_TOKEN; function main() { return { seen, url: process.env.__OW_CACHE_URL, token: process.env.__OW_CACHE_TOKEN }; }';
+  await runtime.init(code, { env: { __OW_CACHE_URL: 'redis://c', __OW_CACHE_TOKEN: 'of-init' } });
+  assertAnswer(await runtime.run({}, { cache_url: 'redis://d', cache_token: 't' }), 200, { seen: 'of-init', url: 'redis://d', token: 't' });
+  assertAnswer(await runtime.run(), 200, { seen: 'of-init' });
+  assertAnswer(await runtime.run({}, { cache_token: 't' }), 200, { seen: 'of-init', token: 't' });
+});
+
 test('process.env keeps its semantics: text only, deletable, seen by the C library', async (t) => {
   const runtime = await Runtime.start(t, { TZ: 'UTC', GONE: 'x' });
   await runtime.init(`function main() {

@@ -89,6 +89,13 @@ class ProtocolTest(RuntimeTest):
                 client.run(value, activation_id="id2", api_key=None), (200, {"own": second, "child": listed})
             )
 
+    def test_what_init_says_of_the_cache_is_about_one_activation_and_no_other_sees_it(self):
+        client = self.start_with(OWN_VARIABLES, env={"__OW_CACHE_URL": "redis://c", "__OW_CACHE_TOKEN": "of-init"})
+        self.assertEqual(client.run(), (200, {"own": {}, "child": []}))
+        own = {"__OW_CACHE_TOKEN": "t"}
+        self.assertEqual(client.run(cache_token="t"), (200, {"own": own, "child": ["__OW_CACHE_TOKEN=t"]}))
+        self.assertEqual(client.run({"system": True}), (200, {"own": {}, "child": []}))
+
     def test_children_of_multiprocessing_see_the_present_run(self):
         code = """
 import multiprocessing, os
