@@ -24,8 +24,8 @@ ip iproute2 the network of actions'
 docker='dockerd docker.io the Docker factory
 mmdebstrap mmdebstrap the images that the Docker factory runs
 ip iproute2 the network of the Docker factory'
+cache='redis-server redis-server the cache of actions'
 around='nginx nginx-light the edge of a cluster
-redis-server redis-server the caches of a cluster
 npm npm the CouchDB of a cluster
 curl curl waiting for a cluster'
 rootless='pasta passt the network of actions without root
@@ -34,17 +34,19 @@ newuidmap uidmap sandboxes without root'
 case $target in
 run) required="$always
 $runtimes
-$network" optional= ;;
+$network" optional="$cache" ;;
 demo) required='curl curl talking to the server' optional= ;;
 cluster) required="$always
 $client
 $runtimes
 $network
 $services
+$cache
 $around" optional= ;;
 docker) required="$always
 $client
 $services
+$cache
 $around
 $docker
 node nodejs the CouchDB of a cluster" optional= ;;
@@ -53,6 +55,7 @@ test) required="$always
 $client" optional="$runtimes
 $network
 $services
+$cache
 $around
 $docker
 npm npm the JavaScript client tests and the CouchDB of the tests" ;;

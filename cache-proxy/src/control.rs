@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use oxwhisk_cache_tokens::{
-    Account, Accounts, Budget, ContainerId, Generation, Grant, Hold, LiveScopes, LiveSet, Scope, Token,
+    Account, Accounts, Budget, ContainerId, Generation, Grant, Hold, Issue, LiveScopes, LiveSet, Scope, Token,
 };
 use oxwhisk_core::cache::{CacheGrant, CacheTier};
 use oxwhisk_core::id::ActivationId;
@@ -14,6 +14,7 @@ use oxwhisk_core::name::FullyQualifiedName;
 /// For whom a token is wanted, as somebody vouches for who is to be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
+    pub issue: Issue,
     pub activation_id: ActivationId,
     pub namespace_uuid: Arc<str>,
     /// Whose code runs.
@@ -60,12 +61,22 @@ impl Control {
     pub fn issue(&self, order: Order) -> Result<Token, NoRandom> {
         let token = Token::generate().map_err(|_| NoRandom)?;
         let now = Instant::now();
-        let Order { activation_id, namespace_uuid, action, grant, container, address, is_alone, lasts } =
-            order;
+        let Order {
+            issue,
+            activation_id,
+            namespace_uuid,
+            action,
+            grant,
+            container,
+            address,
+            is_alone,
+            lasts,
+        } = order;
         let budget = self.budget.with(&grant.budget);
         let account = locked(&self.accounts).account(&namespace_uuid, budget, now);
         let scope = locked(&self.scopes).live(Scope::of(grant.scope, namespace_uuid, &action), now);
         let grant = Grant {
+            issue,
             activation_id,
             scope,
             account,
@@ -85,14 +96,19 @@ impl Control {
         locked(&self.live).revoke(id)
     }
 
+    /// The same, if its container is one of those meant.
+    pub fn revoke_of(&self, id: ActivationId, is_meant: impl Fn(&ContainerId) -> bool) -> bool {
+        locked(&self.live).revoke_of(id, is_meant)
+    }
+
     /// The container is gone, and its connections with it.
     pub fn forget_container(&self, container: &ContainerId) {
         locked(&self.live).forget_container(container);
     }
 
-    /// Only these live on of one invoker's, as it says. `is_its_own` tells its containers.
-    pub fn keep_only(&self, living: &[ActivationId], is_its_own: impl Fn(&ContainerId) -> bool) {
-        locked(&self.live).keep_only(living, is_its_own);
+    /// Of what is meant only these live on, as an invoker says that is back.
+    pub fn keep_only(&self, living: &[ActivationId], is_meant: impl Fn(&Grant) -> bool) {
+        locked(&self.live).keep_only(living, is_meant);
     }
 
     /// What a connection holds on to that shows this from there; `None`: it is worth nothing.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_core::cache::CacheTier;
+use tokio::sync::watch;
 
 use crate::plane::Plane;
 
@@ -11,13 +12,13 @@ const OFTEN: Duration = Duration::from_secs(1);
 /// What is known of generations is asked for again after this, which renews the time for which the server keeps them.
 const GENERATIONS: Duration = Duration::from_secs(12 * 60 * 60);
 
-pub(crate) async fn keep(plane: Arc<Plane>) {
+pub(crate) async fn keep(plane: Arc<Plane>, there: watch::Sender<bool>) {
     let stop = plane.stop.clone();
     stop.run_until_cancelled(async {
         let tokens = forget(&plane);
         let local = generations(&plane, CacheTier::Local);
         let global = generations(&plane, CacheTier::Global);
-        tokio::join!(tokens, local, global);
+        tokio::join!(tokens, local, global, tell(&plane, &there));
     })
     .await;
 }
@@ -28,6 +29,18 @@ async fn forget(plane: &Plane) {
     loop {
         interval.tick().await;
         plane.control.sweep(plane.config.forget_after);
+    }
+}
+
+/// Tells whoever asks from outside whether the server is there.
+async fn tell(plane: &Plane, there: &watch::Sender<bool>) {
+    let Some(server) = plane.upstreams.tier(CacheTier::Local) else { return };
+    let mut is_there = server.watch();
+    loop {
+        there.send_replace(*is_there.borrow_and_update());
+        if is_there.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -20,14 +20,24 @@ mod control;
 mod counts;
 mod generations;
 mod house;
+#[cfg(feature = "in-process")]
+mod in_process;
 mod info;
 mod keep_alive;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod plane;
 mod serve;
+#[cfg(feature = "settings")]
+pub mod settings;
 mod upstreams;
 
 pub use config::ProxyConfig;
 pub use control::{Control, NoRandom, Order};
 pub use counts::Counts;
+#[cfg(feature = "in-process")]
+pub use in_process::InProcess;
+#[cfg(feature = "metrics")]
+pub use metrics::ProxySource;
 pub use serve::Proxy;
 pub use upstreams::Servers;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +31,7 @@ pub struct Proxy {
     counts: Arc<Counts>,
     stop: CancellationToken,
     threads: Vec<std::thread::JoinHandle<()>>,
+    is_there: watch::Receiver<bool>,
     addresses: Vec<SocketAddr>,
 }
 
@@ -44,11 +46,14 @@ impl Proxy {
         listeners: &[std::net::TcpListener],
         threads: usize,
     ) -> io::Result<Self> {
+        let (there, is_there) = watch::channel(false);
+        let mut there = Some(there);
         let mut proxy = Self {
             control: Arc::new(Control::new(config.budget, config.token_slack)),
             counts: Arc::default(),
             stop: CancellationToken::new(),
             threads: Vec::new(),
+            is_there,
             addresses: listeners.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<_>>()?,
         };
         for number in 0..threads.max(1) {
@@ -60,7 +65,7 @@ impl Proxy {
                 stop: proxy.stop.clone(),
                 config,
                 servers: servers.clone(),
-                keeps_house: number == 0,
+                house: there.take(),
             };
             let name = format!("cache-{number}");
             let spawned =
@@ -78,6 +83,12 @@ impl Proxy {
     #[must_use]
     pub const fn counts(&self) -> &Arc<Counts> {
         &self.counts
+    }
+
+    /// Whether the local tier's server is there, now and from now on.
+    #[must_use]
+    pub fn is_there(&self) -> watch::Receiver<bool> {
+        self.is_there.clone()
     }
 
     /// Where clients find it.
@@ -123,8 +134,8 @@ struct Thread {
     stop: CancellationToken,
     config: ProxyConfig,
     servers: Servers,
-    /// One of them does what is to be done once.
-    keeps_house: bool,
+    /// One of them does what is to be done once, and tells whether the server is there.
+    house: Option<watch::Sender<bool>>,
 }
 
 impl Thread {
@@ -151,8 +162,8 @@ impl Thread {
                 Err(error) => tracing::error!(%error, "a socket of the cache's proxy is of no use"),
             }
         }
-        if self.keeps_house {
-            tasks.spawn(crate::house::keep(Arc::clone(&plane)));
+        if let Some(there) = self.house {
+            tasks.spawn(crate::house::keep(Arc::clone(&plane), there));
         }
         self.stop.cancelled().await;
         connections.close();

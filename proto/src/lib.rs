@@ -8,6 +8,7 @@
 //! cannot be done that way is a `v2` beside the `v1`.
 
 pub mod admin;
+pub mod cache;
 pub mod code;
 pub mod dispatch;
 pub mod peer;

@@ -18,6 +18,7 @@ use oxwhisk_settings::{Exit, Refusal, ready_file};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::Cache;
 use crate::cli::{self, Start};
 use crate::config::{self, StandaloneConfig};
 
@@ -34,6 +35,7 @@ struct App {
     /// Ends the admin API, which goes on while the rest is drained.
     admin_stop: CancellationToken,
     readiness: Readiness,
+    cache: tokio::sync::Mutex<Option<Cache>>,
 }
 
 /// Runs the server until it is told to stop, and drains it.

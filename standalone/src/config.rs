@@ -1,6 +1,7 @@
 //! The configuration of the standalone server: what each key means here.
 
 mod admin;
+mod cache;
 mod data_dir;
 mod telemetry;
 
@@ -17,6 +18,7 @@ use oxwhisk_service::LogConfig;
 use oxwhisk_settings::{IpSetting, log};
 
 pub use admin::AdminConfig;
+pub use cache::CacheConfig;
 pub use data_dir::{DataDirError, prepare as prepare_data_dir};
 pub use telemetry::TelemetryConfig;
 
@@ -47,6 +49,7 @@ pub struct StandaloneConfig {
     pub log: LogConfig,
     pub telemetry: TelemetryConfig,
     pub admin: AdminConfig,
+    pub cache: CacheConfig,
     /// How long activation records are kept; `None` is for ever.
     pub activation_retention: Option<Duration>,
     /// How long running activations get to finish when the server is stopped.
@@ -64,6 +67,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> O
     let log = log::read(settings, machine.stderr_is_terminal);
     let telemetry = telemetry::read(settings);
     let admin = admin::read(settings);
+    let cache = cache::read(settings);
     let api_host = read_api_host(settings, listen.port());
     let activation_retention = settings.optional("oxwhisk.activation-store.retention");
     let shutdown_grace = settings.value("oxwhisk.shutdown-grace", Duration::from_secs(60));
@@ -79,6 +83,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, machine: &Machine) -> O
         log,
         telemetry,
         admin,
+        cache,
         activation_retention,
         shutdown_grace,
     })

@@ -4,5 +4,6 @@
 //! process sandbox.
 
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod config;

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use oxwhisk_invoker_settings::{runtimes, threads};
 use oxwhisk_settings::{Exit, Invocation, Refusal};
-use oxwhisk_standalone::app;
+use oxwhisk_standalone::{app, cache};
 use oxwhisk_standalone::cli::{self, Start};
 
 const PROGRAM: &str = "oxwhisk";
 
 fn main() -> ExitCode {
-    // First of all, while there is one thread: this process may be a sandbox on its way to be, or the proxy in one.
-    if let Some(code) = runtimes::run_if_requested() {
+    // First of all, while there is one thread: this process may be a sandbox on its way to be, or the proxy in one, or the
+    // cache's server.
+    if let Some(code) = runtimes::run_if_requested().or_else(cache::run_if_requested) {
         return code;
     }
     match cli::parse(std::env::args_os(), std::env::vars_os().collect()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_cache_proxy::{Order, Proxy, ProxyConfig, Servers};
-use oxwhisk_cache_tokens::{ContainerId, Token};
+use oxwhisk_cache_tokens::{ContainerId, Issue, Token};
 use oxwhisk_cache_upstream::{Address, Login, Protocol, UpstreamConfig};
 use oxwhisk_core::cache::CacheGrant;
 use oxwhisk_core::id::ActivationId;
@@ -85,6 +85,7 @@ pub(crate) fn order(action: &str) -> Order {
     let id = ActivationId::generate();
     let guest = EntityName::new("guest").unwrap();
     Order {
+        issue: Issue::default(),
         activation_id: id,
         namespace_uuid: "11111111-2222-3333-4444-555555555555".into(),
         action: FullyQualifiedName::parse(action, &guest).unwrap(),

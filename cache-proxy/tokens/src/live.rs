@@ -16,9 +16,19 @@ use crate::{Account, LiveScope, Token};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContainerId(pub String);
 
+/// By whom a token was asked for, and when among all that it asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Issue {
+    /// One process, by a random number.
+    pub by: u64,
+    /// Rises with each of a process.
+    pub number: u64,
+}
+
 /// What a token is worth.
 #[derive(Clone, Debug)]
 pub struct Grant {
+    pub issue: Issue,
     pub activation_id: ActivationId,
     pub scope: Arc<LiveScope>,
     /// The namespace's, which all of its activations use up.
@@ -185,6 +195,13 @@ impl LiveSet {
         true
     }
 
+    /// The same, if its container is one of those meant.
+    pub fn revoke_of(&mut self, id: ActivationId, is_meant: impl Fn(&ContainerId) -> bool) -> bool {
+        let tokens = self.of_activations.get(&id).into_iter().flatten();
+        let mut entries = tokens.filter_map(|token| self.tokens.get(token));
+        entries.any(|entry| is_meant(&entry.grant.container)) && self.revoke(id)
+    }
+
     /// The container is gone: nothing of it goes on.
     pub fn forget_container(&mut self, container: &ContainerId) {
         if let Some(seat) = self.seats.remove(container) {
@@ -201,14 +218,12 @@ impl LiveSet {
         }
     }
 
-    /// Only these live on, as an invoker says that is back. `is_its_own` tells its containers.
-    pub fn keep_only(&mut self, living: &[ActivationId], is_its_own: impl Fn(&ContainerId) -> bool) {
+    /// Of what is meant only these live on, as an invoker says that is back.
+    pub fn keep_only(&mut self, living: &[ActivationId], is_meant: impl Fn(&Grant) -> bool) {
         let over: Vec<ActivationId> = self
             .tokens
             .values()
-            .filter(|entry| {
-                is_its_own(&entry.grant.container) && !living.contains(&entry.grant.activation_id)
-            })
+            .filter(|entry| is_meant(&entry.grant) && !living.contains(&entry.grant.activation_id))
             .map(|entry| entry.grant.activation_id)
             .collect();
         for id in over {

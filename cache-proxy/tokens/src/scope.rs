@@ -32,6 +32,17 @@ pub enum Share {
     Namespace,
 }
 
+impl Share {
+    #[must_use]
+    pub const fn kind(&self) -> CacheScope {
+        match self {
+            Self::Action(_) => CacheScope::Action,
+            Self::Package(_) => CacheScope::Package,
+            Self::Namespace => CacheScope::Namespace,
+        }
+    }
+}
+
 /// What a hash is of, so that none of one purpose is one of another's.
 #[derive(Clone, Copy)]
 enum Purpose {

@@ -152,9 +152,26 @@ impl fmt::Display for InvokerId {
     }
 }
 
+impl InvokerId {
+    /// The one that is called so, in its one spelling: `invoker12`.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let id = Self(name.strip_prefix("invoker")?.parse().ok()?);
+        (id.to_string() == name).then_some(id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_invoker_has_one_spelling() {
+        assert_eq!(InvokerId::of_name("invoker12"), Some(InvokerId(12)));
+        for other in ["invoker012", "12", "invoker", "invoker+1", "Invoker1"] {
+            assert_eq!(InvokerId::of_name(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn an_activation_id_prints_as_it_parses() {

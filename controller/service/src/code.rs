@@ -45,11 +45,9 @@ impl CodeService {
 
 /// The number in `invoker/invoker<number>`.
 fn invoker_of(identity: &Identity) -> Option<InvokerId> {
-    let number = identity.name().strip_prefix("invoker")?;
-    let number = Some(number).filter(|_| identity.role() == Role::Invoker)?.parse().ok()?;
-    // One spelling for one invoker.
-    let id = InvokerId(number);
-    (id.to_string() == identity.name()).then_some(id)
+    Some(identity)
+        .filter(|identity| identity.role() == Role::Invoker)
+        .and_then(|identity| InvokerId::of_name(identity.name()))
 }
 
 fn now() -> i64 {

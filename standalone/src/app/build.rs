@@ -18,6 +18,7 @@ use oxwhisk_invoker_settings::{runtimes, sandbox, stem_cells};
 use oxwhisk_loadbalancer::HashPlacement;
 use oxwhisk_messaging::Bus;
 use oxwhisk_messaging::embedded::{EmbeddedBus, EmbeddedOptions};
+use oxwhisk_metrics::Metrics;
 use oxwhisk_sandbox::{RuntimeSpec, SandboxConfig, SandboxFactory};
 use oxwhisk_service::{Readiness, Shutdown};
 use oxwhisk_settings::{Exit, Refusal};
@@ -25,6 +26,7 @@ use oxwhisk_store::sqlite::{SqliteOptions, SqliteStores};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
+use crate::cache::{Cache, NoCache};
 use super::admin::{self, Backing};
 use crate::config::StandaloneConfig;
 
@@ -58,10 +60,13 @@ pub(super) async fn build(
     let available = runtimes::find();
     available.missing.iter().for_each(|line| tracing::warn!("{line}"));
     let invoker_config = invoker_config(config, &available.runtimes)?;
-    let sandbox = start_sandbox(data.join("sandbox"), available.runtimes, address.port()).await?;
+    let ports = Ports { api: address.port(), cache: config.cache.enabled.then_some(config.cache.port) };
+    let sandbox = start_sandbox(data.join("sandbox"), available.runtimes, ports).await?;
+    let cache = start_cache(config, &sandbox, &listeners, &told.controller.metrics).await;
     let invoker_config = InvokerConfig {
         api_host: api_host(config, &sandbox, address),
         telemetry: told.invoker,
+        cache: cache.as_ref().and_then(Cache::access),
         ..invoker_config
     };
     let invoker = Invoker::start(
@@ -120,6 +125,7 @@ pub(super) async fn build(
         admin,
         admin_stop: CancellationToken::new(),
         readiness,
+        cache: tokio::sync::Mutex::new(cache),
     })
 }
 
@@ -147,14 +153,46 @@ fn invoker_config(config: &StandaloneConfig, runtimes: &[RuntimeSpec]) -> Result
     Ok(invoker)
 }
 
+/// Where sandboxes reach the server.
+#[derive(Clone, Copy)]
+struct Ports {
+    api: u16,
+    cache: Option<u16>,
+}
+
+/// The server serves without one, and says so.
+async fn start_cache(
+    config: &StandaloneConfig,
+    sandbox: &SandboxFactory,
+    tasks: &Shutdown,
+    metrics: &Metrics,
+) -> Option<Cache> {
+    match Cache::start(&config.cache, sandbox, tasks).await {
+        Ok(cache) => {
+            metrics.add(cache.metrics());
+            tracing::info!(url = cache.url(), "actions have a cache");
+            Some(cache)
+        }
+        Err(why @ NoCache::Off) => {
+            tracing::info!("actions have no cache: {why}");
+            None
+        }
+        Err(why) => {
+            tracing::warn!("actions have no cache: {why}");
+            None
+        }
+    }
+}
+
 async fn start_sandbox(
     state_dir: PathBuf,
     runtimes: Vec<RuntimeSpec>,
-    api_port: u16,
+    ports: Ports,
 ) -> Result<Arc<SandboxFactory>, Refusal> {
     let mut config = SandboxConfig::new(state_dir);
     config.runtimes = runtimes;
-    config.network.api_port = api_port;
+    config.network.api_port = ports.api;
+    config.network.extra_ports = ports.cache.into_iter().collect();
     let sandbox = sandbox::start(config).await.map_err(|error| Refusal::new(Exit::System, error))?;
     Ok(Arc::new(sandbox))
 }

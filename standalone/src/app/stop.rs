@@ -25,6 +25,9 @@ impl App {
         if !self.invoker.shutdown(Instant::now() + CLEAN_UP).await {
             tracing::warn!("not every container could be removed");
         }
+        if let Some(mut cache) = self.cache.lock().await.take() {
+            cache.stop().await;
+        }
         self.admin_stop.cancel();
         self.bus.close().await;
         if !self.controller.written(CLEAN_UP).await {

@@ -9,6 +9,7 @@ fn grant(container: &str, is_alone: bool, deadline: Instant) -> Grant {
     let scope = Scope { namespace_uuid: "u".into(), share: Share::Action("a".to_owned()) };
     let now = Instant::now();
     Grant {
+        issue: Issue::default(),
         activation_id: ActivationId::generate(),
         scope: LiveScopes::default().live(scope, now),
         account: Accounts::default().account("u", Budget::default(), now),
@@ -120,7 +121,7 @@ fn an_invoker_that_is_back_says_which_live_on() {
     let end = now + Duration::from_secs(1);
     let grants = [grant("mine-1", false, end), grant("mine-2", false, end), grant("other", false, end)];
     let tokens: Vec<Token> = grants.iter().map(|grant| issue(&mut set, grant)).collect();
-    set.keep_only(&[grants[0].activation_id], |container| container.0.starts_with("mine"));
+    set.keep_only(&[grants[0].activation_id], |grant| grant.container.0.starts_with("mine"));
     let alive = |token: &Token| set.authenticate(token, None, now).is_ok();
     assert_eq!(tokens.iter().map(alive).collect::<Vec<_>>(), [true, false, true]);
     set.sweep(end);
