@@ -273,6 +273,24 @@ pub(crate) struct LimitsSet {
     /// Size to which results that are too large are truncated, for example '1 MB'
     #[arg(long)]
     pub(crate) truncation_size: Option<String>,
+    /// What actions get of the cache whose authors say nothing: false, true, action, package or namespace
+    #[arg(long)]
+    pub(crate) cache_default: Option<String>,
+    /// Maximum size of all keys in the cache, for example '64 MB'
+    #[arg(long)]
+    pub(crate) cache_bytes: Option<String>,
+    /// Maximum number of keys in the cache
+    #[arg(long)]
+    pub(crate) cache_keys: Option<u64>,
+    /// Maximum size of a value in the cache, for example '1 MB'
+    #[arg(long)]
+    pub(crate) cache_value_bytes: Option<String>,
+    /// Maximum number of commands to the cache in a second
+    #[arg(long)]
+    pub(crate) cache_operations_per_second: Option<u64>,
+    /// Maximum number of connections to the cache
+    #[arg(long)]
+    pub(crate) cache_connections: Option<u64>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -458,11 +476,27 @@ mod tests {
             "1",
             "--maxParameterSize",
             "1 MB",
+            "--cacheDefault",
+            "package",
+            "--cacheBytes",
+            "64 MB",
+            "--cacheKeys",
+            "2",
+            "--cacheValueBytes",
+            "4 KB",
+            "--cacheOperationsPerSecond",
+            "3",
+            "--cacheConnections",
+            "4",
         ];
         let Ok(Command::Limits(LimitsCommand::Set(set))) = parsed(&line) else { panic!("not parsed") };
         assert_eq!((set.invocations_per_minute, set.store_activations), (Some(1), Some(true)));
         assert_eq!(set.allowed_kinds.as_deref(), Some(&["nodejs:20".to_owned(), "python:3".to_owned()][..]));
         assert_eq!(set.max_parameter_size.as_deref(), Some("1 MB"));
+        let texts = [&set.cache_default, &set.cache_bytes, &set.cache_value_bytes];
+        assert_eq!(texts.map(|text| text.as_deref().unwrap()), ["package", "64 MB", "4 KB"]);
+        let numbers = [set.cache_keys, set.cache_operations_per_second, set.cache_connections];
+        assert_eq!(numbers, [Some(2), Some(3), Some(4)]);
     }
 
     #[test]

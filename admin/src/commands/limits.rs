@@ -82,6 +82,12 @@ fn limits_of(set: LimitsSet) -> NamespaceLimits {
         max_parameter_size: set.max_parameter_size,
         max_payload_size: set.max_payload_size,
         truncation_size: set.truncation_size,
+        cache_default: set.cache_default,
+        cache_bytes: set.cache_bytes,
+        cache_keys: set.cache_keys,
+        cache_value_bytes: set.cache_value_bytes,
+        cache_operations_per_second: set.cache_operations_per_second,
+        cache_connections: set.cache_connections,
         ..NamespaceLimits::default()
     }
 }
@@ -116,7 +122,7 @@ impl From<Limit> for Value {
     }
 }
 
-/// Limits that are set, by OpenWhisk's names and in its order.
+/// Limits that are set, by OpenWhisk's names and in its order, then ours.
 fn named(limits: &NamespaceLimits) -> Vec<(&'static str, Limit)> {
     let number = |value: Option<u64>| value.map(Limit::Number);
     let text = |value: &Option<String>| value.clone().map(Limit::Text);
@@ -140,6 +146,12 @@ fn named(limits: &NamespaceLimits) -> Vec<(&'static str, Limit)> {
         ("warmedContainerKeepingCount", number(limits.warmed_container_keeping_count)),
         ("warmedContainerKeepingTimeout", text(&limits.warmed_container_keeping_timeout)),
         ("maxActionInstances", number(limits.max_action_instances)),
+        ("cacheDefault", text(&limits.cache_default)),
+        ("cacheBytes", text(&limits.cache_bytes)),
+        ("cacheKeys", number(limits.cache_keys)),
+        ("cacheValueBytes", text(&limits.cache_value_bytes)),
+        ("cacheOperationsPerSecond", number(limits.cache_operations_per_second)),
+        ("cacheConnections", number(limits.cache_connections)),
     ];
     all.into_iter().filter_map(|(name, limit)| Some((name, limit?))).collect()
 }

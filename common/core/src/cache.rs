@@ -1,15 +1,45 @@
-//! What an activation may have of the cache.
+//! What an activation may have of the cache: what its action's author asks for with the annotation `cache`, and what its
+//! namespace gives.
+
+mod annotation;
+mod decision;
+mod default;
+
+pub use annotation::{CacheAnnotation, CacheWish};
+pub use decision::{CacheTerms, CacheUse, CodeOwner};
+pub use default::{CacheDefault, CacheDefaultError};
+
+/// The annotation of a record that says why its activation, which was to have the cache, had none.
+pub const CACHE_ERROR: &str = "cacheError";
 
 /// Whose keys it shares. Always within the namespace that invokes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CacheScope {
     /// Those of the same action.
     #[default]
     Action,
-    /// Those of all actions of its package.
+    /// Those of all actions of its package; what a namespace has outside packages counts as one.
     Package,
     /// Those of all actions.
     Namespace,
+}
+
+impl CacheScope {
+    pub(crate) const ALL: [Self; 3] = [Self::Action, Self::Package, Self::Namespace];
+
+    /// As annotations, limits and settings name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+            Self::Package => "package",
+            Self::Namespace => "namespace",
+        }
+    }
+
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
 }
 
 /// Where the keys are.

@@ -2,21 +2,11 @@
 
 use std::sync::Arc;
 
+use oxwhisk_core::cache::CacheGrant;
 use oxwhisk_core::id::{ActivationId, InvokerId, Revision};
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 
-use crate::TicketError;
-
-/// How much of the invoking namespace's cache an activation may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CacheScope {
-    /// What the same action wrote.
-    Action,
-    /// What actions of the same package wrote.
-    Package,
-    /// What any action wrote.
-    Namespace,
-}
+use crate::{TicketError, grant};
 
 /// What a controller vouches for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +27,14 @@ pub struct Claims {
     /// Milliseconds since the epoch after which nothing is issued against it. Records are accepted later, too: they may
     /// have waited.
     pub deadline: i64,
-    /// `None`: no cache.
-    pub cache: Option<CacheScope>,
+    /// What it may have of the cache, whatever the invoker says of it; `None` is nothing.
+    pub cache: Option<CacheGrant>,
 }
 
-/// Version of the form; a ticket of another one is refused.
-const VERSION: u8 = 1;
+/// Version of the form; a ticket of a later one is refused.
+const VERSION: u8 = 2;
+/// Of before there was a cache: nothing is granted. Records wait on the bus for days, and their tickets with them.
+const WITHOUT_CACHE: u8 = 1;
 
 impl Claims {
     /// Every member at its place: numbers in network order, texts behind their length. Two different claims never have
@@ -53,12 +45,7 @@ impl Claims {
         bytes.extend(self.invoker.0.to_be_bytes());
         bytes.extend(self.attempt.to_be_bytes());
         bytes.extend(self.deadline.to_be_bytes());
-        bytes.push(match self.cache {
-            None => 0,
-            Some(CacheScope::Action) => 1,
-            Some(CacheScope::Package) => 2,
-            Some(CacheScope::Namespace) => 3,
-        });
+        grant::encode(self.cache.as_ref(), &mut bytes);
         let id = self.activation_id.to_string();
         let action = self.action.to_string();
         for text in [
@@ -78,19 +65,17 @@ impl Claims {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, TicketError> {
         let mut reader = Reader(bytes);
-        if reader.array::<1>()? != [VERSION] {
+        let [version] = reader.array()?;
+        if ![VERSION, WITHOUT_CACHE].contains(&version) {
             return Err(TicketError::Malformed);
         }
         let invoker = InvokerId(u32::from_be_bytes(reader.array()?));
         let attempt = u32::from_be_bytes(reader.array()?);
         let deadline = i64::from_be_bytes(reader.array()?);
-        let cache = match reader.array::<1>()? {
-            [0] => None,
-            [1] => Some(CacheScope::Action),
-            [2] => Some(CacheScope::Package),
-            [3] => Some(CacheScope::Namespace),
-            _ => return Err(TicketError::Malformed),
-        };
+        let cache = grant::decode(&mut reader)?;
+        if version == WITHOUT_CACHE && cache.is_some() {
+            return Err(TicketError::Malformed);
+        }
         let activation_id = reader.text()?.parse().map_err(|_| TicketError::Malformed)?;
         let namespace = EntityName::new(reader.text()?).map_err(|_| TicketError::Malformed)?;
         let claims = Self {
@@ -111,7 +96,7 @@ impl Claims {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], TicketError> {
@@ -120,12 +105,50 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], TicketError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], TicketError> {
         self.take(N)?.try_into().map_err(|_| TicketError::Malformed)
     }
 
     fn text(&mut self) -> Result<&'a str, TicketError> {
         let length = u16::from_be_bytes(self.array()?);
         std::str::from_utf8(self.take(usize::from(length))?).map_err(|_| TicketError::Malformed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oxwhisk_core::id::Revision;
+
+    use super::*;
+
+    fn claims(cache: Option<CacheGrant>) -> Claims {
+        let guest = EntityName::new("guest").unwrap();
+        Claims {
+            activation_id: ActivationId::generate(),
+            namespace_uuid: "uuid".into(),
+            subject: "guest".into(),
+            action: FullyQualifiedName::parse("/guest/hello", &guest).unwrap(),
+            namespace: guest,
+            revision: Revision("1-a".to_owned()),
+            invoker: InvokerId(1),
+            attempt: 1,
+            deadline: 2,
+            cache,
+        }
+    }
+
+    #[test]
+    fn a_ticket_of_before_the_cache_is_read_and_grants_nothing() {
+        let (without, with) = (claims(None), claims(Some(CacheGrant::default())));
+        let in_form = |claims: &Claims, version: u8| {
+            let mut bytes = claims.encode().unwrap();
+            bytes[0] = version;
+            Claims::decode(&bytes)
+        };
+        assert_eq!(in_form(&without, 1), Ok(without.clone()));
+        assert_eq!(in_form(&with, 2), Ok(with.clone()));
+        for (claims, version) in [(&with, 1), (&without, 0), (&without, 3)] {
+            assert_eq!(in_form(claims, version), Err(TicketError::Malformed), "version {version}");
+        }
     }
 }

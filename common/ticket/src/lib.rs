@@ -7,9 +7,10 @@
 //! dispatched to it, until their deadline, and make none.
 
 mod claims;
+mod grant;
 mod keys;
 mod ticket;
 
-pub use claims::{CacheScope, Claims};
+pub use claims::Claims;
 pub use keys::{KeyError, KeyRing};
 pub use ticket::{Audience, Ticket, TicketError, TicketIssuer, TicketVerifier};

@@ -1,6 +1,7 @@
 //! The keys that every controller reads, alone in its process with everything else or among other services.
 
 mod api;
+mod cache_default;
 mod delivery;
 mod parameter_storage;
 mod storing;
@@ -19,7 +20,8 @@ pub fn read(settings: &mut Settings) -> ControllerConfig {
     // After a fault nothing starts, but everything is read, so that all faults are found.
     let manifest = manifest::read(settings).unwrap_or_default();
     let limits = limits::read_system(settings);
-    let namespace_defaults = limits::read_namespace_defaults(settings);
+    let mut namespace_defaults = limits::read_namespace_defaults(settings);
+    namespace_defaults.cache_default = Some(cache_default::read(settings));
     let parameters = parameter_storage::read(settings);
     let storing = storing::read(settings);
     let features = api::read_features(settings);

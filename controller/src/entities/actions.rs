@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use oxwhisk_core::cache::CacheAnnotation;
 use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::{Action, ActionPut, NewActionDefaults, PutError};
 use oxwhisk_core::exec::{Code, Exec};
@@ -29,6 +30,8 @@ pub(crate) struct KnownAction {
     pub(crate) descriptor: Arc<ActionDescriptor>,
     /// What the deployment promises where the action says nothing.
     pub(crate) delivery: Delivery,
+    /// What its author asks for.
+    pub(crate) cache: CacheAnnotation,
 }
 
 /// An action as it was written.
@@ -220,7 +223,8 @@ impl Actions {
             Fault::corrupted()
         })?;
         let descriptor = Arc::new(self.describe(&action, &stored.revision)?);
-        Ok(KnownAction { revision: stored.revision, action, descriptor, delivery: self.delivery })
+        let cache = CacheAnnotation::of(&action.annotations);
+        Ok(KnownAction { revision: stored.revision, action, descriptor, delivery: self.delivery, cache })
     }
 
     fn describe(&self, action: &Action, revision: &Revision) -> Result<ActionDescriptor, Fault> {

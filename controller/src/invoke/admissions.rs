@@ -201,6 +201,7 @@ impl Admissions {
             delivery: oxwhisk_invoker_api::Delivery::AtMostOnce,
             response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 10 },
             store: StorePolicy::NEVER,
+            cache: None,
             ticket: None,
             trace: None,
         })

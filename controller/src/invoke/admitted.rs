@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oxwhisk_core::cache::{CacheAnnotation, CacheUse, CodeOwner};
 use oxwhisk_core::entity::{Activation, Response};
 use oxwhisk_core::id::{ActivationId, TransactionId};
 use oxwhisk_core::message::ActivationMessage;
@@ -110,9 +111,18 @@ impl Admitted {
                 truncation: bytes(caller.limits.truncation),
             },
             store: self.store,
+            cache: self.cache(),
             ticket: None,
             trace: self.trace,
         })
+    }
+
+    /// What its action's author asks for and the invoking namespace gives.
+    fn cache(&self) -> Option<CacheUse> {
+        // Nobody can make bindings yet, so none gives the code of others more than the keys of its own action.
+        let binding = CacheAnnotation::Absent;
+        let owner = CodeOwner::of(&self.known.action.namespace.namespace, self.namespace(), &binding);
+        CacheUse::decide(&self.known.cache, owner, &self.caller.limits.cache)
     }
 
     /// What the bus keeps; encrypted arguments stay encrypted.

@@ -2,25 +2,21 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use oxwhisk_core::cache::CacheGrant;
 use oxwhisk_core::id::ActivationId;
 
 use crate::Dispatch;
 
-/// Whether an activation may use the cache, as its controller decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CacheUse {
-    /// What it may have, or why it has nothing of it, for its author: what was asked for cannot be understood.
-    pub grant: Result<CacheGrant, String>,
-    /// Without the cache it does not run.
-    pub required: bool,
-}
-
 /// A secret of one activation's, which is worth its share of the cache until it ends. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CacheToken(pub String);
+
+impl CacheToken {
+    /// How long it may outlive the action's time limit, counted from its issue.
+    pub const SLACK: Duration = Duration::from_secs(1);
+}
 
 impl fmt::Debug for CacheToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +49,8 @@ pub enum CacheTokenError {
 #[async_trait]
 pub trait CacheTokens: fmt::Debug + Send + Sync + 'static {
     /// A token for an activation that is about to begin. It is worth something until [`CacheTokens::revoke`], and no longer
-    /// than a second past the action's time limit from now on. An activation may have several, one after the other.
+    /// than [`CacheToken::SLACK`] past the action's time limit from now on. An activation may have several, one after the
+    /// other; it may be revoked and be given one again, in another container. Given up half way, it is revoked too.
     ///
     /// # Errors
     /// When there is none; how long that takes is bounded.
@@ -66,6 +63,6 @@ pub trait CacheTokens: fmt::Debug + Send + Sync + 'static {
     /// The activation has ended, and its tokens with it. On the warm path of every call that has one: does not wait.
     fn revoke(&self, id: ActivationId);
 
-    /// The container is gone. Does not wait.
+    /// The container is about to be ended: nothing of it is served from here on. Does not wait.
     fn forget(&self, container: &str);
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use oxwhisk_core::cache::CacheUse;
 pub use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::Activation;
 use oxwhisk_core::id::{ActivationId, Revision, TransactionId};
@@ -85,6 +86,8 @@ pub struct Dispatch {
     pub response_limits: ResponseLimits,
     /// Whether its record is kept, which also depends on how it ends.
     pub store: StorePolicy,
+    /// What it may have of the cache; `None` does not ask for it.
+    pub cache: Option<CacheUse>,
     /// What gets the invoker code and lets it hand over the record; `None` where both sides are one process.
     pub ticket: Option<Ticket>,
     /// The span that dispatches it, where the request is traced.

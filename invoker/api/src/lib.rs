@@ -13,9 +13,10 @@ pub mod offers;
 mod store_policy;
 mod traits;
 
-pub use cache::{CacheContainer, CacheToken, CacheTokenError, CacheTokens, CacheUse};
+pub use cache::{CacheContainer, CacheToken, CacheTokenError, CacheTokens};
 pub use detach::DetachOnDrop;
 pub use dispatch::{ActionDescriptor, ApiKey, Caller, Completion, Delivery, Dispatch, ResponseLimits};
+pub use oxwhisk_core::cache::CacheUse;
 pub use store_policy::{Kept, StorePolicy};
 pub use traits::{
     Activating, ChangedAction, CodeError, CodeSource, DispatchError, EndedObserver, InvokerCapacity,

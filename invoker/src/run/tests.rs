@@ -46,6 +46,7 @@ pub(crate) fn dispatch(arguments: &str) -> Dispatch {
         delivery: Delivery::AtLeastOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
         store: StorePolicy::ALWAYS,
+        cache: None,
         ticket: None,
         trace: None,
     }

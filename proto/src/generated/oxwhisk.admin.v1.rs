@@ -227,6 +227,25 @@ pub struct NamespaceLimits {
     /// Most containers of one action.
     #[prost(uint64, optional, tag = "19")]
     pub max_action_instances: ::core::option::Option<u64>,
+    /// What actions get of the cache that say nothing themselves: "false", "true", or a scope, "action", "package" or
+    /// "namespace".
+    #[prost(string, optional, tag = "20")]
+    pub cache_default: ::core::option::Option<::prost::alloc::string::String>,
+    /// Most memory of its keys at a server of the cache, a size.
+    #[prost(string, optional, tag = "21")]
+    pub cache_bytes: ::core::option::Option<::prost::alloc::string::String>,
+    /// Most keys at a server of the cache.
+    #[prost(uint64, optional, tag = "22")]
+    pub cache_keys: ::core::option::Option<u64>,
+    /// Most memory of one value in the cache, a size.
+    #[prost(string, optional, tag = "23")]
+    pub cache_value_bytes: ::core::option::Option<::prost::alloc::string::String>,
+    /// Most commands to the cache in a second.
+    #[prost(uint64, optional, tag = "24")]
+    pub cache_operations_per_second: ::core::option::Option<u64>,
+    /// Most connections to the cache at once.
+    #[prost(uint64, optional, tag = "25")]
+    pub cache_connections: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetLimitsRequest {

@@ -293,6 +293,9 @@ pub struct DispatchActivation {
     /// The offer that it takes. Without one, or when that is over, it runs only if there is room that is held for nobody.
     #[prost(uint64, optional, tag = "16")]
     pub offer: ::core::option::Option<u64>,
+    /// What it may have of the cache; absent where it does not ask for it.
+    #[prost(message, optional, tag = "17")]
+    pub cache: ::core::option::Option<CacheUse>,
     /// A JSON object or array.
     #[prost(oneof = "dispatch_activation::Arguments", tags = "4, 5")]
     pub arguments: ::core::option::Option<dispatch_activation::Arguments>,
@@ -309,6 +312,16 @@ pub mod dispatch_activation {
         #[prost(bool, tag = "5")]
         Put(bool),
     }
+}
+/// What is granted stands in the ticket and nowhere else.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CacheUse {
+    /// Without the cache it does not run.
+    #[prost(bool, tag = "1")]
+    pub required: bool,
+    /// Why nothing is granted, though it was asked for; absent where the ticket has a grant.
+    #[prost(string, optional, tag = "2")]
+    pub refusal: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Variable {

@@ -102,6 +102,9 @@ const ROWS: &[Row] = &[
     ("CONFIG_whisk_metrics_prometheusEnabled", "false", |c| c.telemetry.metrics_on_api.to_string()),
     ("CONFIG_whisk_userEvents_enabled", "true", |c| c.telemetry.events.published.to_string()),
     ("CONFIG_oxwhisk_metrics_actions", "14", |c| c.telemetry.events.actions.to_string()),
+    ("CONFIG_oxwhisk_cache_default", "namespace", |c| {
+        format!("{:?}", c.controller.namespace_defaults.cache_default)
+    }),
 ];
 
 const SHOWN: &[&str] = &[

@@ -28,6 +28,11 @@ impl<'a> Members<'a> {
         self.0.is_empty()
     }
 
+    /// In the order of the alphabet.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(AsRef::as_ref)
+    }
+
     /// The member's value, `null` too.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {

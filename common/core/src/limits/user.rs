@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Bounds, SystemLimits};
+use crate::cache::{CacheBudget, CacheDefault, CacheTerms};
 use crate::size::ByteSize;
 
 /// The `<namespace>/limits` document. Members that are absent fall back to the deployment's limits.
@@ -51,6 +52,21 @@ pub struct UserLimits {
     pub warmed_container_keeping_timeout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_action_instances: Option<u64>,
+    /// For actions that say nothing of the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_default: Option<CacheDefault>,
+    /// In the server's memory, of each tier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_bytes: Option<ByteSize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_keys: Option<u64>,
+    /// Of one value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_value_bytes: Option<ByteSize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_operations_per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_connections: Option<u64>,
 }
 
 impl UserLimits {
@@ -80,7 +96,26 @@ impl UserLimits {
             warmed_container_keeping_count,
             warmed_container_keeping_timeout,
             max_action_instances,
+            cache_default,
+            cache_bytes,
+            cache_keys,
+            cache_value_bytes,
+            cache_operations_per_second,
+            cache_connections,
         )
+    }
+
+    fn cache_terms(&self) -> CacheTerms {
+        CacheTerms {
+            default: self.cache_default.unwrap_or_default(),
+            budget: CacheBudget {
+                bytes: self.cache_bytes.map(ByteSize::as_bytes),
+                keys: self.cache_keys,
+                value_bytes: self.cache_value_bytes.map(ByteSize::as_bytes),
+                operations_per_second: self.cache_operations_per_second,
+                connections: self.cache_connections,
+            },
+        }
     }
 }
 
@@ -101,6 +136,7 @@ pub struct EffectiveLimits {
     pub store_activations: bool,
     /// Empty allows every kind.
     pub allowed_kinds: Vec<String>,
+    pub cache: CacheTerms,
 }
 
 fn narrowed<T: Ord + Copy>(system: Bounds<T>, min: Option<T>, max: Option<T>) -> Bounds<T> {
@@ -135,6 +171,7 @@ impl EffectiveLimits {
             truncation: capped(user.truncation_size, system.truncation),
             store_activations: user.store_activations.unwrap_or(true),
             allowed_kinds: user.allowed_kinds.clone().unwrap_or_default(),
+            cache: user.cache_terms(),
         }
     }
 
@@ -163,15 +200,28 @@ impl EffectiveLimits {
         if let Some(store) = user.store_activations {
             optional.insert("storeActivations".to_owned(), store.into());
         }
-        for (name, size) in
-            [("maxPayloadSize", user.max_payload_size), ("truncationSize", user.truncation_size)]
-        {
+        for (name, size) in [
+            ("maxPayloadSize", user.max_payload_size),
+            ("truncationSize", user.truncation_size),
+            ("cacheBytes", user.cache_bytes),
+            ("cacheValueBytes", user.cache_value_bytes),
+        ] {
             if let Some(size) = size {
                 optional.insert(name.to_owned(), size.to_string().into());
             }
         }
-        if let Some(count) = user.warmed_container_keeping_count {
-            optional.insert("warmedContainerKeepingCount".to_owned(), count.into());
+        for (name, count) in [
+            ("warmedContainerKeepingCount", user.warmed_container_keeping_count),
+            ("cacheKeys", user.cache_keys),
+            ("cacheOperationsPerSecond", user.cache_operations_per_second),
+            ("cacheConnections", user.cache_connections),
+        ] {
+            if let Some(count) = count {
+                optional.insert(name.to_owned(), count.into());
+            }
+        }
+        if let Some(default) = user.cache_default {
+            optional.insert("cacheDefault".to_owned(), json!(default));
         }
         if let Some(time) = &user.warmed_container_keeping_timeout {
             optional.insert("warmedContainerKeepingTimeout".to_owned(), time.as_str().into());
@@ -184,37 +234,4 @@ impl EffectiveLimits {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn overrides_never_leave_the_bounds_of_the_system() {
-        let user = UserLimits {
-            max_action_memory: Some(1024),
-            min_action_memory: Some(256),
-            max_action_timeout: Some(1000),
-            concurrent_invocations: Some(5),
-            ..UserLimits::default()
-        };
-        let limits = EffectiveLimits::new(&SystemLimits::default(), &user);
-        assert_eq!((limits.memory.min.as_mb(), limits.memory.max.as_mb()), (256, 512));
-        assert_eq!(
-            (limits.time.max, limits.concurrent_invocations, limits.max_action_instances),
-            (1000, 5, 5)
-        );
-    }
-
-    #[test]
-    fn the_limits_document_reads_openwhisk_members() {
-        let user: UserLimits = serde_json::from_value(json!({
-            "_id": "ns/limits", "invocationsPerMinute": 1, "allowedKinds": ["nodejs:20"], "maxPayloadSize": "1 KB"
-        }))
-        .unwrap();
-        let answer = EffectiveLimits::new(&SystemLimits::default(), &user).to_json(&user);
-        assert_eq!(answer["invocationsPerMinute"], 1);
-        assert_eq!(answer["allowedKinds"], json!(["nodejs:20"]));
-        assert_eq!(answer["maxPayloadSize"], "1 KB");
-        assert_eq!(answer["maxParameterSize"], "1048576 B");
-        assert!(answer.get("storeActivations").is_none());
-    }
-}
+mod tests;

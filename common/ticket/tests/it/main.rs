@@ -2,10 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use oxwhisk_core::cache::{CacheBudget, CacheGrant, CacheRights, CacheScope, CacheTier};
 use oxwhisk_core::id::{ActivationId, InvokerId, Revision};
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_ticket::{
-    Audience, CacheScope, Claims, KeyError, KeyRing, Ticket, TicketError, TicketIssuer, TicketVerifier,
+    Audience, Claims, KeyError, KeyRing, Ticket, TicketError, TicketIssuer, TicketVerifier,
 };
 use proptest::prelude::*;
 
@@ -32,7 +33,7 @@ fn claims() -> Claims {
         invoker: InvokerId(7),
         attempt: 2,
         deadline: 1_760_000_000_000,
-        cache: Some(CacheScope::Package),
+        cache: Some(CacheGrant { scope: CacheScope::Package, ..CacheGrant::default() }),
     }
 }
 
@@ -118,15 +119,30 @@ fn texts_that_do_not_fit_are_refused() {
     assert_eq!(issuer(1).issue(&long), Err(TicketError::TooLong));
 }
 
+fn any_grant() -> impl Strategy<Value = Option<CacheGrant>> {
+    let scopes = [CacheScope::Action, CacheScope::Package, CacheScope::Namespace];
+    let budget = any::<[Option<u64>; 5]>().prop_map(
+        |[bytes, keys, value_bytes, operations_per_second, connections]| CacheBudget {
+            bytes,
+            keys,
+            value_bytes,
+            operations_per_second,
+            connections,
+        },
+    );
+    let grant = (
+        prop::sample::select(scopes.to_vec()),
+        prop::sample::select(vec![CacheTier::Local, CacheTier::Global]),
+        prop::sample::select(vec![CacheRights::Read, CacheRights::Write]),
+        budget,
+    )
+        .prop_map(|(scope, tier, rights, budget)| CacheGrant { scope, tier, rights, budget });
+    prop::option::of(grant)
+}
+
 fn any_claims() -> impl Strategy<Value = Claims> {
-    let scope = prop_oneof![
-        Just(None),
-        Just(Some(CacheScope::Action)),
-        Just(Some(CacheScope::Package)),
-        Just(Some(CacheScope::Namespace))
-    ];
     let texts = ("\\PC{0,40}", "\\PC{0,40}", "\\PC{0,20}", "[a-z]{1,9}");
-    (texts, any::<u32>(), any::<u32>(), any::<i64>(), scope).prop_map(
+    (texts, any::<u32>(), any::<u32>(), any::<i64>(), any_grant()).prop_map(
         |((uuid, subject, revision, name), invoker, attempt, deadline, cache)| Claims {
             namespace: EntityName::new(&name).unwrap(),
             namespace_uuid: uuid.into(),
@@ -146,6 +162,13 @@ proptest! {
     fn what_was_issued_is_what_is_read(claims in any_claims()) {
         let issuer = issuer(77);
         prop_assert_eq!(issuer.verify(&issuer.issue(&claims).unwrap()), Ok(claims));
+    }
+
+    #[test]
+    fn tickets_that_grant_different_things_are_different(one in any_grant(), other in any_grant()) {
+        let claims = claims();
+        let ticket = |cache| issuer(77).issue(&Claims { cache, ..claims.clone() }).unwrap();
+        prop_assert_eq!(ticket(one) == ticket(other), one == other);
     }
 
     #[test]

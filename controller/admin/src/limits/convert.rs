@@ -1,5 +1,6 @@
 //! Limits as the store has them and as they travel.
 
+use oxwhisk_core::cache::CacheDefaultError;
 use oxwhisk_core::limits::UserLimits;
 use oxwhisk_core::size::ByteSize;
 use oxwhisk_proto::admin::v1::{NamespaceLimits, Strings};
@@ -26,11 +27,17 @@ pub(super) fn to_proto(limits: &UserLimits) -> NamespaceLimits {
         warmed_container_keeping_count: limits.warmed_container_keeping_count,
         warmed_container_keeping_timeout: limits.warmed_container_keeping_timeout.clone(),
         max_action_instances: limits.max_action_instances,
+        cache_default: limits.cache_default.map(|default| default.to_string()),
+        cache_bytes: size(limits.cache_bytes),
+        cache_keys: limits.cache_keys,
+        cache_value_bytes: size(limits.cache_value_bytes),
+        cache_operations_per_second: limits.cache_operations_per_second,
+        cache_connections: limits.cache_connections,
     }
 }
 
 /// # Errors
-/// A text for people when a size is none.
+/// A text for people when a size is none, or the default of the cache is unknown.
 pub(super) fn from_proto(limits: NamespaceLimits) -> Result<UserLimits, String> {
     let size = |name: &str, text: Option<String>| {
         text.map(|text| {
@@ -38,6 +45,9 @@ pub(super) fn from_proto(limits: NamespaceLimits) -> Result<UserLimits, String> 
         })
         .transpose()
     };
+    let cache_default = limits
+        .cache_default
+        .map(|text| text.parse().map_err(|error: CacheDefaultError| format!("cacheDefault: {error}")));
     Ok(UserLimits {
         invocations_per_minute: limits.invocations_per_minute,
         concurrent_invocations: limits.concurrent_invocations,
@@ -58,6 +68,12 @@ pub(super) fn from_proto(limits: NamespaceLimits) -> Result<UserLimits, String> 
         warmed_container_keeping_count: limits.warmed_container_keeping_count,
         warmed_container_keeping_timeout: limits.warmed_container_keeping_timeout,
         max_action_instances: limits.max_action_instances,
+        cache_default: cache_default.transpose()?,
+        cache_bytes: size("cacheBytes", limits.cache_bytes)?,
+        cache_keys: limits.cache_keys,
+        cache_value_bytes: size("cacheValueBytes", limits.cache_value_bytes)?,
+        cache_operations_per_second: limits.cache_operations_per_second,
+        cache_connections: limits.cache_connections,
     })
 }
 
@@ -73,6 +89,8 @@ mod tests {
             "minActionTimeout": 8, "maxActionTimeout": 9, "minActionConcurrency": 10, "maxActionConcurrency": 11,
             "maxParameterSize": "1 MB", "maxPayloadSize": "2 KB", "truncationSize": "3 B",
             "warmedContainerKeepingCount": 12, "warmedContainerKeepingTimeout": "5 minutes", "maxActionInstances": 13,
+            "cacheDefault": "package", "cacheBytes": "64 MB", "cacheKeys": 14, "cacheValueBytes": "4 KB",
+            "cacheOperationsPerSecond": 15, "cacheConnections": 16,
         }))
         .expect("limits");
         assert_eq!(from_proto(to_proto(&limits)), Ok(limits));
@@ -83,5 +101,8 @@ mod tests {
             from_proto(wrong).unwrap_err(),
             "truncationSize: '3 elephants' is not a size such as '1 MB'"
         );
+        let wrong = NamespaceLimits { cache_default: Some("all".to_owned()), ..NamespaceLimits::default() };
+        let refusal = from_proto(wrong).unwrap_err();
+        assert!(refusal.starts_with("cacheDefault: 'all' is neither"), "{refusal}");
     }
 }

@@ -39,6 +39,6 @@ pub(super) fn read(settings: &mut Settings) -> ClusterConfig {
     ClusterConfig {
         max_attempts,
         fleet,
-        unheard_ttl: settings.value("oxwhisk.cache.unheard-ttl", Duration::from_secs(1)),
+        unheard_ttl: settings.value("oxwhisk.entity-cache.unheard-ttl", Duration::from_secs(1)),
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use oxwhisk_controller::Called;
+use oxwhisk_core::cache::{CACHE_ERROR, CacheUse};
+use oxwhisk_core::entity::{Activation, Status};
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_dispatch::{Effect, Event, Message, Order, Source, Stage};
 use oxwhisk_invoker_remote::client::Outgoing;
@@ -196,7 +198,7 @@ impl Core {
             invoker,
             attempt: dispatch.attempt,
             deadline: now_ms().saturating_add(timeout).saturating_add(slack),
-            cache: None,
+            cache: dispatch.cache.as_ref().and_then(CacheUse::granted),
         })
     }
 
@@ -253,10 +255,11 @@ fn enqueue(state: &mut State, message: Message, due: &mut Due) {
     }
 }
 
-/// How an activation ended, as the invoker's health counts it.
-pub(super) fn outcome(record: &oxwhisk_core::entity::Activation) -> Outcome {
+/// How an activation ended, as the invoker's health counts it. That one could not be without the cache is not held against
+/// its invoker: what an author asks for may be had nowhere.
+pub(super) fn outcome(record: &Activation) -> Outcome {
     match record.response.status {
-        oxwhisk_core::entity::Status::WhiskError => Outcome::SystemError,
+        Status::WhiskError if record.annotations.get(CACHE_ERROR).is_none() => Outcome::SystemError,
         _ => Outcome::Success,
     }
 }
@@ -265,4 +268,40 @@ pub(super) fn outcome(record: &oxwhisk_core::entity::Activation) -> Outcome {
 pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use oxwhisk_core::entity::Response;
+    use oxwhisk_core::name::EntityName;
+    use oxwhisk_core::parameters::Parameters;
+    use oxwhisk_core::version::Version;
+
+    use super::*;
+
+    #[test]
+    fn what_the_cache_failed_is_not_held_against_the_invoker() {
+        let ended = |status, annotations| {
+            outcome(&Activation {
+                namespace: EntityName::new("me").unwrap(),
+                name: EntityName::new("hello").unwrap(),
+                version: Version::FIRST,
+                subject: "me".into(),
+                activation_id: ActivationId::generate(),
+                start: 0,
+                end: 0,
+                duration: None,
+                cause: None,
+                response: Response::error(status, "no"),
+                logs: Vec::new(),
+                annotations,
+                publish: false,
+            })
+        };
+        let mut of_cache = Parameters::new();
+        of_cache.set(CACHE_ERROR, "away");
+        assert_eq!(ended(Status::WhiskError, Parameters::new()), Outcome::SystemError);
+        assert_eq!(ended(Status::WhiskError, of_cache), Outcome::Success);
+        assert_eq!(ended(Status::DeveloperError, Parameters::new()), Outcome::Success);
+    }
 }

@@ -83,7 +83,13 @@ const ROWS: &[Row] = &[
     ("CONFIG_oxwhisk_invokers_offlineAfter", "3 s", |c| format!("{:?}", c.cluster.fleet.offline_after), "3s"),
     ("CONFIG_oxwhisk_invokers_testInterval", "4 s", |c| format!("{:?}", c.cluster.fleet.test_interval), "4s"),
     ("CONFIG_oxwhisk_invokers_max", "9", |c| c.cluster.fleet.max_invokers.to_string(), "9"),
-    ("CONFIG_oxwhisk_cache_unheardTtl", "2 s", |c| format!("{:?}", c.cluster.unheard_ttl), "2s"),
+    (
+        "CONFIG_oxwhisk_cache_default",
+        "package",
+        |c| format!("{:?}", c.controller.namespace_defaults.cache_default),
+        "Some(Scope(Package))",
+    ),
+    ("CONFIG_oxwhisk_entityCache_unheardTtl", "2 s", |c| format!("{:?}", c.cluster.unheard_ttl), "2s"),
     ("CONFIG_oxwhisk_shutdownGrace", "3 s", |c| format!("{:?}", c.shutdown_grace), "3s"),
     ("CONFIG_whisk_memory_max", "2g", |c| c.controller.limits.memory.max.to_string(), "2 GB"),
     (
@@ -137,6 +143,7 @@ fn values_nothing_could_work_with_are_refused() {
         ("CONFIG_oxwhisk_grpc_listen", "here", "is not an address"),
         ("CONFIG_oxwhisk_dispatch_maxAttempts", "0", "must be at least 1"),
         ("CONFIG_oxwhisk_dispatch_delivery", "exactly-once", "neither 'at-least-once' nor"),
+        ("CONFIG_oxwhisk_cache_default", "all", "'all' is neither 'true', 'false', 'action'"),
         ("CONFIG_whisk_controller_readinessFraction", "all", "not a part of the fleet"),
         ("CONFIG_whisk_fraction_managedFraction", "110%", "not a part of the fleet"),
         ("DB_PROTOCOL", "ftp", "neither 'http' nor 'https'"),

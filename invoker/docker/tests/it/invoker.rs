@@ -140,6 +140,7 @@ fn dispatch(action: &ActionDescriptor, arguments: &Value) -> Dispatch {
         delivery: Delivery::AtLeastOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 20 },
         store: StorePolicy::ALWAYS,
+        cache: None,
         ticket: None,
         trace: None,
     }

@@ -272,6 +272,7 @@ fn dispatch(action: &Action, arguments: &str) -> Dispatch {
         delivery: Delivery::AtLeastOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 10 },
         store: StorePolicy::ALWAYS,
+        cache: None,
         ticket: Some(ticket),
     }
 }

@@ -8,7 +8,9 @@ use oxwhisk_core::entity::StoreLevel;
 use oxwhisk_core::id::TransactionId;
 use oxwhisk_core::limits::ActionLimits;
 use oxwhisk_core::trace::TraceContext;
-use oxwhisk_invoker_api::{ActionDescriptor, ApiKey, Caller, Dispatch, ResponseLimits, StorePolicy};
+use oxwhisk_invoker_api::{
+    ActionDescriptor, ApiKey, CacheUse, Caller, Dispatch, ResponseLimits, StorePolicy,
+};
 use oxwhisk_proto::dispatch::v1::store_policy::Level;
 use oxwhisk_proto::dispatch::v1::{self as wire, dispatch_activation};
 use oxwhisk_ticket::{Claims, Ticket};
@@ -55,6 +57,7 @@ impl Received {
         let text = String::from_utf8(arguments.into()).map_err(|error| malformed(&error))?;
         let arguments = RawValue::from_string(text).map_err(|error| malformed(&error))?;
         let Self { claims, ticket, action, rest, .. } = self;
+        let cache = rest.cache.map(|used| cache_from_message(used, &claims)).transpose()?;
         let cause = rest.cause.map(|id| id.parse()).transpose();
         let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         Ok(Dispatch {
@@ -79,6 +82,7 @@ impl Received {
                 truncation: bytes(rest.truncation),
             },
             store: store_from_message(rest.store.unwrap_or_default()),
+            cache,
             ticket: Some(ticket),
             // What cannot be read is no trace: it must not cost an activation.
             trace: TraceContext::parse(&rest.traceparent),
@@ -111,6 +115,15 @@ fn action_from_message(action: wire::Action, claims: &Claims) -> Result<ActionDe
             instances: None,
         },
     })
+}
+
+fn cache_from_message(used: wire::CacheUse, claims: &Claims) -> Result<CacheUse, Malformed> {
+    let grant = match (used.refusal, claims.cache) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Some(grant)) => Ok(grant),
+        (None, None) => return Err(Malformed::new("cache", "the ticket grants nothing of it")),
+    };
+    Ok(CacheUse { grant, required: used.required })
 }
 
 fn store_from_message(policy: wire::StorePolicy) -> StorePolicy {

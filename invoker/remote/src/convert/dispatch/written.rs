@@ -4,7 +4,7 @@ use bytes::Bytes;
 use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::StoreLevel;
 use oxwhisk_invoker_api::offers::OfferId;
-use oxwhisk_invoker_api::{ActionDescriptor, Dispatch, StorePolicy};
+use oxwhisk_invoker_api::{ActionDescriptor, CacheUse, Dispatch, StorePolicy};
 use oxwhisk_proto::dispatch::v1::store_policy::Level;
 use oxwhisk_proto::dispatch::v1::{self as wire, dispatch_activation};
 use oxwhisk_ticket::Ticket;
@@ -40,7 +40,13 @@ pub(crate) fn to_message(
         store: Some(store_to_message(dispatch.store)),
         traceparent: dispatch.trace.map(|trace| trace.to_string()).unwrap_or_default(),
         offer: offer.map(|offer| offer.0),
+        cache: dispatch.cache.as_ref().map(cache_to_message),
     }
+}
+
+/// The grant goes by the ticket.
+fn cache_to_message(used: &CacheUse) -> wire::CacheUse {
+    wire::CacheUse { required: used.required, refusal: used.grant.as_ref().err().cloned() }
 }
 
 fn action_to_message(action: &ActionDescriptor) -> wire::Action {
