@@ -31,13 +31,29 @@ impl Source for ProxySource {
         page.gauge("oxwhisk_cache_connections", "Connections of clients.", now(&counts.connections))?;
         page.gauge("oxwhisk_cache_held_bytes", "Replies that clients have not taken.", now(&counts.held))?;
         for (name, help, count) in [
-            ("oxwhisk_cache_connections_accepted", "Connections of clients so far.", &counts.connections_accepted),
-            ("oxwhisk_cache_connections_refused", "Connections for which there was no place.", &counts.connections_refused),
+            (
+                "oxwhisk_cache_connections_accepted",
+                "Connections of clients so far.",
+                &counts.connections_accepted,
+            ),
+            (
+                "oxwhisk_cache_connections_refused",
+                "Connections for which there was no place.",
+                &counts.connections_refused,
+            ),
             ("oxwhisk_cache_logins_refused", "Tokens that were worth nothing.", &counts.refused_logins),
             ("oxwhisk_cache_tokens_issued", "Tokens so far.", &counts.tokens_issued),
-            ("oxwhisk_cache_tokens_revoked", "Activations with a token that have ended.", &counts.tokens_revoked),
+            (
+                "oxwhisk_cache_tokens_revoked",
+                "Activations with a token that have ended.",
+                &counts.tokens_revoked,
+            ),
             ("oxwhisk_cache_keys_evicted", "Keys of namespaces that had too much.", &counts.keys_evicted),
-            ("oxwhisk_cache_keys_given_an_expiry", "Keys without an expiry, or a late one.", &counts.keys_given_an_expiry),
+            (
+                "oxwhisk_cache_keys_given_an_expiry",
+                "Keys without an expiry, or a late one.",
+                &counts.keys_given_an_expiry,
+            ),
             ("oxwhisk_cache_keys_flushed", "Keys of scopes that were flushed.", &counts.keys_flushed),
         ] {
             page.counter(name, help, count.load(Ordering::Relaxed))?;

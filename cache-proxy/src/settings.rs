@@ -54,7 +54,8 @@ pub fn read(settings: &mut Settings) -> ProxyConfig {
         settings.fault(KEY_EXPIRY, "must be from 1 second to 30 days");
     }
     let when_full = settings.value("oxwhisk.cache.when-full", WhenFull::Evict);
-    let max_connections = settings.value(MAX_CONNECTIONS, u32::try_from(default.max_connections).unwrap_or(u32::MAX));
+    let max_connections =
+        settings.value(MAX_CONNECTIONS, u32::try_from(default.max_connections).unwrap_or(u32::MAX));
     if max_connections == 0 {
         settings.fault(MAX_CONNECTIONS, "must be at least 1");
     }
@@ -63,7 +64,9 @@ pub fn read(settings: &mut Settings) -> ProxyConfig {
         key_expiry,
         budget,
         // A value has to go into one request.
-        max_request: default.max_request.max(usize::try_from(budget.value_bytes).unwrap_or(usize::MAX).saturating_add(1 << 20)),
+        max_request: default
+            .max_request
+            .max(usize::try_from(budget.value_bytes).unwrap_or(usize::MAX).saturating_add(1 << 20)),
         refuse_when_full: matches!(when_full, WhenFull::Refuse),
         max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
         ..default
@@ -75,8 +78,7 @@ fn read_budget(settings: &mut Settings, default: Budget) -> Budget {
         settings.value(&format!("oxwhisk.cache.quota.{name}"), ByteSize::bytes(default)).as_bytes()
     };
     let (bytes, value_bytes) = (size("bytes", default.bytes), size("value-bytes", default.value_bytes));
-    let mut number =
-        |name: &str| settings.optional::<u64>(&format!("oxwhisk.cache.quota.{name}"));
+    let mut number = |name: &str| settings.optional::<u64>(&format!("oxwhisk.cache.quota.{name}"));
     Budget {
         bytes,
         value_bytes: value_bytes.min(512 << 20),

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use oxwhisk_invoker_settings::{runtimes, threads};
 use oxwhisk_settings::{Exit, Invocation, Refusal};
-use oxwhisk_standalone::{app, cache};
 use oxwhisk_standalone::cli::{self, Start};
+use oxwhisk_standalone::{app, cache};
 
 const PROGRAM: &str = "oxwhisk";
 

@@ -200,7 +200,9 @@ impl CacheTokens for RemoteTokens {
 
 fn not_issued(status: &Status) -> CacheTokenError {
     match status.code() {
-        Code::PermissionDenied | Code::InvalidArgument => CacheTokenError::Refused(status.message().to_owned()),
+        Code::PermissionDenied | Code::InvalidArgument => {
+            CacheTokenError::Refused(status.message().to_owned())
+        }
         _ => CacheTokenError::Away(status.message().to_owned()),
     }
 }

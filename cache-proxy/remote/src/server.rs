@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use oxwhisk_cache_proxy::{Control, Counts, Order};
 use oxwhisk_cache_tokens::{ContainerId, Grant, Issue, Token};
-use oxwhisk_core::cache::{CacheRights, CacheScope, CacheTier};
+use oxwhisk_core::cache::{CacheRights, CacheTier};
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_grpc::{Peer, Role};
 use oxwhisk_proto::cache::v1::cache_tokens_server::CacheTokens;
 use oxwhisk_proto::cache::v1::{
-    IntrospectRequest, IntrospectResponse, IssueBatchRequest, IssueBatchResponse, IssueRequest, IssueResponse,
-    Issued, Issuer, KeepOnlyRequest, KeepOnlyResponse, RevokeRequest, RevokeResponse, issued,
+    IntrospectRequest, IntrospectResponse, IssueBatchRequest, IssueBatchResponse, IssueRequest,
+    IssueResponse, Issued, Issuer, KeepOnlyRequest, KeepOnlyResponse, RevokeRequest, RevokeResponse, issued,
 };
 use oxwhisk_ticket::{Ticket, TicketError, TicketVerifier};
 use tonic::{Request, Response, Status};
@@ -222,7 +222,7 @@ fn described(grant: &Grant) -> IntrospectResponse {
     IntrospectResponse {
         activation_id: grant.activation_id.to_string(),
         container: grant.container.0.split_once('/').map(|(_, name)| name.to_owned()).unwrap_or_default(),
-        scope: scope(grant).to_owned(),
+        scope: grant.scope.scope().share.kind().as_str().to_owned(),
         rights: match grant.rights {
             CacheRights::Read => "read",
             CacheRights::Write => "write",
@@ -234,13 +234,5 @@ fn described(grant: &Grant) -> IntrospectResponse {
         }
         .to_owned(),
         left: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
-    }
-}
-
-fn scope(grant: &Grant) -> &'static str {
-    match grant.scope.scope().share.kind() {
-        CacheScope::Action => "action",
-        CacheScope::Package => "package",
-        CacheScope::Namespace => "namespace",
     }
 }

@@ -36,7 +36,8 @@ pub async fn run(start: Start<ServiceConfig>) -> Result<ExitCode, Refusal> {
     announce(&config, &app.proxy)?;
     let signal = stop_signals.recv().await;
     tracing::info!("{signal}: clients' connections end");
-    let stopped = oxwhisk_service::signals::drain_or_force(app.stop(config.shutdown_grace), stop_signals.recv()).await;
+    let stopped =
+        oxwhisk_service::signals::drain_or_force(app.stop(config.shutdown_grace), stop_signals.recv()).await;
     drop(telemetry);
     Ok(match stopped {
         Ok(()) => Exit::Stopped.into(),
@@ -59,7 +60,8 @@ impl Sockets {
         let security = match &config.grpc.security {
             SecuritySettings::Plaintext { insecure } => Security::Plaintext { insecure: *insecure },
             SecuritySettings::MutualTls(files) => {
-                let tls = TlsSource::open(files.clone()).map_err(|error| Refusal::new(Exit::Config, error))?;
+                let tls =
+                    TlsSource::open(files.clone()).map_err(|error| Refusal::new(Exit::Config, error))?;
                 if tls.identity().role() != Role::CacheProxy {
                     let fault = format!(
                         "'{}' is the certificate of {}, and this is a cache-proxy",

@@ -10,7 +10,8 @@ use oxwhisk_settings::{Exit, Invocation, Refusal, Start};
 fn main() -> ExitCode {
     // Before there is a secret in its memory.
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
-        let refusal = Refusal::new(Exit::System, format!("cannot keep its memory from being dumped: {error}"));
+        let refusal =
+            Refusal::new(Exit::System, format!("cannot keep its memory from being dumped: {error}"));
         return refusal.report(cli::PROGRAM);
     }
     match cli::parse(std::env::args_os(), std::env::vars_os().collect()) {

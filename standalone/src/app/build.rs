@@ -26,8 +26,8 @@ use oxwhisk_store::sqlite::{SqliteOptions, SqliteStores};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
-use crate::cache::{Cache, NoCache};
 use super::admin::{self, Backing};
+use crate::cache::{Cache, NoCache};
 use crate::config::StandaloneConfig;
 
 /// Builds everything but the listeners.

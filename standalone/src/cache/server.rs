@@ -71,8 +71,7 @@ impl PrivateRedis {
                 return Err(NoCache::Redis(error));
             }
         };
-        let server =
-            Self { settings, stop: CancellationToken::new(), stopped: CancellationToken::new() };
+        let server = Self { settings, stop: CancellationToken::new(), stopped: CancellationToken::new() };
         let (settings, stop, stopped) =
             (Arc::clone(&server.settings), server.stop.clone(), server.stopped.clone());
         tasks.spawn("redis-server", async move {

@@ -12,7 +12,8 @@ pub(super) fn read(settings: &mut Settings) -> Option<TicketVerifier> {
     let Some(path) = settings.optional::<PathBuf>(KEYS) else {
         // After a value at fault, that fault says enough.
         if settings.origin(KEYS) == oxwhisk_config::Origin::Default {
-            settings.fault(KEYS, "is not set: the same file that controllers make tickets with (--ticket-keys)");
+            settings
+                .fault(KEYS, "is not set: the same file that controllers make tickets with (--ticket-keys)");
         }
         return None;
     };

@@ -1,0 +1,5 @@
+//! Both ends, over gRPC.
+
+mod fixture;
+mod security;
+mod tokens;
