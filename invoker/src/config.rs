@@ -6,7 +6,7 @@ use std::time::Duration;
 use oxwhisk_core::id::InvokerId;
 use oxwhisk_core::image::ImageName;
 use oxwhisk_core::manifest::{Manifest, RuntimeKind, StemCell};
-use oxwhisk_invoker_api::EndedObserver;
+use oxwhisk_invoker_api::{CacheTokens, EndedObserver};
 use oxwhisk_trace::Tracer;
 
 use crate::interval;
@@ -50,6 +50,18 @@ pub struct InvokerConfig {
     /// Where actions reach the API; given to them as `__OW_API_HOST`.
     pub api_host: String,
     pub telemetry: InvokerTelemetry,
+    /// `None`: there is no cache.
+    pub cache: Option<CacheAccess>,
+}
+
+/// How activations come to the cache.
+#[derive(Clone, Debug)]
+pub struct CacheAccess {
+    pub tokens: Arc<dyn CacheTokens>,
+    /// `redis://HOST:PORT`, as containers reach it.
+    pub url: String,
+    /// Longest wait for a token.
+    pub timeout: Duration,
 }
 
 /// Whom an invoker tells what it does. Nobody, by default.
@@ -147,6 +159,7 @@ impl Default for InvokerConfig {
             extra_environment: Vec::new(),
             api_host: "http://localhost:3233".to_owned(),
             telemetry: InvokerTelemetry::default(),
+            cache: None,
         }
     }
 }

@@ -25,6 +25,6 @@ mod response;
 mod run;
 mod shell;
 
-pub use config::{InvokerConfig, InvokerTelemetry};
+pub use config::{CacheAccess, InvokerConfig, InvokerTelemetry};
 pub use invoker::Invoker;
 pub use logs::RECORDED_PER_TEXT;

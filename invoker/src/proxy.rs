@@ -1,6 +1,7 @@
 //! A container in use: the thing itself, its kept connections, its logs, and whether it is frozen.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,11 @@ impl Proxy {
 
     pub(crate) fn name(&self) -> &str {
         self.container.name()
+    }
+
+    /// The one that its connections come from, where that is known.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.container.address()
     }
 
     pub(crate) fn logs(&self) -> &ContainerLogs {

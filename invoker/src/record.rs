@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use oxwhisk_container::CreateError;
+use oxwhisk_core::cache::CACHE_ERROR;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::parameters::Parameters;
 use oxwhisk_invoker_api::{CodeError, Dispatch};
@@ -27,6 +28,8 @@ pub(crate) struct Outcome {
     pub(crate) timed_out: bool,
     /// The shutdown ended it.
     pub(crate) cut_off: bool,
+    /// Why it had nothing of the cache, which it asked for.
+    pub(crate) cache_error: Option<String>,
 }
 
 /// The record of an activation that reached a container, or failed to get one.
@@ -41,8 +44,17 @@ pub(crate) fn activation(dispatch: &Dispatch, outcome: Outcome, logs: Vec<String
     if let Some(init) = timing.init {
         annotations.set("initTime", &init);
     }
+    if let Some(reason) = &outcome.cache_error {
+        annotations.set(CACHE_ERROR, reason.as_str());
+    }
     let end = timing.begun.saturating_add_unsigned(duration);
     record(dispatch, outcome.response, (timing.begun, end, duration), annotations, logs)
+}
+
+/// How an activation ends that needs the cache and has none: its run did not begin.
+pub(crate) fn without_cache(reason: String, timing: Timing) -> Outcome {
+    let response = Response::error(Status::WhiskError, &format!("The action requires the cache: {reason}"));
+    Outcome { response, timing, timed_out: false, cut_off: false, cache_error: Some(reason) }
 }
 
 /// The record of an activation whose action could not be had. `now` is in milliseconds since the epoch.
@@ -118,7 +130,8 @@ mod tests {
 
     fn outcome(init: Option<u64>) -> Outcome {
         let response = Response::error(Status::ApplicationError, "no");
-        Outcome { response, timing: Timing { begun: 1_010, init, run: 5 }, timed_out: false, cut_off: false }
+        let timing = Timing { begun: 1_010, init, run: 5 };
+        Outcome { response, timing, timed_out: false, cut_off: false, cache_error: None }
     }
 
     #[test]

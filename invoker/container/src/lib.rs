@@ -5,7 +5,7 @@
 //! [`Endpoint`], reads its [`LogStream`], and ends it with [`Container::destroy`]; nothing else crosses this border.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
@@ -113,6 +113,12 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> &str;
 
     fn endpoint(&self) -> &Endpoint;
+
+    /// The address that a server on the containers' gateway sees its connections come from, if they all come from one that
+    /// is no other container's while this one lives. Known from its start.
+    fn address(&self) -> Option<IpAddr> {
+        None
+    }
 
     /// Returns when its server may be listening: as soon as that is so where the factory can tell, at once where it
     /// cannot. The caller then tries to connect, and tries again after a pause.

@@ -1,6 +1,6 @@
 //! One running container.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -128,6 +128,14 @@ impl Container for DockerContainer {
 
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// On the bridge of its network: what it sends to the host or to another container there is not translated.
+    fn address(&self) -> Option<IpAddr> {
+        match &self.endpoint {
+            Endpoint::Tcp(address) => Some(address.ip()),
+            Endpoint::Unix(_) => None,
+        }
     }
 
     async fn listening(&self) -> Result<(), ExitReason> {

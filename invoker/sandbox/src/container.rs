@@ -1,6 +1,7 @@
 //! One running sandbox.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,6 +124,7 @@ pub(crate) struct SandboxContainer {
     endpoint: Endpoint,
     life: Arc<Life>,
     host_uid: u32,
+    address: Option<Ipv4Addr>,
     logs: Mutex<Option<Output>>,
     /// `None` once everything is given back.
     held: tokio::sync::Mutex<Option<Held>>,
@@ -155,6 +157,7 @@ impl SandboxContainer {
             endpoint: Endpoint::Unix(PathBuf::from(path)),
             life: parts.life,
             host_uid: parts.slot.host_uid,
+            address: parts.slot.address,
             logs: Mutex::new(Some(parts.output)),
             held: tokio::sync::Mutex::new(Some(Held { slot: parts.slot, slots: parts.slots })),
             socket_directory: parts.socket_directory,
@@ -202,6 +205,12 @@ impl Container for SandboxContainer {
 
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Only what goes beyond the host is translated, and packets with another sender's address do not pass its link
+    /// ([`RuleSet`](crate::network::RuleSet)). The gateway's address is on the same side of `pasta` as the links.
+    fn address(&self) -> Option<IpAddr> {
+        self.address.map(IpAddr::V4)
     }
 
     async fn listening(&self) -> Result<(), ExitReason> {

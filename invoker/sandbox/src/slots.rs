@@ -4,6 +4,7 @@
 //! launcher's user namespace, and what a sandbox made in either dies with its last process.
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(crate) struct Slot {
     pub(crate) host_uid: u32,
     pub(crate) user_namespace: OwnedFd,
     pub(crate) network_namespace: OwnedFd,
+    /// On its link; `None` where sandboxes have no network.
+    pub(crate) address: Option<Ipv4Addr>,
 }
 
 /// How a slot is made.
@@ -53,7 +56,9 @@ impl SlotMaker {
             Some(network) => network.link(index, &network_namespace).await?,
             None => network::loopback_only(&self.tools, &network_namespace).await?,
         }
-        Ok(Slot { uid, host_uid: self.first_host_uid + index, user_namespace, network_namespace })
+        let address = self.network.as_ref().map(|network| network.subnet().address(index));
+        let host_uid = self.first_host_uid + index;
+        Ok(Slot { uid, host_uid, user_namespace, network_namespace, address })
     }
 }
 

@@ -11,4 +11,4 @@ mod watch;
 
 pub(crate) use connect::connect;
 pub(crate) use connection::{Connection, ExchangeError, Head};
-pub(crate) use request::{InitRequest, RunRequest};
+pub(crate) use request::{CacheFacts, Circumstances, InitRequest, RunRequest};

@@ -5,7 +5,30 @@
 use std::io::{IoSlice, Write};
 
 use oxwhisk_core::trace::{TRACEPARENT, TraceContext};
-use oxwhisk_invoker_api::{ApiKey, Dispatch};
+use oxwhisk_invoker_api::{ApiKey, CacheToken, Dispatch};
+
+/// What a request says that is of this call and not of the dispatch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances<'a> {
+    /// Milliseconds since the epoch at which the call is over its limit.
+    pub(crate) deadline: i64,
+    /// The span that waits for the answer.
+    pub(crate) trace: Option<TraceContext>,
+    pub(crate) cache: CacheFacts<'a>,
+}
+
+/// What the action is told of the cache.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CacheFacts<'a> {
+    /// It has not asked.
+    Nothing,
+    Access {
+        url: &'a str,
+        token: &'a CacheToken,
+    },
+    /// Why it has none.
+    Error(&'a str),
+}
 
 /// `POST /run` for one activation.
 #[derive(Debug)]
@@ -17,21 +40,15 @@ pub(crate) struct RunRequest<'a> {
 }
 
 impl<'a> RunRequest<'a> {
-    /// Writes the request into `own`, which is empty. `deadline` is in milliseconds since the epoch; `trace` is the span
-    /// that waits for the answer.
-    pub(crate) fn new(
-        dispatch: &'a Dispatch,
-        deadline: i64,
-        trace: Option<TraceContext>,
-        mut own: Vec<u8>,
-    ) -> Self {
+    /// Writes the request into `own`, which is empty.
+    pub(crate) fn new(dispatch: &'a Dispatch, circumstances: Circumstances<'_>, mut own: Vec<u8>) -> Self {
         let arguments = dispatch.arguments.get();
         let suffix_start = own.len();
-        write_suffix(&mut own, dispatch, deadline);
+        write_suffix(&mut own, dispatch, circumstances);
         let prefix = b"{\"value\":";
         let length = prefix.len() + arguments.len() + own.len() - suffix_start;
         let split = own.len();
-        write_head(&mut own, "/run", length, trace);
+        write_head(&mut own, "/run", length, circumstances.trace);
         own.extend_from_slice(prefix);
         // The length stands before what it counts: both parts are in one buffer, the second one first.
         Self { arguments, own, split }
@@ -47,7 +64,8 @@ impl<'a> RunRequest<'a> {
     }
 }
 
-fn write_suffix(out: &mut Vec<u8>, dispatch: &Dispatch, deadline: i64) {
+fn write_suffix(out: &mut Vec<u8>, dispatch: &Dispatch, circumstances: Circumstances<'_>) {
+    let Circumstances { deadline, cache, .. } = circumstances;
     member(out, "namespace", dispatch.caller.namespace.as_str());
     // Names have no character that JSON escapes; those of a caller's making do.
     write(out, format_args!(",\"action_name\":\"/{}\"", dispatch.action.id));
@@ -57,6 +75,14 @@ fn write_suffix(out: &mut Vec<u8>, dispatch: &Dispatch, deadline: i64) {
     write(out, format_args!(",\"deadline\":\"{deadline}\",\"attempt\":\"{}\"", dispatch.attempt));
     if let Some(ApiKey(key)) = &dispatch.api_key {
         member(out, "api_key", key);
+    }
+    match cache {
+        CacheFacts::Nothing => {}
+        CacheFacts::Access { url, token } => {
+            member(out, "cache_url", url);
+            member(out, "cache_token", &token.0);
+        }
+        CacheFacts::Error(reason) => member(out, "cache_error", reason),
     }
     out.push(b'}');
 }
@@ -97,14 +123,8 @@ pub(crate) struct InitRequest {
 }
 
 impl InitRequest {
-    /// `code` is source text or base64, `deadline` in milliseconds since the epoch; `trace` is the span that waits for the
-    /// answer.
-    pub(crate) fn new(
-        dispatch: &Dispatch,
-        code: Option<&str>,
-        deadline: i64,
-        trace: Option<TraceContext>,
-    ) -> Self {
+    /// `code` is source text or base64.
+    pub(crate) fn new(dispatch: &Dispatch, code: Option<&str>, circumstances: Circumstances<'_>) -> Self {
         let action = &dispatch.action;
         let mut body = Vec::with_capacity(code.map_or(0, |code| code.len() + code.len() / 16) + 1024);
         write(&mut body, format_args!("{{\"value\":{{\"name\":\"{}\"", action.id.name));
@@ -113,10 +133,10 @@ impl InitRequest {
             member(&mut body, "code", code);
         }
         write(&mut body, format_args!(",\"binary\":{},\"env\":{{", action.binary));
-        write_environment(&mut body, dispatch, deadline);
+        write_environment(&mut body, dispatch, circumstances);
         body.extend_from_slice(b"}}}");
         let mut head = Vec::with_capacity(128);
-        write_head(&mut head, "/init", body.len(), trace);
+        write_head(&mut head, "/init", body.len(), circumstances.trace);
         Self { head, body }
     }
 
@@ -127,7 +147,8 @@ impl InitRequest {
 
 /// The platform's variables come last: of members with the same name readers keep that one, so that no parameter passes
 /// for a fact of the activation.
-fn write_environment(out: &mut Vec<u8>, dispatch: &Dispatch, deadline: i64) {
+fn write_environment(out: &mut Vec<u8>, dispatch: &Dispatch, circumstances: Circumstances<'_>) {
+    let Circumstances { deadline, cache, .. } = circumstances;
     for (name, value) in &dispatch.init_environment {
         string(out, name);
         out.push(b':');
@@ -143,6 +164,10 @@ fn write_environment(out: &mut Vec<u8>, dispatch: &Dispatch, deadline: i64) {
     write(out, format_args!(",\"__OW_DEADLINE\":\"{deadline}\",\"__OW_ATTEMPT\":\"{}\"", dispatch.attempt));
     if let Some(ApiKey(key)) = &dispatch.api_key {
         member(out, "__OW_API_KEY", key);
+    }
+    if let CacheFacts::Access { url, token } = cache {
+        member(out, "__OW_CACHE_URL", url);
+        member(out, "__OW_CACHE_TOKEN", &token.0);
     }
 }
 
@@ -161,11 +186,42 @@ mod tests {
         (head.to_owned(), body.to_owned())
     }
 
+    fn circumstances(deadline: i64, trace: Option<TraceContext>) -> Circumstances<'static> {
+        Circumstances { deadline, trace, cache: CacheFacts::Nothing }
+    }
+
+    #[test]
+    fn the_cache_is_told_of_where_it_was_asked_for() {
+        let mut dispatch = dispatch("{}");
+        let variable = |name: &str| (name.to_owned(), "forged".to_owned());
+        dispatch.init_environment = vec![variable("__OW_CACHE_TOKEN"), variable("__OW_CACHE_URL")];
+        let token = CacheToken("t\"k".to_owned());
+        let of = |cache| {
+            let circumstances = Circumstances { deadline: 0, trace: None, cache };
+            let run = RunRequest::new(&dispatch, circumstances, Vec::new());
+            let init = InitRequest::new(&dispatch, None, circumstances);
+            let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            let (run, init) = (value(&body(&run.slices()).1), value(&body(&init.slices()).1));
+            let run = ["cache_url", "cache_token", "cache_error"].map(|name| run[name].clone());
+            let init = ["__OW_CACHE_URL", "__OW_CACHE_TOKEN"].map(|name| init["value"]["env"][name].clone());
+            (run, init)
+        };
+        let null = Value::Null;
+        let (run, init) = of(CacheFacts::Access { url: "redis://c:6379", token: &token });
+        assert_eq!(run, [json!("redis://c:6379"), json!("t\"k"), null.clone()]);
+        assert_eq!(init, [json!("redis://c:6379"), json!("t\"k")]);
+        // Without a cache these are names like any other.
+        let (run, init) = of(CacheFacts::Error("aw\"ay"));
+        assert_eq!(run, [null.clone(), null.clone(), json!("aw\"ay")]);
+        assert_eq!(init, [json!("forged"), json!("forged")]);
+        assert_eq!(of(CacheFacts::Nothing).0, [null.clone(), null.clone(), null]);
+    }
+
     #[test]
     fn run_carries_strings_and_the_arguments_as_they_came() {
         let mut dispatch = dispatch(r#"{ "n": 1.00 }"#);
         dispatch.api_key = Some(ApiKey("u:k\"".to_owned()));
-        let request = RunRequest::new(&dispatch, 60_000, None, Vec::new());
+        let request = RunRequest::new(&dispatch, circumstances(60_000, None), Vec::new());
         let (head, body) = body(&request.slices());
         assert!(head.starts_with("POST /run HTTP/1.1\r\n"));
         assert!(body.starts_with(r#"{"value":{ "n": 1.00 },"namespace":"guest","#), "{body}");
@@ -185,12 +241,12 @@ mod tests {
         let dispatch = dispatch("{}");
         let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let trace = TraceContext::parse(text);
-        let run = RunRequest::new(&dispatch, 0, trace, Vec::new());
+        let run = RunRequest::new(&dispatch, circumstances(0, trace), Vec::new());
         let (head, _) = body(&run.slices());
         assert!(head.ends_with(&format!("\r\ntraceparent: {text}")), "{head}");
-        let init = InitRequest::new(&dispatch, None, 0, trace);
+        let init = InitRequest::new(&dispatch, None, circumstances(0, trace));
         assert!(body(&init.slices()).0.ends_with(&format!("\r\ntraceparent: {text}")));
-        let untraced = RunRequest::new(&dispatch, 0, None, Vec::new());
+        let untraced = RunRequest::new(&dispatch, circumstances(0, None), Vec::new());
         assert!(!body(&untraced.slices()).0.contains("traceparent"));
     }
 
@@ -200,7 +256,7 @@ mod tests {
         let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         dispatch.init_environment =
             vec![variable("CFG", "{\"a\":1}"), variable("__OW_NAMESPACE", "somebody else's")];
-        let request = InitRequest::new(&dispatch, Some("line\n\"two\""), 60_000, None);
+        let request = InitRequest::new(&dispatch, Some("line\n\"two\""), circumstances(60_000, None));
         let (head, text) = body(&request.slices());
         assert!(head.starts_with("POST /init HTTP/1.1\r\n"));
         let value: Value = serde_json::from_str(&text).unwrap();
@@ -216,7 +272,7 @@ mod tests {
                 },
             }})
         );
-        let without = InitRequest::new(&dispatch, None, 0, None);
+        let without = InitRequest::new(&dispatch, None, circumstances(0, None));
         let (_, text) = body(&without.slices());
         let value: Value = serde_json::from_str(&text).unwrap();
         assert!(value["value"].get("code").is_none());

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use oxwhisk_container::ExitReason;
 use oxwhisk_core::entity::{Response, Status};
-use oxwhisk_core::trace::TraceContext;
 use oxwhisk_invoker_api::Dispatch;
 use oxwhisk_trace::{Span, SpanKind};
 
+use super::cache::Cache;
 use super::wait::Code;
-use super::{epoch_ms, milliseconds};
-use crate::client::{Connection, ExchangeError, Head, InitRequest, RunRequest};
+use super::{Work, epoch_ms, milliseconds};
+use crate::client::{Circumstances, Connection, ExchangeError, Head, InitRequest, RunRequest};
 use crate::proxy::{NeverListened, Proxy};
 use crate::response;
-use crate::shell::{LeaseGuard, Shell};
+use crate::shell::Shell;
 
 /// The outcome of a call. Times are in milliseconds.
 pub(super) enum Call<T> {
@@ -28,8 +28,10 @@ pub(super) enum Call<T> {
     Gone,
 }
 
-/// Puts the action's code into a new container.
-pub(super) async fn init(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard, code: Code) -> Call<()> {
+/// Puts the action's code into a new container. What it has of the cache comes back with the answer: code that runs when it is
+/// loaded may have logged in, and goes on with that.
+pub(super) async fn init<'a>(work: Work<'a>, code: Code, cache: Cache<'a>) -> Call<Cache<'a>> {
+    let Work { shell, dispatch, lease } = work;
     let limits = &dispatch.action.limits;
     let proxy = lease.proxy();
     proxy.logs().set_limit(limits.logs << 20);
@@ -41,7 +43,9 @@ pub(super) async fn init(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard,
     };
     let begun = Instant::now();
     let mut span = span(shell, dispatch, "POST /init").marked("invoker_activationInit", dispatch.received);
-    let request = InitRequest::new(dispatch, code, deadline(limits.timeout), span.context());
+    let circumstances =
+        Circumstances { deadline: deadline(limits.timeout), trace: span.context(), cache: cache.facts() };
+    let request = InitRequest::new(dispatch, code, circumstances);
     let exchange = async {
         let mut connection = proxy.connect_when_ready().await.map_err(InitFailure::NeverListened)?;
         let head =
@@ -58,6 +62,8 @@ pub(super) async fn init(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard,
     match outcome {
         Err(_) => failed(response::init_timeout(limits.timeout), took.max(limits.timeout), true),
         Ok(Err(failure)) => {
+            // Not after the wait for the reason: it is over for this activation.
+            drop(cache);
             let reason = match failure {
                 InitFailure::NeverListened(NeverListened(reason)) => Some(reason),
                 InitFailure::Exchange(error) => {
@@ -72,7 +78,7 @@ pub(super) async fn init(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard,
             None => {
                 keep(proxy, connection, head);
                 lease.initialised(begun.elapsed());
-                Call::Answered((), took)
+                Call::Answered(cache, took)
             }
         },
     }
@@ -90,13 +96,19 @@ impl From<ExchangeError> for InitFailure {
 }
 
 /// Runs the action. `new` says that it was initialised for this very activation.
-pub(super) async fn run(shell: &Shell, dispatch: &Dispatch, proxy: &Proxy, new: bool) -> Call<Response> {
+pub(super) async fn run<'a>(work: Work<'a>, cache: Cache<'a>, new: bool) -> Call<Response> {
+    let Work { shell, dispatch, lease } = work;
+    let proxy = lease.proxy();
     let limit = dispatch.action.limits.timeout;
     let begun = Instant::now();
     let mut span = span(shell, dispatch, "POST /run").marked("invoker_activationRun", dispatch.received);
-    let exchange = run_exchange(shell, dispatch, proxy, span.context());
+    let circumstances =
+        Circumstances { deadline: deadline(limit), trace: span.context(), cache: cache.facts() };
+    let exchange = run_exchange(shell, dispatch, proxy, circumstances);
     let within = tokio::time::timeout(Duration::from_millis(limit), exchange);
     let outcome = proxy.logs().drained_during(within).await;
+    // It has ended, and nothing that it has left running goes on with its share of the cache.
+    drop(cache);
     let took = milliseconds(begun);
     match &outcome {
         Ok(Ok((_, head))) => span.set("http.response.status_code", || head.status),
@@ -129,11 +141,10 @@ async fn run_exchange(
     shell: &Shell,
     dispatch: &Dispatch,
     proxy: &Proxy,
-    trace: Option<TraceContext>,
+    circumstances: Circumstances<'_>,
 ) -> Result<(Connection, Head), ExchangeError> {
-    let deadline = deadline(dispatch.action.limits.timeout);
     if let Some(mut connection) = proxy.kept_connection() {
-        match exchange_once(dispatch, (deadline, trace), &mut connection, shell.spin()).await {
+        match exchange_once(dispatch, circumstances, &mut connection, shell.spin()).await {
             Err(ExchangeError::NotSent) => {}
             outcome => return outcome.map(|head| (connection, head)),
         }
@@ -142,17 +153,17 @@ async fn run_exchange(
         tracing::debug!(container = proxy.name(), %error, "cannot connect");
         ExchangeError::NotSent
     })?;
-    let head = exchange_once(dispatch, (deadline, trace), &mut connection, shell.spin()).await?;
+    let head = exchange_once(dispatch, circumstances, &mut connection, shell.spin()).await?;
     Ok((connection, head))
 }
 
 async fn exchange_once(
     dispatch: &Dispatch,
-    (deadline, trace): (i64, Option<TraceContext>),
+    circumstances: Circumstances<'_>,
     connection: &mut Connection,
     spin: Duration,
 ) -> Result<Head, ExchangeError> {
-    let request = RunRequest::new(dispatch, deadline, trace, connection.take_output());
+    let request = RunRequest::new(dispatch, circumstances, connection.take_output());
     let outcome = connection.exchange(&mut request.slices(), dispatch.response_limits, spin).await;
     connection.return_output(request.into_buffer());
     outcome

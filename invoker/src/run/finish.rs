@@ -26,8 +26,8 @@ const LOG_WAIT_MB_MIN: u64 = 5;
 /// Pause before a record that was refused is handed over again.
 const HAND_OVER_PAUSE: Duration = Duration::from_millis(100);
 
-/// Keeps the record of an activation that got no container.
-pub(super) fn without_container(shell: &Shell, dispatch: &Dispatch, record: Activation) -> Completion {
+/// Keeps the record of an activation that did not come to run.
+pub(super) fn without_run(shell: &Shell, dispatch: &Dispatch, record: Activation) -> Completion {
     let activation = Arc::new(record);
     tell(shell, dispatch, &activation);
     let record_refused = is_refused(shell, dispatch, &activation);

@@ -1,5 +1,6 @@
 //! The life of one dispatch: acquire a container, initialise it if it is new, run, record, release.
 
+mod cache;
 mod call;
 mod finish;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::metrics::increment;
 use crate::pool::{ActionKey, Refusal, Release};
 use crate::record::{self, Outcome, Timing};
 use crate::shell::{Grant, LeaseGuard, Place, Shell};
+use cache::{Cache, Refused};
 use call::Call;
 use wait::{Code, Obtained};
 
@@ -108,14 +110,20 @@ async fn run(shell: Arc<Shell>, begun: Begun) -> Result<Completion, DispatchErro
             Place::Container(lease) => (lease, None),
             Place::Line(granted) => match Box::pin(obtain(&shell, &dispatch, granted)).await? {
                 Obtained::Lease(lease, code) => (lease, code),
-                Obtained::Record(record) => return Ok(finish::without_container(&shell, &dispatch, record)),
+                Obtained::Record(record) => return Ok(finish::without_run(&shell, &dispatch, record)),
             },
         };
         oxwhisk_trace::count("invoker_containerStart", lease.lease().start.word(), dispatch.received);
-        match serve(&shell, &dispatch, &lease, code).await {
+        match serve(Work { shell: &shell, dispatch: &dispatch, lease: &lease }, code).await {
             Served::Ended(outcome) => {
                 let ended = finish::Ended { dispatch, lease, outcome, running };
                 return Ok(finish::finish(&shell, ended).await);
+            }
+            Served::NotRun(outcome) => {
+                // Nothing of it has touched the container.
+                lease.release(Release::Unused);
+                let record = record::activation(&dispatch, outcome, Vec::new());
+                return Ok(finish::without_run(&shell, &dispatch, record));
             }
             Served::Again => {
                 increment(&shell.metrics.reschedules);
@@ -153,43 +161,75 @@ async fn obtain(
     obtained
 }
 
+/// Which activation runs where.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    shell: &'a Shell,
+    dispatch: &'a Dispatch,
+    lease: &'a LeaseGuard,
+}
+
 enum Served {
     Ended(Outcome),
+    /// It has ended before its run, by no fault of the container's.
+    NotRun(Outcome),
     /// The container was gone before the run began.
     Again,
 }
 
-async fn serve(shell: &Shell, dispatch: &Dispatch, lease: &LeaseGuard, code: Code) -> Served {
-    if lease.lease().suspended && !resume(shell, lease).await {
+async fn serve(work: Work<'_>, code: Code) -> Served {
+    if work.lease.lease().suspended && !resume(work).await {
         return Served::Again;
     }
+    let cache = match &work.dispatch.cache {
+        None => Cache::Unused,
+        Some(wanted) => match Box::pin(Cache::open(work, wanted)).await {
+            Ok(cache) => cache,
+            Err(Refused(reason)) => {
+                let timing = Timing { begun: epoch_ms(), init: None, run: 0 };
+                return Served::NotRun(record::without_cache(reason, timing));
+            }
+        },
+    };
     let begun = epoch_ms();
-    let init = if lease.lease().uninitialised {
-        match Box::pin(call::init(shell, dispatch, lease, code)).await {
-            Call::Answered((), took) => Some(took),
+    let (cache, init) = if work.lease.lease().uninitialised {
+        let cache_error = cache.error();
+        match Box::pin(call::init(work, code, cache)).await {
+            Call::Answered(cache, took) => (cache, Some(took)),
             Call::Failed { response, took, timed_out } => {
                 let timing = Timing { begun, init: Some(took), run: 0 };
-                let cut_off = cut_off(shell, timed_out);
-                return Served::Ended(Outcome { response, timing, timed_out, cut_off });
+                let cut_off = cut_off(work.shell, timed_out);
+                return Served::Ended(Outcome { response, timing, timed_out, cut_off, cache_error });
             }
             Call::Gone => return Served::Again,
         }
     } else {
-        None
+        (cache, None)
     };
-    // How long that may take is the observer's to bound: whether to run untold depends on the delivery it keeps.
-    if let Some(observer) = &shell.observer {
-        observer.started(dispatch.activation_id).await;
-    }
+    run_in(work, cache, begun, init).await
+}
+
+/// Runs it in a container that has its code, since this activation if `init` says how long that took.
+async fn run_in(work: Work<'_>, cache: Cache<'_>, begun: i64, init: Option<u64>) -> Served {
     let timing = |run| Timing { begun, init, run };
-    match call::run(shell, dispatch, lease.proxy(), init.is_some()).await {
+    let cache = match cache.for_run(work).await {
+        Ok(cache) => cache,
+        Err(Refused(reason)) => return Served::NotRun(record::without_cache(reason, timing(0))),
+    };
+    let cache_error = cache.error();
+    // How long that may take is the observer's to bound: whether to run untold depends on the delivery it keeps.
+    if let Some(observer) = &work.shell.observer {
+        observer.started(work.dispatch.activation_id).await;
+    }
+    match call::run(work, cache, init.is_some()).await {
         Call::Answered(response, took) => {
-            let timed_out = took >= dispatch.action.limits.timeout;
-            Served::Ended(Outcome { response, timing: timing(took), timed_out, cut_off: false })
+            let timed_out = took >= work.dispatch.action.limits.timeout;
+            let timing = timing(took);
+            Served::Ended(Outcome { response, timing, timed_out, cut_off: false, cache_error })
         }
         Call::Failed { response, took, timed_out } => {
-            let cut_off = cut_off(shell, timed_out);
-            Served::Ended(Outcome { response, timing: timing(took), timed_out, cut_off })
+            let cut_off = cut_off(work.shell, timed_out);
+            Served::Ended(Outcome { response, timing: timing(took), timed_out, cut_off, cache_error })
         }
         Call::Gone => Served::Again,
     }
@@ -200,9 +240,9 @@ fn cut_off(shell: &Shell, timed_out: bool) -> bool {
     !timed_out && shell.stopping.is_cancelled()
 }
 
-async fn resume(shell: &Shell, lease: &LeaseGuard) -> bool {
-    let proxy = lease.proxy();
-    match tokio::time::timeout(shell.config.suspend_timeout, proxy.resume()).await {
+async fn resume(work: Work<'_>) -> bool {
+    let proxy = work.lease.proxy();
+    match tokio::time::timeout(work.shell.config.suspend_timeout, proxy.resume()).await {
         Ok(Ok(())) => return true,
         Ok(Err(error)) => tracing::warn!(container = proxy.name(), %error, "cannot resume container"),
         Err(_) => tracing::warn!(container = proxy.name(), "cannot resume container in time"),

@@ -52,7 +52,7 @@ pub(super) async fn obtain(
         Ok(Grant::CreateFailed(error)) => {
             let response = record::of_create_error(&error, dispatch);
             let timing = Timing { begun: epoch_ms(), init: None, run: 0 };
-            let outcome = Outcome { response, timing, timed_out: false, cut_off: false };
+            let outcome = Outcome { response, timing, timed_out: false, cut_off: false, cache_error: None };
             Ok(Obtained::Record(record::activation(dispatch, outcome, Vec::new())))
         }
         Ok(Grant::Refused { memory, refusal }) => Err(refused(shell, memory, refusal)),

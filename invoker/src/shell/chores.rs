@@ -58,6 +58,9 @@ pub(super) async fn suspend(shell: Arc<Shell>, id: ContainerId, proxy: Arc<Proxy
 
 /// Repeats until the container is gone: until then its memory is not free.
 pub(super) async fn destroy(shell: Arc<Shell>, id: ContainerId, proxy: Arc<Proxy>) {
+    if let Some(cache) = &shell.config.cache {
+        cache.tokens.forget(proxy.name());
+    }
     let mut pause = DESTROY_RETRY;
     loop {
         match tokio::time::timeout(shell.config.destroy_timeout, proxy.destroy()).await {

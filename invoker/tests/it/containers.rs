@@ -1,6 +1,7 @@
 //! A factory of scripted containers.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -14,6 +15,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Requests, serve};
+
+/// Of every container.
+pub(crate) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 2));
 
 /// What the factory and all its containers did, in order.
 pub(crate) type Events = Arc<Mutex<Vec<String>>>;
@@ -91,6 +95,10 @@ impl Container for ScriptedContainer {
 
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        Some(ADDRESS)
     }
 
     fn take_logs(&self) -> Option<LogStream> {

@@ -11,6 +11,7 @@ use oxwhisk_core::id::{ActivationId, Revision, TransactionId};
 use oxwhisk_core::limits::ActionLimits;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
 use oxwhisk_core::version::Version;
+use oxwhisk_invoker::config::StemCellConfig;
 use oxwhisk_invoker::{Invoker, InvokerConfig};
 use oxwhisk_invoker_api::{
     ActionDescriptor, Caller, CodeError, CodeSource, Completion, Delivery, Dispatch, DispatchError,
@@ -157,6 +158,12 @@ pub(crate) fn action(name: &str) -> ActionDescriptor {
         has_code: true,
         limits: ActionLimits { timeout: 10_000, memory: 256, logs: 10, concurrency: 1, instances: None },
     }
+}
+
+/// One, of the kind that actions have here.
+pub(crate) fn stem_cell() -> StemCellConfig {
+    let ActionDescriptor { kind, image, limits, .. } = action("any");
+    StemCellConfig { kind, image, memory: limits.memory, initial_count: 1, reactive: None }
 }
 
 /// An activation of the action with these arguments.

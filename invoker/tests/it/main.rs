@@ -1,5 +1,7 @@
 //! The invoker against containers that are scripted servers in this process.
 
+mod cache;
+mod cache_errors;
 mod cold;
 mod containers;
 mod fixture;
@@ -11,3 +13,4 @@ mod rooms;
 mod runtimes;
 mod server;
 mod telemetry;
+mod tokens;

@@ -4,11 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use oxwhisk_core::id::Revision;
-use oxwhisk_invoker::config::StemCellConfig;
+
 use oxwhisk_invoker_api::{ChangedAction, DispatchError, InvokerClient};
 use serde_json::json;
 
-use crate::fixture::{Fixture, action, config, container_of, dispatch, eventually, has_init_time, result};
+use crate::fixture::{
+    Fixture, action, config, container_of, dispatch, eventually, has_init_time, result, stem_cell,
+};
 
 #[tokio::test]
 async fn the_second_run_is_warm() {
@@ -146,13 +148,7 @@ async fn a_container_that_becomes_free_serves_before_the_new_one_is_there() {
 async fn stem_cells_are_taken_and_replaced() {
     let mut config = config();
     let hello = action("hello");
-    config.prewarm.stem_cells = vec![StemCellConfig {
-        kind: hello.kind.clone(),
-        image: hello.image.clone(),
-        memory: 256,
-        initial_count: 1,
-        reactive: None,
-    }];
+    config.prewarm.stem_cells = vec![stem_cell()];
     let fixture = Fixture::with(config).await;
     eventually("one is started", || fixture.invoker.capacity().idle == 256).await;
     fixture.run(dispatch(&hello, &json!({}))).await;
