@@ -120,7 +120,7 @@ async fn keep(config: &UpstreamConfig, mut queue: mpsc::Receiver<Batch>, there: 
             Ok(stream) => {
                 pause = config.retry_first;
                 there.send_replace(true);
-                tracing::info!(address = %config.address, "connected to the cache's server");
+                tracing::debug!(address = %config.address, "connected to the cache's server");
                 let why = serve(stream, &mut queue, config.max_replies).await;
                 there.send_replace(false);
                 match why {
