@@ -27,16 +27,16 @@ test: ## formatting, clippy, all tests; installs or names what they need
 
 test-faults: ## kill parts of a cluster under load, some minutes (ARGS=part of a test's name)
 	@scripts/needs.sh cluster
-	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
-		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
-		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-cache-proxy-service \
+		-p oxwhisk-admin -p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin cache-proxy --bin wskadmin --bin oxwhisk-runtime-native --lib
 	@scripts/faults-test.sh $(ARGS)
 
 test-docker: ## the end-to-end tests against a cluster whose invokers use Docker (ARGS=part of a test's name)
 	@scripts/needs.sh docker
-	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
-		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
-		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-cache-proxy-service \
+		-p oxwhisk-admin -p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin cache-proxy --bin wskadmin --bin oxwhisk-runtime-native --lib
 	@OXWHISK_CLUSTER_CONTAINERS=docker scripts/cluster-test.sh $(ARGS)
 
 images: ## container images of services and runtimes, from binaries built here (BASE=image)
@@ -52,15 +52,15 @@ cluster: cluster-build ## two controllers and three invokers on this machine, wi
 
 cluster-build:
 	@scripts/needs.sh cluster
-	cargo build --release --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
-		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
-		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
+	cargo build --release --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-cache-proxy-service \
+		-p oxwhisk-admin -p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin cache-proxy --bin wskadmin --bin oxwhisk-runtime-native --lib
 
 cluster-test: ## the end-to-end tests against a cluster of their own (binaries of the dev profile)
 	@scripts/needs.sh cluster
-	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-admin \
-		-p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
-		--bin controller --bin invoker --bin wskadmin --bin oxwhisk-runtime-native --lib
+	cargo build --locked -p oxwhisk-controller-service -p oxwhisk-invoker-service -p oxwhisk-cache-proxy-service \
+		-p oxwhisk-admin -p oxwhisk-runtime-native -p oxwhisk-sandbox-zygote \
+		--bin controller --bin invoker --bin cache-proxy --bin wskadmin --bin oxwhisk-runtime-native --lib
 	@scripts/cluster-test.sh
 
 cluster-down: ## stop it and remove everything it made

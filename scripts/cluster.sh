@@ -1,11 +1,12 @@
 #!/bin/sh
-# A cluster of processes on this machine, without Docker: Kafka, CouchDB's API, Redis, two controllers behind nginx with TLS,
-# three invokers.
+# A cluster of processes on this machine, without Docker: Kafka, CouchDB's API, two controllers behind nginx with TLS, three
+# invokers with a cache-proxy and a Redis beside each, and a Redis for all.
 #
 #     scripts/cluster.sh up       starts it and waits until it is ready
 #     scripts/cluster.sh down     stops it and removes everything it made
 #     scripts/cluster.sh status   what runs
-#     scripts/cluster.sh kill NAME     ends one part as a crash would: controller0, invoker1, nginx, redis, kafka, couchdb
+#     scripts/cluster.sh kill NAME     ends one part as a crash would: controller0, invoker1, nginx,
+#                                      cache-proxy1, redis1, redis, kafka, couchdb
 #     scripts/cluster.sh start NAME    starts it again, with what it has on disk
 #
 # What comes from the environment:
@@ -37,6 +38,7 @@ PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 . "$here/cluster/processes.sh"
 . "$here/cluster/configure.sh"
 . "$here/cluster/docker.sh"
+. "$here/cluster/cache.sh"
 
 say() { printf '%s\n' "$*"; }
 
@@ -53,7 +55,7 @@ check_programs() {
     for program in java mvn openssl nginx redis-server curl node; do
         command -v "$program" >/dev/null 2>&1 || fail "$program is not installed (scripts/needs.sh cluster)"
     done
-    for program in controller invoker; do
+    for program in controller invoker cache-proxy; do
         [ -x "$binaries/$program" ] || fail "there is no '$program' in $binaries: make cluster builds it"
     done
 }
@@ -96,15 +98,16 @@ start_services() {
     start_service couchdb
     start_service kafka
     permit || fail "Kafka takes no permissions: $(tail -n 1 "$dir/logs/kafka.acls.log")"
-    # Before it starts: without a configuration it would take its usual port, and no password.
-    configure_redis >"$dir/conf/redis.conf"
+    configure_caches
     run_part redis
+    for n in $(each_invoker); do run_part "redis$n"; done
     [ "$containers" = sandbox ] || start_docker
 }
 
 start_oxwhisk() {
     say "starting $controllers controllers and $invokers invokers"
     for n in $(each_controller); do run_part "controller$n"; done
+    for n in $(each_invoker); do run_part "cache-proxy$n"; done
     for n in $(each_invoker); do run_part "invoker$n"; done
     run_part nginx
 }
@@ -115,7 +118,8 @@ run_part() {
     controller*) run "$1" "$binaries/controller" --config-file "$dir/conf/$1.toml" ;;
     invoker*) run "$1" "$binaries/invoker" --config-file "$dir/conf/$1.toml" ;;
     nginx) run nginx nginx -p "$dir/nginx" -c "$dir/conf/nginx.conf" -e "$dir/logs/nginx.log" ;;
-    redis) run redis redis-server "$dir/conf/redis.conf" ;;
+    cache-proxy*) run "$1" "$binaries/cache-proxy" --config-file "$dir/conf/$1.toml" ;;
+    redis*) run "$1" redis-server "$dir/conf/$1.conf" ;;
     *) fail "there is no part '$1'" ;;
     esac
 }
@@ -159,6 +163,7 @@ start_part() {
 
 wait_for_all() {
     for n in $(each_controller); do wait_ready "controller$n" "$(port_of "ops-controller$n")"; done
+    for n in $(each_invoker); do wait_ready "cache-proxy$n" "$(port_of "ops-cache-proxy$n")"; done
     for n in $(each_invoker); do wait_ready "invoker$n" "$(port_of "ops-invoker$n")"; done
     wait_until nginx 'answers' curl --silent --fail --insecure --max-time 2 --output /dev/null "https://127.0.0.1:$port/ping"
     wait_until controller0 'knows healthy invokers' knows_invokers
@@ -182,7 +187,7 @@ up() {
     umask 077
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd)
-    mkdir -p "$dir/logs" "$dir/pids" "$dir/conf" "$dir/nginx" "$dir/redis"
+    mkdir -p "$dir/logs" "$dir/pids" "$dir/conf" "$dir/nginx"
     trap 'code=$?; trap - EXIT; [ "$code" -eq 0 ] || down_after_failure; exit "$code"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
@@ -222,8 +227,8 @@ remove() {
     for n in $(recorded 'invoker*') $(recorded 'controller*'); do ask_to_stop "$n"; done
     for n in $(recorded 'invoker*') $(recorded 'controller*'); do stopped "$n"; done
     for n in $(recorded 'invoker*'); do clean_up_after "$n"; done
-    ask_to_stop redis
-    stopped redis
+    for n in $(recorded 'cache-proxy*') $(recorded 'redis*'); do ask_to_stop "$n"; done
+    for n in $(recorded 'cache-proxy*') $(recorded 'redis*'); do stopped "$n"; done
     for name in kafka couchdb docker; do
         [ ! -d "$dir/$name" ] || "$here/services/$name.sh" stop "$dir/$name" || say "cluster: $name did not stop cleanly" >&2
     done

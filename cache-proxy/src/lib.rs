@@ -28,8 +28,10 @@ mod keep_alive;
 mod metrics;
 mod plane;
 mod serve;
+mod sessions;
 #[cfg(feature = "settings")]
 pub mod settings;
+mod tls;
 mod upstreams;
 
 pub use config::ProxyConfig;
@@ -39,5 +41,7 @@ pub use counts::Counts;
 pub use in_process::InProcess;
 #[cfg(feature = "metrics")]
 pub use metrics::ProxySource;
-pub use serve::Proxy;
+pub use serve::{Listening, Proxy};
+pub use sessions::{Session, SessionLogin, Sessions};
+pub use tls::{CertificateFiles, ClientTls, TlsError};
 pub use upstreams::Servers;

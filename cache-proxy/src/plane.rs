@@ -1,14 +1,14 @@
 //! What all connections of one thread share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use oxwhisk_cache_upstream::UpstreamError;
 use tokio_util::sync::CancellationToken;
 
 use crate::upstreams::Upstreams;
-use crate::{Control, Counts, ProxyConfig};
+use crate::{Control, Counts, ProxyConfig, Sessions};
 
 /// Replies that are smaller are not counted.
 const SMALL: usize = 16 << 10;
@@ -23,15 +23,10 @@ pub(crate) struct Plane {
     pub(crate) reply_timeout: Duration,
     pub(crate) stop: CancellationToken,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 impl Plane {
-    /// Names a connection to its client.
-    pub(crate) fn next_id(&self) -> i64 {
-        static NEXT: AtomicI64 = AtomicI64::new(1);
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    }
-
     pub(crate) fn active(&self) {}
 
     pub(crate) fn count_refused_login(&self) {

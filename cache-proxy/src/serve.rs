@@ -9,26 +9,44 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, End};
 use crate::plane::Plane;
 use crate::upstreams::{Servers, Upstreams};
-use crate::{Control, Counts, ProxyConfig};
+use crate::{ClientTls, Control, Counts, ProxyConfig, Sessions};
 
 /// Connections end at once when the proxy does; this is for what they are about to write.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// From the first byte to the last of a handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// After `accept` failed, for want of files.
 const PAUSE: Duration = Duration::from_millis(50);
 /// A client that is gone without a word is noticed after about three of these.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// A socket for clients, which listens.
+#[derive(Debug)]
+pub struct Listening {
+    pub socket: std::net::TcpListener,
+    /// `None`: plain text.
+    pub tls: Option<Arc<ClientTls>>,
+}
+
+impl From<std::net::TcpListener> for Listening {
+    fn from(socket: std::net::TcpListener) -> Self {
+        Self { socket, tls: None }
+    }
+}
 
 /// A running proxy.
 #[derive(Debug)]
 pub struct Proxy {
     control: Arc<Control>,
     counts: Arc<Counts>,
+    sessions: Arc<Sessions>,
     stop: CancellationToken,
     threads: Vec<std::thread::JoinHandle<()>>,
     is_there: watch::Receiver<bool>,
@@ -43,7 +61,7 @@ impl Proxy {
     pub fn start(
         config: ProxyConfig,
         servers: &Servers,
-        listeners: &[std::net::TcpListener],
+        listeners: &[Listening],
         threads: usize,
     ) -> io::Result<Self> {
         let (there, is_there) = watch::channel(false);
@@ -51,10 +69,11 @@ impl Proxy {
         let mut proxy = Self {
             control: Arc::new(Control::new(config.budget, config.token_slack)),
             counts: Arc::default(),
+            sessions: Arc::default(),
             stop: CancellationToken::new(),
             threads: Vec::new(),
             is_there,
-            addresses: listeners.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<_>>()?,
+            addresses: listeners.iter().map(|each| each.socket.local_addr()).collect::<io::Result<_>>()?,
         };
         for number in 0..threads.max(1) {
             let listeners = listeners.iter().map(own).collect::<io::Result<Vec<_>>>()?;
@@ -62,6 +81,7 @@ impl Proxy {
             let thread = Thread {
                 control: Arc::clone(&proxy.control),
                 counts: Arc::clone(&proxy.counts),
+                sessions: Arc::clone(&proxy.sessions),
                 stop: proxy.stop.clone(),
                 config,
                 servers: servers.clone(),
@@ -83,6 +103,12 @@ impl Proxy {
     #[must_use]
     pub const fn counts(&self) -> &Arc<Counts> {
         &self.counts
+    }
+
+    /// Connections of clients.
+    #[must_use]
+    pub const fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
     }
 
     /// Whether the local tier's server is there, now and from now on.
@@ -118,10 +144,10 @@ impl Drop for Proxy {
     }
 }
 
-fn own(listener: &std::net::TcpListener) -> io::Result<std::net::TcpListener> {
-    let own = listener.try_clone()?;
-    own.set_nonblocking(true)?;
-    Ok(own)
+fn own(listener: &Listening) -> io::Result<Listening> {
+    let socket = listener.socket.try_clone()?;
+    socket.set_nonblocking(true)?;
+    Ok(Listening { socket, tls: listener.tls.clone() })
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
@@ -131,6 +157,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 struct Thread {
     control: Arc<Control>,
     counts: Arc<Counts>,
+    sessions: Arc<Sessions>,
     stop: CancellationToken,
     config: ProxyConfig,
     servers: Servers,
@@ -139,7 +166,7 @@ struct Thread {
 }
 
 impl Thread {
-    async fn run(self, listeners: Vec<std::net::TcpListener>) {
+    async fn run(self, listeners: Vec<Listening>) {
         let tasks = TaskTracker::new();
         // What clients are told last goes to the servers before.
         let upstream_stop = CancellationToken::new();
@@ -152,12 +179,13 @@ impl Thread {
             reply_timeout: self.servers.local.reply_timeout,
             stop: self.stop.clone(),
             counts: self.counts,
+            sessions: self.sessions,
         });
         let connections = TaskTracker::new();
-        for listener in listeners {
-            match TcpListener::from_std(listener) {
+        for Listening { socket, tls } in listeners {
+            match TcpListener::from_std(socket) {
                 Ok(listener) => {
-                    connections.spawn(accept(listener, Arc::clone(&plane), connections.clone()));
+                    connections.spawn(accept((listener, tls), Arc::clone(&plane), connections.clone()));
                 }
                 Err(error) => tracing::error!(%error, "a socket of the cache's proxy is of no use"),
             }
@@ -176,14 +204,18 @@ impl Thread {
     }
 }
 
-async fn accept(listener: TcpListener, plane: Arc<Plane>, connections: TaskTracker) {
+async fn accept(
+    (listener, tls): (TcpListener, Option<Arc<ClientTls>>),
+    plane: Arc<Plane>,
+    connections: TaskTracker,
+) {
     let stop = plane.stop.clone();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, address)) => {
                 let plane = Arc::clone(&plane);
                 if let Some(place) = Place::take(&plane) {
-                    connections.spawn(serve(stream, address, plane, place));
+                    connections.spawn(serve((stream, tls.clone()), address, plane, place));
                 }
             }
             Err(error) => {
@@ -194,12 +226,28 @@ async fn accept(listener: TcpListener, plane: Arc<Plane>, connections: TaskTrack
     }
 }
 
-async fn serve(stream: TcpStream, address: SocketAddr, plane: Arc<Plane>, _place: Place) {
+async fn serve(
+    (stream, tls): (TcpStream, Option<Arc<ClientTls>>),
+    address: SocketAddr,
+    plane: Arc<Plane>,
+    _place: Place,
+) {
     // Replies are written at once; whatever waits for more waits in vain.
     if stream.set_nodelay(true).is_err() || crate::keep_alive::set(&stream, KEEP_ALIVE).is_err() {
         return;
     }
-    let end = Connection::new(stream, Some(address.ip()), plane).run().await;
+    let peer = Some(address.ip());
+    let end = match tls {
+        None => Connection::new(stream, peer, plane).run().await,
+        Some(tls) => {
+            let handshake = TlsAcceptor::from(tls.config()).accept(stream);
+            match tokio::time::timeout(HANDSHAKE, handshake).await {
+                Ok(Ok(stream)) => Box::pin(Connection::new(stream, peer, plane).run()).await,
+                Ok(Err(error)) => End::Io(error),
+                Err(_) => End::Io(io::ErrorKind::TimedOut.into()),
+            }
+        }
+    };
     tracing::debug!(%address, %end, "a client's connection has ended");
 }
 

@@ -19,7 +19,9 @@ choose_ports() {
     candidate=$((11000 + ($$ * 31 + $(date +%s) * 7) % 19000))
     names='redis plain'
     for n in $(each_controller); do names="$names controller$n grpc-controller$n ops-controller$n"; done
-    for n in $(each_invoker); do names="$names grpc-invoker$n ops-invoker$n"; done
+    for n in $(each_invoker); do
+        names="$names grpc-invoker$n ops-invoker$n cache-proxy$n ops-cache-proxy$n"
+    done
     for name in $names; do
         candidate=$((candidate + 1))
         while is_taken "$candidate"; do candidate=$((candidate + 1)); done
@@ -32,7 +34,7 @@ make_secrets() {
     for ring in controllers cache-proxies; do
         printf '1:%s\n' "$(openssl rand -base64 32)" >"$dir/keys/$ring"
     done
-    openssl rand -hex 24 >"$dir/keys/redis"
+    make_cache_secrets
 }
 
 make_certificates() {
@@ -53,17 +55,6 @@ configure() {
     for n in $(each_controller); do configure_controller "$n" >"$dir/conf/controller$n.toml"; done
     for n in $(each_invoker); do configure_invoker "$n" >"$dir/conf/invoker$n.toml"; done
     configure_nginx >"$dir/conf/nginx.conf"
-}
-
-configure_redis() {
-    cat <<CONF
-bind 127.0.0.1
-port $(port_of redis)
-requirepass $(cat "$dir/keys/redis")
-dir $dir/redis
-save ""
-daemonize no
-CONF
 }
 
 # Beside guest and whisk.system.
@@ -147,6 +138,7 @@ invoker.id = $1
 container-factory = "$containers"
 $(configure_runtimes)
 $(configure_"$containers" "$1")
+$(configure_cache "$1")
 [whisk.container-pool]
 user-memory = "$memory"
 TOML

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_cache_proxy::{Proxy, ProxySource};
+use oxwhisk_cache_proxy::{ClientTls, Listening, Proxy, ProxySource};
 use oxwhisk_cache_remote::server::TokensService;
 use oxwhisk_grpc::settings::SecuritySettings;
 use oxwhisk_grpc::{Access, Listener, Role, Security, Server, ServerOptions, TlsSource};
@@ -47,7 +47,7 @@ pub async fn run(start: Start<ServiceConfig>) -> Result<ExitCode, Refusal> {
 
 /// Taken before anything else is done: a taken port and a wrong certificate are the commonest reasons not to start.
 struct Sockets {
-    clients: std::net::TcpListener,
+    clients: Listening,
     grpc: Listener,
     ops: TcpListener,
 }
@@ -73,7 +73,10 @@ impl Sockets {
                 Security::MutualTls(Arc::new(tls))
             }
         };
-        let clients = std::net::TcpListener::bind(config.listen).map_err(unavailable(config.listen))?;
+        let tls = config.tls.clone().map(ClientTls::open).transpose();
+        let tls = tls.map_err(|error| Refusal::new(Exit::Config, error))?.map(Arc::new);
+        let socket = std::net::TcpListener::bind(config.listen).map_err(unavailable(config.listen))?;
+        let clients = Listening { socket, tls };
         let grpc = Listener::bind(&config.grpc.listen, security).await;
         let grpc = grpc.map_err(|error| Refusal::new(Exit::Unavailable, error))?;
         let ops = TcpListener::bind(config.ops.listen).await.map_err(unavailable(config.ops.listen))?;

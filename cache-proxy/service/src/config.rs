@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_cache_proxy::{ProxyConfig, Servers};
+use oxwhisk_cache_proxy::{CertificateFiles, ProxyConfig, Servers};
 use oxwhisk_config::{Setting, Settings, setting};
 use oxwhisk_grpc::settings::{EndpointSettings, read_endpoint};
 use oxwhisk_ops::settings::OpsConfig;
@@ -30,6 +30,8 @@ const THREADS: &str = "oxwhisk.cache.threads";
 pub struct ServiceConfig {
     /// For clients.
     pub listen: SocketAddr,
+    /// `None`: they speak plain text.
+    pub tls: Option<CertificateFiles>,
     pub threads: usize,
     pub proxy: ProxyConfig,
     pub servers: Servers,
@@ -63,6 +65,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
     if threads == 0 {
         settings.fault(THREADS, "must be at least 1");
     }
+    let tls = read_tls(settings);
     let proxy = oxwhisk_cache_proxy::settings::read(settings);
     let servers = redis::read(settings);
     let tickets = tickets::read(settings);
@@ -72,6 +75,7 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
     let shutdown_grace = settings.value("oxwhisk.shutdown-grace", Duration::from_secs(5));
     Some(ServiceConfig {
         listen,
+        tls,
         threads: threads.into(),
         proxy,
         servers: servers?,
@@ -82,4 +86,23 @@ pub(crate) fn read(settings: &mut Settings, args: &Args, is_terminal: bool) -> O
         ready_file: args.ready_file.clone(),
         shutdown_grace,
     })
+}
+
+/// Both files or none.
+fn read_tls(settings: &mut Settings) -> Option<CertificateFiles> {
+    let names = ["certificate", "key"].map(|name| format!("oxwhisk.cache.tls.{name}"));
+    let certificate: Option<PathBuf> = settings.optional(&names[0]);
+    let key: Option<PathBuf> = settings.optional(&names[1]);
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+        (None, None) => None,
+        (None, Some(_)) => {
+            settings.fault(&names[0], "is not set: TLS for clients takes both files");
+            None
+        }
+        (Some(_), None) => {
+            settings.fault(&names[1], "is not set: TLS for clients takes both files");
+            None
+        }
+    }
 }

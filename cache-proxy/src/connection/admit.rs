@@ -50,6 +50,7 @@ impl<S: Stream> Connection<S> {
     ) -> Result<(), NotAdmitted> {
         let name = self.plan.command().name;
         let refuses = self.plane.config.refuse_when_full;
+        self.place.count(1);
         let right = self.right()?;
         let grant = right.entry.grant();
         let (account, tier) = (&grant.account, right.tier);

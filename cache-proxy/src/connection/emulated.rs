@@ -146,6 +146,7 @@ impl<S: Stream> Connection<S> {
     fn reset(&mut self) {
         (self.own, self.subscriptions, self.login, self.selected, self.right) =
             (None, None, None, None, None);
+        self.place.logged_in(None);
         self.login_timer = Some(Box::pin(tokio::time::sleep(self.plane.config.login_timeout)));
     }
 
@@ -164,11 +165,13 @@ impl<S: Stream> Connection<S> {
         match entry.grant().account.connect() {
             Ok(connected) => {
                 let over = Box::pin(hold.over().clone().cancelled_owned());
+                self.place.logged_in(Some(&hold));
                 self.login = Some(Login { hold, over, _connected: connected });
                 self.login_timer = None;
                 self.client.logged_in(true, &mut self.output);
             }
             Err(over) => {
+                self.place.logged_in(None);
                 self.client.log_out();
                 self.client.not_logged_in(&over.to_string(), &mut self.output);
             }

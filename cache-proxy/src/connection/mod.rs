@@ -33,6 +33,7 @@ use oxwhisk_core::cache::CacheTier;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::plane::{Held, Plane};
+use crate::sessions::Place;
 use batch::Batch;
 use own::Own;
 pub(crate) use stream::Stream;
@@ -79,6 +80,7 @@ pub(crate) struct Connection<S> {
     peer: Option<IpAddr>,
     plane: Arc<Plane>,
     client: Client,
+    place: Place,
     /// What it has shown a token for.
     login: Option<Login>,
     /// Until it logs in.
@@ -116,14 +118,15 @@ struct Right {
 
 impl<S: Stream> Connection<S> {
     pub(crate) fn new(stream: S, peer: Option<IpAddr>, plane: Arc<Plane>) -> Self {
-        let id = plane.next_id();
+        let place = plane.sessions.open(peer);
         let address = peer.map_or_else(|| "unix".to_owned(), |address| address.to_string());
         let stopping = Box::pin(plane.stop.clone().cancelled_owned());
         let login_timer = Some(Box::pin(tokio::time::sleep(plane.config.login_timeout)));
         Self {
             stream,
             peer,
-            client: Client::new(id, address),
+            client: Client::new(place.id, address),
+            place,
             login: None,
             login_timer,
             stopping,
@@ -206,6 +209,7 @@ impl<S: Stream> Connection<S> {
     fn log_out(&mut self) -> Result<(), End> {
         let login = self.login.take();
         self.client.log_out();
+        self.place.logged_in(None);
         (self.own, self.subscriptions, self.right) = (None, None, None);
         self.login_timer = Some(Box::pin(tokio::time::sleep(self.plane.config.login_timeout)));
         match login.map(|login| login.hold) {

@@ -32,7 +32,7 @@ impl Cache {
         let local = UpstreamConfig::new(Address::Unix(server.socket()), login, Protocol::Resp2);
         let servers = Servers { local: Arc::new(local), global: None };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Proxy::start(config, &servers, &[listener], 1).unwrap();
+        let proxy = Proxy::start(config, &servers, &[listener.into()], 1).unwrap();
         Some(Self { proxy, server })
     }
 

@@ -9,6 +9,7 @@ mod telemetry;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use oxwhisk_grpc::TlsSource;
 use oxwhisk_invoker::{Invoker, InvokerTelemetry};
 use oxwhisk_invoker_remote::server::InvokerServer;
 use oxwhisk_kafka::KafkaBus;
@@ -27,6 +28,8 @@ struct App {
     config: InvokerServiceConfig,
     /// What controllers are told to connect to.
     address: String,
+    /// `None`: plain text.
+    tls: Option<Arc<TlsSource>>,
     bus: Arc<KafkaBus>,
     /// The end of the conversations with controllers.
     server: InvokerServer,

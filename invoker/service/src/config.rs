@@ -1,6 +1,7 @@
 //! The configuration of an invoker: what each key means here.
 
 mod api_host;
+mod cache;
 mod containers;
 mod identity;
 mod telemetry;
@@ -22,6 +23,7 @@ use oxwhisk_service::LogConfig;
 use oxwhisk_settings::{limits, log, manifest};
 
 pub use api_host::ApiRelay;
+pub use cache::{CacheAt, CacheSettings};
 pub use containers::{Containers, SandboxSettings};
 pub use identity::Identity;
 pub use telemetry::TelemetryConfig;
@@ -49,6 +51,8 @@ pub struct InvokerServiceConfig {
     pub api_host: Option<String>,
     pub manifest: Manifest,
     pub containers: Containers,
+    /// `None`: actions have no cache here.
+    pub cache: Option<CacheSettings>,
     pub remote: InvokerServerOptions,
     pub log: LogConfig,
     pub telemetry: TelemetryConfig,
@@ -92,6 +96,7 @@ pub(crate) fn read(
     let api_host = api_host::read(settings);
     let known = Known { user_memory: pool.user_memory << 20, environment };
     let containers = containers::read(settings, identity.as_ref(), machine, &known);
+    let cache = cache::read(settings, containers.as_ref(), &grpc.security);
     let relays = matches!(&containers, Some(Containers::Sandbox(sandbox)) if sandbox.relay.is_some());
     if api_host.is_none() && !relays {
         api_host::missing(settings);
@@ -117,6 +122,7 @@ pub(crate) fn read(
         api_host,
         manifest: manifest?,
         containers: containers?,
+        cache,
         remote,
         log,
         telemetry,

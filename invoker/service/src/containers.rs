@@ -13,12 +13,13 @@ use oxwhisk_settings::{Exit, Refusal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ApiRelay, Containers, SandboxSettings};
+use crate::config::{ApiRelay, CacheAt, CacheSettings, Containers, SandboxSettings};
 
 /// A factory before its start.
 #[derive(Debug)]
 pub(crate) enum Maker {
-    Sandbox(SandboxSettings, Vec<RuntimeSpec>),
+    /// With ports of the gateway that they may use.
+    Sandbox(SandboxSettings, Vec<RuntimeSpec>, Vec<u16>),
     #[cfg(feature = "docker")]
     Docker(Box<oxwhisk_docker::DockerConfig>),
 }
@@ -42,12 +43,16 @@ pub(crate) struct Relayed {
 
 impl Maker {
     /// What the machine lacks is said, not hidden.
-    pub(crate) fn of(containers: &Containers) -> Self {
+    pub(crate) fn of(containers: &Containers, cache: Option<&CacheSettings>) -> Self {
         match containers {
             Containers::Sandbox(settings) => {
                 let available = runtimes::find();
                 available.missing.iter().for_each(|line| tracing::warn!("{line}"));
-                Self::Sandbox(settings.clone(), available.runtimes)
+                let ports = match cache.map(|cache| &cache.at) {
+                    Some(CacheAt::Gateway(port)) => vec![*port],
+                    _ => Vec::new(),
+                };
+                Self::Sandbox(settings.clone(), available.runtimes, ports)
             }
             #[cfg(feature = "docker")]
             Containers::Docker(docker) => Self::Docker(docker.clone()),
@@ -56,7 +61,7 @@ impl Maker {
 
     pub(crate) fn runs(&self, kind: &str) -> bool {
         match self {
-            Self::Sandbox(_, runtimes) => runtimes::serve(runtimes, kind),
+            Self::Sandbox(_, runtimes, _) => runtimes::serve(runtimes, kind),
             #[cfg(feature = "docker")]
             Self::Docker(_) => true,
         }
@@ -65,7 +70,7 @@ impl Maker {
     /// Kinds that there can be containers of; empty says all.
     pub(crate) fn kinds(&self, manifest: &Manifest) -> Vec<String> {
         match self {
-            Self::Sandbox(_, runtimes) => {
+            Self::Sandbox(_, runtimes, _) => {
                 let known = manifest.valid_kinds().into_iter().chain(["blackbox"]);
                 known.filter(|kind| runtimes::serve(runtimes, kind)).map(str::to_owned).collect()
             }
@@ -86,7 +91,9 @@ impl Maker {
     ) -> Result<Option<Factory>, Refusal> {
         match self {
             // Not stopped half-way: what was begun has to be known to be removed.
-            Self::Sandbox(settings, runtimes) => start_sandbox(&settings, runtimes).await.map(Some),
+            Self::Sandbox(settings, runtimes, ports) => {
+                start_sandbox(&settings, runtimes, ports).await.map(Some)
+            }
             #[cfg(feature = "docker")]
             Self::Docker(docker) => {
                 let started = stop.run_until_cancelled(docker::start(&docker, part)).await;
@@ -96,13 +103,18 @@ impl Maker {
     }
 }
 
-async fn start_sandbox(settings: &SandboxSettings, runtimes: Vec<RuntimeSpec>) -> Result<Factory, Refusal> {
+async fn start_sandbox(
+    settings: &SandboxSettings,
+    runtimes: Vec<RuntimeSpec>,
+    ports: Vec<u16>,
+) -> Result<Factory, Refusal> {
     let dir = &settings.data_dir;
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
         Refusal::new(Exit::CannotCreate, format!("directory '{}' cannot be created: {error}", dir.display()))
     })?;
     let mut config = SandboxConfig::new(dir);
     config.runtimes = runtimes;
+    config.network.extra_ports = ports;
     if let Some(relay) = &settings.relay {
         config.network.api_port = relay.port;
     }
@@ -140,6 +152,18 @@ impl Factory {
         })?;
         let url = api.on(gateway);
         Ok(Some(Relayed { listener, api, url }))
+    }
+
+    /// Where containers reach the cache; `None`: nowhere, since they have no network.
+    pub(crate) fn cache_url(&self, at: &CacheAt) -> Option<String> {
+        match (at, self) {
+            (CacheAt::Url(url), _) => Some(url.clone()),
+            (CacheAt::Gateway(port), Self::Sandbox(sandbox)) => {
+                sandbox.gateway().map(|gateway| format!("redis://{gateway}:{port}"))
+            }
+            #[cfg(feature = "docker")]
+            (CacheAt::Gateway(_), Self::Docker(_)) => None,
+        }
     }
 
     /// Removes everything that it made.

@@ -6,6 +6,7 @@
 //! store; it gets code and hands records over by the tickets of what it was given to run, and from Kafka it reads nothing.
 
 pub mod app;
+mod cache;
 pub mod cli;
 pub mod config;
 mod containers;

@@ -60,7 +60,7 @@ impl Cache {
         let address = listener.local_addr().map_err(NoCache::Proxy)?;
         let redis = PrivateRedis::start(config, tasks).await?;
         let servers = Servers { local: Arc::new(redis.upstream()), global: Some(Arc::new(redis.upstream())) };
-        let proxy = Proxy::start(config.proxy, &servers, &[listener], 1).map_err(NoCache::Proxy)?;
+        let proxy = Proxy::start(config.proxy, &servers, &[listener.into()], 1).map_err(NoCache::Proxy)?;
         let source = Arc::new(ProxySource::new(&proxy));
         Ok(Self { proxy: Some(proxy), source, redis, url: format!("redis://{address}") })
     }

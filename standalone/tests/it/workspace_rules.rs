@@ -170,6 +170,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "oxwhisk-invoker-service",
         &[
+            "oxwhisk-cache-remote",
             "oxwhisk-core",
             "oxwhisk-config",
             "oxwhisk-container",

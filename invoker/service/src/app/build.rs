@@ -40,7 +40,7 @@ pub(super) fn build(
         tracing::warn!(%error, "cannot raise the limit of open files, many containers may exhaust it");
     }
     let readiness = Readiness::new();
-    let maker = Maker::of(&config.containers);
+    let maker = Maker::of(&config.containers, config.cache.as_ref());
     let beginning = Beginning {
         pool: readiness.await_part("container pool"),
         kafka: readiness.await_part("kafka"),
@@ -65,6 +65,7 @@ pub(super) fn build(
     let telemetry = telemetry::start(&config.telemetry, &name, told, &metrics, &telling)?;
     let app = App {
         address: sockets.address.to_string(),
+        tls: sockets.tls.clone(),
         bus,
         server,
         readiness,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oxwhisk_invoker::config::CacheAccess;
 use oxwhisk_invoker::{Invoker, InvokerConfig};
 use oxwhisk_invoker_remote::server::HeartbeatOptions;
 use oxwhisk_invoker_settings::stem_cells;
@@ -13,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::build::Beginning;
-use crate::containers::{Maker, Relayed};
-use crate::relay;
+use crate::containers::{Factory, Maker, Relayed};
+use crate::{cache, relay};
 
 impl App {
     /// Starts what there is to start, and goes on until `stop`.
@@ -50,6 +51,7 @@ impl App {
             ..config.pool.clone()
         };
         pool.prewarm.stem_cells = stem_cells;
+        pool.cache = self.cache(factory)?;
         if let Some(Relayed { listener, api, url }) = relayed {
             pool.api_host = url;
             self.tasks.spawn("relay", relay::serve(listener, api, self.serving.clone()));
@@ -67,6 +69,17 @@ impl App {
         let _ = self.invoker.set(invoker);
         part.ready();
         Ok(())
+    }
+
+    fn cache(&self, factory: &Factory) -> Result<Option<CacheAccess>, Refusal> {
+        let Some(settings) = &self.config.cache else { return Ok(None) };
+        let Some(url) = factory.cache_url(&settings.at) else {
+            tracing::warn!("actions have no cache: they have no network by which they could reach it");
+            return Ok(None);
+        };
+        tracing::info!(url, proxy = %settings.proxy, "actions have a cache");
+        let access = cache::access(settings, self.config.identity.id, self.tls.as_ref(), url, &self.tasks)?;
+        Ok(Some(access))
     }
 
     /// Waits until Kafka has taken notice of us. Later it may go away and come back: readiness follows that.
