@@ -40,13 +40,15 @@ pub(crate) struct FakeInvoker {
     records: Arc<dyn RecordSink>,
     /// How often each activation began here, with its highest attempt.
     pub(crate) runs: Mutex<HashMap<ActivationId, (usize, u32)>>,
-    /// What each may have of the cache: as it was dispatched, and as its ticket says to a cache-proxy.
-    pub(crate) caches: Mutex<HashMap<ActivationId, (Option<CacheUse>, Option<CacheGrant>)>>,
+    pub(crate) caches: Mutex<HashMap<ActivationId, ToldOfCache>>,
     free: Mutex<u64>,
     signal: OnceLock<Arc<RoomSignal>>,
     released: watch::Sender<bool>,
     cut_off: CancellationToken,
 }
+
+/// What an activation may have of the cache: as it was dispatched, and as its ticket says to a cache-proxy.
+pub(crate) type ToldOfCache = (Option<CacheUse>, Option<CacheGrant>);
 
 struct Free(u64);
 
