@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use oxwhisk_core::cache::CacheUse;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_core::parameters::Parameters;
@@ -21,11 +22,13 @@ pub(crate) struct EchoInvoker {
     pub(crate) gate: Gate,
     /// What came, with the number of the attempt.
     pub(crate) seen: Mutex<Vec<(ActivationId, u32)>>,
+    /// What the last dispatch said of the cache.
+    pub(crate) cache: Mutex<Option<CacheUse>>,
 }
 
 impl EchoInvoker {
     pub(crate) fn new(records: Arc<dyn RecordSink>) -> Self {
-        Self { records, gate: Gate::default(), seen: Mutex::default() }
+        Self { records, gate: Gate::default(), seen: Mutex::default(), cache: Mutex::default() }
     }
 }
 
@@ -37,6 +40,7 @@ impl InvokerClient for EchoInvoker {
 
     async fn dispatch(&self, dispatch: Dispatch) -> Result<Completion, DispatchError> {
         self.seen.lock().unwrap().push((dispatch.activation_id, dispatch.attempt));
+        self.cache.lock().unwrap().clone_from(&dispatch.cache);
         assert_ne!(dispatch.action.id.name.as_str(), "defect", "asked to panic");
         self.gate.pass().await;
         let response = Response { status: Status::Success, result: Some(dispatch.arguments), size: None };

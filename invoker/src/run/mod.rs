@@ -120,7 +120,7 @@ async fn run(shell: Arc<Shell>, begun: Begun) -> Result<Completion, DispatchErro
                 return Ok(finish::finish(&shell, ended).await);
             }
             Served::NotRun(outcome) => {
-                // Nothing of it has touched the container.
+                // New or with its code, the container is as good for the next one as it was.
                 lease.release(Release::Unused);
                 let record = record::activation(&dispatch, outcome, Vec::new());
                 return Ok(finish::without_run(&shell, &dispatch, record));

@@ -159,6 +159,7 @@ const SHOWN: &[&str] = &[
     "false",
     "true",
     "14",
+    "Some(Scope(Namespace))",
 ];
 
 #[test]

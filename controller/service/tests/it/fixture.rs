@@ -21,15 +21,23 @@ use oxwhisk_proto::code::v1::code_client::CodeClient;
 use oxwhisk_proto::code::v1::code_server::CodeServer;
 use oxwhisk_store::memory::{MemoryAttachmentStore, MemoryEntityStore};
 use oxwhisk_store::{Collection, EntityDocument, EntityStore};
-use oxwhisk_ticket::{Claims, KeyRing, Ticket, TicketIssuer};
+use oxwhisk_ticket::{Audience, Claims, KeyRing, Ticket, TicketIssuer, TicketVerifier};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 const MANIFEST: &str = r#"{"runtimes": {"go": [{"kind": "go:1", "image": {"name": "g"}}]}}"#;
 
 pub(crate) fn issuer(fill: char) -> TicketIssuer {
-    let ring = |fill: char| KeyRing::parse(&format!("1:{}=", fill.to_string().repeat(43)).into()).unwrap();
     TicketIssuer::new(ring(fill), ring('E'))
+}
+
+/// Checks any issuer's tickets as a cache-proxy does.
+pub(crate) fn cache_proxies() -> TicketVerifier {
+    TicketVerifier::new(Audience::CacheProxies, ring('E'))
+}
+
+fn ring(fill: char) -> KeyRing {
+    KeyRing::parse(&format!("1:{}=", fill.to_string().repeat(43)).into()).unwrap()
 }
 
 pub(crate) fn action(name: &str) -> FullyQualifiedName {

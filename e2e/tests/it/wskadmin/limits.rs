@@ -70,6 +70,35 @@ fn c302_limits_are_set_shown_and_deleted() {
 }
 
 #[test]
+fn limits_of_the_cache_are_set_and_shown() {
+    let Some((_, admin)) = server("limits_of_the_cache_are_set_and_shown") else { return };
+    let namespace = fresh("limits");
+    let limits = [
+        "--cacheDefault",
+        "package",
+        "--cacheBytes",
+        "64 MB",
+        "--cacheKeys",
+        "1000",
+        "--cacheValueBytes",
+        "4 KB",
+        "--cacheOperationsPerSecond",
+        "500",
+        "--cacheConnections",
+        "8",
+    ];
+    let set = [&["limits", "set", &namespace], &limits[..]].concat();
+    admin.expect(&set, 0, &format!("Limits successfully set for \"{namespace}\"\n"));
+    let shown = "cacheDefault = package\ncacheBytes = 64 MB\ncacheKeys = 1000\ncacheValueBytes = 4 KB\n\
+                 cacheOperationsPerSecond = 500\ncacheConnections = 8\n";
+    admin.expect(&["limits", "get", &namespace], 0, shown);
+    let unknown = "Failed to set limits (cacheDefault: 'all' is neither 'true', 'false', 'action', 'package' nor \
+                   'namespace')\n";
+    admin.expect(&["limits", "set", &namespace, "--cacheDefault", "all"], 1, unknown);
+    admin.expect(&["limits", "delete", &namespace], 0, "Limits deleted\n");
+}
+
+#[test]
 fn what_is_no_limit_is_refused() {
     let Some((_, admin)) = server("what_is_no_limit_is_refused") else { return };
     let namespace = fresh("limits");

@@ -16,6 +16,23 @@ async fn a_server_is_reached_at_its_address() {
 }
 
 #[tokio::test]
+async fn the_host_sees_it_come_from_its_own_address() {
+    let Some(rig) = Rig::start("the_host_sees_it_come_from_its_own_address").await else { return };
+    let action = rig.probe("caller").await;
+    let format = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}";
+    let gateway: std::net::IpAddr = rig.inspect(&*action.container, format).parse().unwrap();
+    let listener = tokio::net::TcpListener::bind((gateway, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let code = format!("import socket; result = socket.create_connection(('{gateway}', {port}), 20) and 1");
+    let (connected, accepted) =
+        tokio::join!(action.run(&code), tokio::time::timeout(LIMIT, listener.accept()));
+    assert_eq!(connected, "1");
+    let (_, caller) = accepted.unwrap().unwrap();
+    assert_eq!(action.container.address(), Some(caller.ip()));
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn the_environment_is_what_was_asked_for() {
     let change = |config: &mut oxwhisk_docker::DockerConfig| {
         config.containers.environment = vec![("EXTRA".to_owned(), "a=b c".to_owned())];

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use oxwhisk_core::cache::{CacheGrant, CacheUse};
 use oxwhisk_core::delivery::Delivery;
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::id::{ActivationId, InvokerId, Revision, TransactionId};
@@ -59,6 +60,8 @@ pub(crate) struct FakeInvoker {
     observer: Arc<dyn StartedObserver>,
     records: Arc<dyn RecordSink>,
     pub(crate) invalidated: Mutex<Vec<ChangedAction>>,
+    /// What each dispatch said of the cache.
+    pub(crate) caches: Mutex<Vec<Option<CacheUse>>>,
 }
 
 #[async_trait]
@@ -139,6 +142,7 @@ impl FakeInvoker {
             observer: server.observer(),
             records: server.records(),
             invalidated: Mutex::default(),
+            caches: Mutex::default(),
         });
         server.attach(Arc::clone(&invoker) as Arc<dyn RoomWatch>);
         invoker
@@ -151,6 +155,7 @@ impl FakeInvoker {
         }
         self.observer.started(dispatch.activation_id).await;
         self.runs.fetch_add(1, Ordering::SeqCst);
+        self.caches.lock().unwrap().push(dispatch.cache.clone());
         self.may_run.acquire().await.unwrap().forget();
         let activation = Arc::new(record(&dispatch));
         let of = RecordContext { ticket: dispatch.ticket.as_ref(), trace: dispatch.trace };
@@ -383,6 +388,19 @@ pub(crate) fn dispatch(arguments: &str) -> (Dispatch, Ticket) {
 }
 
 pub(crate) fn dispatch_to(invoker: InvokerId, arguments: &str) -> (Dispatch, Ticket) {
+    dispatch_with(invoker, arguments, (None, None))
+}
+
+/// A dispatch that says so of the cache, with a ticket for that grant.
+pub(crate) fn dispatch_that_uses(used: Option<CacheUse>, granted: Option<CacheGrant>) -> (Dispatch, Ticket) {
+    dispatch_with(INVOKER, "{}", (used, granted))
+}
+
+fn dispatch_with(
+    invoker: InvokerId,
+    arguments: &str,
+    (used, granted): (Option<CacheUse>, Option<CacheGrant>),
+) -> (Dispatch, Ticket) {
     let namespace = EntityName::new("guest").unwrap();
     let action = ActionDescriptor {
         id: FullyQualifiedName::parse("guest/pkg/hello", &namespace).unwrap(),
@@ -407,7 +425,7 @@ pub(crate) fn dispatch_to(invoker: InvokerId, arguments: &str) -> (Dispatch, Tic
         invoker,
         attempt: 2,
         deadline: i64::MAX,
-        cache: None,
+        cache: granted,
     };
     let ticket = issuer().issue(&claims).unwrap();
     let dispatch = Dispatch {
@@ -425,6 +443,7 @@ pub(crate) fn dispatch_to(invoker: InvokerId, arguments: &str) -> (Dispatch, Tic
         delivery: Delivery::AtMostOnce,
         response_limits: ResponseLimits { max: 1 << 20, truncation: 1 << 10 },
         store: StorePolicy::ALWAYS,
+        cache: used,
         ticket: Some(ticket.clone()),
         trace: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     };

@@ -1,5 +1,6 @@
 //! Both ends against each other, over real connections.
 
+mod cache;
 mod code;
 mod conversation;
 mod fixture;

@@ -80,12 +80,15 @@ fn api_and_nothing_else() -> Outcome {
         let serve = tokio::spawn(async move {
             let api = tokio::net::TcpListener::from_std(api).unwrap();
             loop {
-                let (mut stream, _) = api.accept().await.unwrap();
-                tokio::io::AsyncWriteExt::write_all(&mut stream, b"api").await.unwrap();
+                let (mut stream, caller) = api.accept().await.unwrap();
+                let caller = caller.ip().to_string();
+                tokio::io::AsyncWriteExt::write_all(&mut stream, caller.as_bytes()).await.unwrap();
             }
         });
         assert_eq!(rig.factory.api_host_in_sandbox().unwrap(), format!("http://{gateway}:3233"));
-        assert_eq!(connect(&action, &gateway, 3233).await, "'api'");
+        // What is between them translates nothing: a server there knows a sandbox by its address.
+        let own = action.container.address().unwrap();
+        assert_eq!(connect(&action, &gateway, 3233).await, format!("'{own}'"));
         assert_eq!(connect(&action, &gateway, other.local_addr().unwrap().port()).await, DROPPED);
         let port = loopback.local_addr().unwrap().port();
         // Its own loopback, on which nobody listens.
@@ -219,6 +222,7 @@ fn isolated() -> Outcome {
         let rig = Rig::with(|config| config.network.mode = NetworkMode::Isolated).await?;
         assert!(rig.factory.gateway().is_none() && rig.factory.api_listener().await.is_none());
         let action = rig.python("isolated").await;
+        assert_eq!(action.container.address(), None);
         assert_eq!(
             action.run("import socket; result = [n for _, n in socket.if_nameindex()]").await,
             "['lo']"

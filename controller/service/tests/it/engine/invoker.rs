@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use oxwhisk_core::cache::{CacheGrant, CacheUse};
 use oxwhisk_core::entity::{Activation, Response, Status};
 use oxwhisk_core::heartbeat::{Heartbeat, InvokerHeartbeat};
 use oxwhisk_core::id::{ActivationId, InvokerId};
@@ -24,6 +25,8 @@ use oxwhisk_messaging::{Bus, Channel};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::fixture::cache_proxies;
+
 /// Megabytes for containers.
 pub(crate) const MEMORY: u64 = 1024;
 
@@ -37,11 +40,15 @@ pub(crate) struct FakeInvoker {
     records: Arc<dyn RecordSink>,
     /// How often each activation began here, with its highest attempt.
     pub(crate) runs: Mutex<HashMap<ActivationId, (usize, u32)>>,
+    pub(crate) caches: Mutex<HashMap<ActivationId, ToldOfCache>>,
     free: Mutex<u64>,
     signal: OnceLock<Arc<RoomSignal>>,
     released: watch::Sender<bool>,
     cut_off: CancellationToken,
 }
+
+/// What an activation may have of the cache: as it was dispatched, and as its ticket says to a cache-proxy.
+pub(crate) type ToldOfCache = (Option<CacheUse>, Option<CacheGrant>);
 
 struct Free(u64);
 
@@ -78,6 +85,10 @@ impl FakeInvoker {
             let (count, attempt) = runs.entry(dispatch.activation_id).or_default();
             *count += 1;
             *attempt = (*attempt).max(dispatch.attempt);
+            let ticket = dispatch.ticket.as_ref().expect("a ticket");
+            let claims = cache_proxies().verify(ticket).expect("a controller's ticket");
+            let told = (dispatch.cache.clone(), claims.cache);
+            self.caches.lock().unwrap().insert(dispatch.activation_id, told);
         }
         if dispatch.action.id.name.as_str().starts_with("held") {
             let mut released = self.released.subscribe();
@@ -193,6 +204,7 @@ impl<B: Bus> InvokerProcess<B> {
             observer: server.observer(),
             records: server.records(),
             runs: Mutex::default(),
+            caches: Mutex::default(),
             free: Mutex::new(MEMORY),
             signal: OnceLock::new(),
             released: watch::Sender::new(false),
