@@ -1,7 +1,7 @@
 //! Threads that serve connections. Each has servers, and an event loop, of its own: a request goes from its client to the server
 //! and back without ever waking another thread.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::Connection;
-use crate::plane::Plane;
+use crate::plane::{Bounds, Plane};
 use crate::upstreams::{Servers, Upstreams};
 use crate::{Control, Counts, ProxyConfig};
 
@@ -138,7 +138,10 @@ impl Thread {
             upstreams,
             config: self.config,
             key_expiry: u32::try_from(self.config.key_expiry.as_secs()).unwrap_or(u32::MAX).max(1),
-            reply_timeout: self.servers.local.reply_timeout,
+            bounds: Bounds {
+                reply_timeout: self.servers.local.reply_timeout,
+                max_replies: self.servers.local.max_replies,
+            },
             stop: self.stop.clone(),
             counts: self.counts,
         });
@@ -171,8 +174,9 @@ async fn accept(listener: TcpListener, plane: Arc<Plane>, connections: TaskTrack
         match accepted {
             Ok((stream, address)) => {
                 let plane = Arc::clone(&plane);
-                if let Some(place) = Place::take(&plane) {
-                    connections.spawn(serve(stream, address, plane, place));
+                match Place::take(&plane) {
+                    Some(place) => drop(connections.spawn(serve(stream, address, plane, place))),
+                    None => turn_away(stream),
                 }
             }
             Err(error) => {
@@ -183,12 +187,20 @@ async fn accept(listener: TcpListener, plane: Arc<Plane>, connections: TaskTrack
     }
 }
 
+/// In Redis's words. Nobody waits for the client to take them.
+fn turn_away(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(b"-ERR max number of clients reached\r\n");
+    }
+}
+
 async fn serve(stream: TcpStream, address: SocketAddr, plane: Arc<Plane>, _place: Place) {
     // Replies are written at once; whatever waits for more waits in vain.
     if stream.set_nodelay(true).is_err() || crate::keep_alive::set(&stream, KEEP_ALIVE).is_err() {
         return;
     }
-    let end = Connection::new(stream, Some(address.ip()), plane).run().await;
+    // On a socket for both kinds, an older address comes as a newer one.
+    let end = Connection::new(stream, Some(address.ip().to_canonical()), plane).run().await;
     tracing::debug!(%address, %end, "a client's connection has ended");
 }
 
