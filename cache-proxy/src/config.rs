@@ -21,7 +21,7 @@ pub struct ProxyConfig {
     pub write_timeout: Duration,
     /// Bytes of one request.
     pub max_request: usize,
-    /// Bytes of replies that clients have not taken, of all clients together.
+    /// Bytes of replies that clients have not taken, and of requests that are not all there, of all clients together.
     pub max_held: u64,
     /// How long a token outlives its activation's time limit, if nobody revokes it.
     pub token_slack: Duration,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use oxwhisk_cache_tokens::{
-    Account, Accounts, Budget, ContainerId, Generation, Grant, Hold, Issue, LiveScopes, LiveSet, Scope, Token,
+    Account, Accounts, Budget, ContainerId, Grant, Hold, Issue, LiveScope, LiveScopes, LiveSet, Scope, Token,
 };
 use oxwhisk_core::cache::{CacheGrant, CacheTier};
 use oxwhisk_core::id::ActivationId;
@@ -137,9 +137,14 @@ impl Control {
         locked(&self.accounts).all().cloned().collect()
     }
 
-    /// Another proxy has flushed a scope.
-    pub fn flushed(&self, scope: &Scope, tier: CacheTier, generation: Generation) {
-        locked(&self.scopes).flushed(scope, tier, generation);
+    /// What is known of the scope whose generation has this key, if anybody here has a token for it.
+    pub(crate) fn scope_of_generation(&self, key: &[u8]) -> Option<Arc<LiveScope>> {
+        locked(&self.scopes).by_generation_key(key)
+    }
+
+    /// All that somebody has a token for, or had lately.
+    pub(crate) fn scopes(&self) -> Vec<Arc<LiveScope>> {
+        locked(&self.scopes).all().cloned().collect()
     }
 
     /// A tier's server may have lost what was in it, its scopes' generations too.

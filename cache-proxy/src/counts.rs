@@ -11,7 +11,7 @@ pub struct Counts {
     /// Closed at once: there were too many.
     pub connections_refused: AtomicU64,
     pub refused_logins: AtomicU64,
-    /// Bytes of replies that clients have not taken, now.
+    /// Bytes of replies that clients have not taken, and of requests that are not all there, now.
     pub held: AtomicU64,
     pub tokens_issued: AtomicU64,
     pub tokens_revoked: AtomicU64,

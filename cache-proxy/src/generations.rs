@@ -39,34 +39,62 @@ pub(crate) async fn current(
         if let Some(current) = scope.current(tier) {
             return Ok(current);
         }
-        let key = scope.scope().generation_key();
+        let (key, asked) = (scope.generation_key(), scope.version(tier));
         let fresh = random()?.0.to_string();
         let kept = KEPT.as_secs().to_string();
         // Whoever is first makes one; all others get that.
         let requests = requests(&[
-            &[b"SET", &key, fresh.as_bytes(), b"EX", kept.as_bytes(), b"NX", b"GET"],
-            &[b"EXPIRE", &key, kept.as_bytes()],
+            &[b"SET", key, fresh.as_bytes(), b"EX", kept.as_bytes(), b"NX", b"GET"],
+            &[b"EXPIRE", key, kept.as_bytes()],
         ]);
         let replies = server.ask(requests, TWO).await?;
         let first = replies.ends.first().and_then(|end| replies.bytes.get(..*end)).unwrap_or_default();
-        scope.begin(tier, generation(first, &fresh)?);
+        scope.learn(tier, generation(first, &fresh)?, asked);
     }
 }
 
-/// Begins another one: all that the scope has in this tier is out of reach.
+/// Begins another one: all that the scope has in this tier is out of reach. Other proxies are told.
 pub(crate) async fn flush(scope: &LiveScope, tier: CacheTier, server: &Tier) -> Result<(), NoGeneration> {
-    let key = scope.scope().generation_key();
+    let key = scope.generation_key();
     let next = random()?;
     let kept = KEPT.as_secs().to_string();
-    let request = requests(&[&[b"SET", &key, next.0.to_string().as_bytes(), b"EX", kept.as_bytes()]]);
-    let replies = server.ask(request, NonZeroUsize::MIN).await?;
-    if &*replies.bytes != b"+OK\r\n" {
-        return Err(not_kept(&replies.bytes));
+    let requests = requests(&[
+        &[b"SET", key, next.0.to_string().as_bytes(), b"EX", kept.as_bytes()],
+        &[b"PUBLISH", FLUSHED, key],
+    ]);
+    let replies = server.ask(requests, TWO).await?;
+    let (kept, told) = replies.bytes.split_at(replies.ends.first().copied().unwrap_or_default());
+    if kept != b"+OK\r\n" {
+        return Err(not_kept(kept));
+    }
+    if told.starts_with(b"-") {
+        let reply = String::from_utf8_lossy(told);
+        tracing::warn!(reply = reply.trim_end(), "other proxies are not told that a scope was flushed");
     }
     scope.begin(tier, next);
     Ok(())
 }
 
+/// Asks the server again, after word that somebody has flushed it, or to have it kept for longer.
+pub(crate) async fn ask_again(scope: &LiveScope, tier: CacheTier, server: &Tier) {
+    let asked = scope.version(tier);
+    let kept = KEPT.as_secs().to_string();
+    let request = requests(&[&[b"GETEX", scope.generation_key(), b"EX", kept.as_bytes()]]);
+    let known = match scope.current(tier) {
+        // Somebody may be asking, and has been told what was before.
+        None => None,
+        Some(_) => server.ask(request, NonZeroUsize::MIN).await.ok(),
+    };
+    match known.filter(|replies| &*replies.bytes != NOTHING).map(|replies| generation(&replies.bytes, "")) {
+        Some(Ok(generation)) => scope.learn(tier, generation, asked),
+        _ => scope.forget(tier),
+    }
+}
+
+/// The channel on which proxies of one server tell each other which scope was flushed, by the key of its generation. No scope's
+/// channel begins like that.
+pub(crate) const FLUSHED: &[u8] = b"0flushed";
+const NOTHING: &[u8] = b"$-1\r\n";
 const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
 /// What the server had, or what it took: it had none.

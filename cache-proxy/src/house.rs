@@ -6,6 +6,7 @@ use std::time::Duration;
 use oxwhisk_core::cache::CacheTier;
 use tokio::sync::watch;
 
+use crate::flushes;
 use crate::plane::Plane;
 
 const OFTEN: Duration = Duration::from_secs(1);
@@ -18,7 +19,9 @@ pub(crate) async fn keep(plane: Arc<Plane>, there: watch::Sender<bool>) {
         let tokens = forget(&plane);
         let local = generations(&plane, CacheTier::Local);
         let global = generations(&plane, CacheTier::Global);
-        tokio::join!(tokens, local, global, tell(&plane, &there));
+        let local_flushes = flushes::listen(&plane, CacheTier::Local);
+        let global_flushes = flushes::listen(&plane, CacheTier::Global);
+        tokio::join!(tokens, local, global, local_flushes, global_flushes, tell(&plane, &there));
     })
     .await;
 }
@@ -47,12 +50,18 @@ async fn tell(plane: &Plane, there: &watch::Sender<bool>) {
 /// A server that was away may have lost what it had.
 async fn generations(plane: &Plane, tier: CacheTier) {
     let Some(server) = plane.upstreams.tier(tier) else { return };
-    let mut is_there = server.watch();
+    let mut watch = server.watch();
+    let mut was_there = false;
     loop {
-        let changed = tokio::time::timeout(GENERATIONS, is_there.changed()).await;
-        if matches!(changed, Ok(Err(_))) {
-            return;
+        match tokio::time::timeout(GENERATIONS, watch.changed()).await {
+            Ok(Err(_)) => return,
+            Ok(Ok(())) => {
+                if was_there {
+                    plane.control.forget_generations(tier);
+                }
+                was_there = *watch.borrow_and_update();
+            }
+            Err(_) => flushes::ask_for_all(plane, tier, server).await,
         }
-        plane.control.forget_generations(tier);
     }
 }

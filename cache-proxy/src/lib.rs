@@ -18,6 +18,7 @@ mod config;
 mod connection;
 mod control;
 mod counts;
+mod flushes;
 mod generations;
 mod house;
 #[cfg(feature = "in-process")]

@@ -13,6 +13,14 @@ use crate::{Control, Counts, ProxyConfig, Sessions};
 /// Replies that are smaller are not counted.
 const SMALL: usize = 16 << 10;
 
+/// What is waited for at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) reply_timeout: Duration,
+    /// Bytes of replies to what a client has sent at once.
+    pub(crate) max_replies: usize,
+}
+
 #[derive(Debug)]
 pub(crate) struct Plane {
     pub(crate) control: Arc<Control>,
@@ -20,7 +28,7 @@ pub(crate) struct Plane {
     pub(crate) config: ProxyConfig,
     /// Seconds.
     pub(crate) key_expiry: u32,
-    pub(crate) reply_timeout: Duration,
+    pub(crate) bounds: Bounds,
     pub(crate) stop: CancellationToken,
     pub(crate) counts: Arc<Counts>,
     pub(crate) sessions: Arc<Sessions>,

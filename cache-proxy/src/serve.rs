@@ -1,7 +1,7 @@
 //! Threads that serve connections. Each has servers, and an event loop, of its own: a request goes from its client to the server
 //! and back without ever waking another thread.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Connection, End};
-use crate::plane::Plane;
+use crate::plane::{Bounds, Plane};
 use crate::upstreams::{Servers, Upstreams};
 use crate::{ClientTls, Control, Counts, ProxyConfig, Sessions};
 
@@ -176,7 +176,10 @@ impl Thread {
             upstreams,
             config: self.config,
             key_expiry: u32::try_from(self.config.key_expiry.as_secs()).unwrap_or(u32::MAX).max(1),
-            reply_timeout: self.servers.local.reply_timeout,
+            bounds: Bounds {
+                reply_timeout: self.servers.local.reply_timeout,
+                max_replies: self.servers.local.max_replies,
+            },
             stop: self.stop.clone(),
             counts: self.counts,
             sessions: self.sessions,
@@ -214,8 +217,11 @@ async fn accept(
         match accepted {
             Ok((stream, address)) => {
                 let plane = Arc::clone(&plane);
-                if let Some(place) = Place::take(&plane) {
-                    connections.spawn(serve((stream, tls.clone()), address, plane, place));
+                match Place::take(&plane) {
+                    Some(place) => {
+                        connections.spawn(serve((stream, tls.clone()), address, plane, place));
+                    }
+                    None => turn_away(stream),
                 }
             }
             Err(error) => {
@@ -223,6 +229,13 @@ async fn accept(
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// In Redis's words. Nobody waits for the client to take them.
+fn turn_away(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(b"-ERR max number of clients reached\r\n");
     }
 }
 
@@ -236,7 +249,8 @@ async fn serve(
     if stream.set_nodelay(true).is_err() || crate::keep_alive::set(&stream, KEEP_ALIVE).is_err() {
         return;
     }
-    let peer = Some(address.ip());
+    // On a socket for both kinds, an older address comes as a newer one.
+    let peer = Some(address.ip().to_canonical());
     let end = match tls {
         None => Connection::new(stream, peer, plane).run().await,
         Some(tls) => {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use oxwhisk_cache_session::Protocol;
-use oxwhisk_cache_upstream::{self as upstream, Dedicated, Replies, Shared, UpstreamConfig, UpstreamError};
+use oxwhisk_cache_upstream::{
+    self as upstream, Dedicated, Private, Replies, Shared, UpstreamConfig, UpstreamError,
+};
 use oxwhisk_core::cache::CacheTier;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +34,8 @@ pub(crate) struct Upstream {
 pub(crate) struct Tier {
     resp2: Upstream,
     resp3: Upstream,
+    /// For what the proxy itself listens to, however many clients have connections of their own.
+    listening: Dedicated,
 }
 
 impl Tier {
@@ -48,7 +52,12 @@ impl Tier {
                 private: Dedicated::new(server, config.max_private, config.max_private_idle),
             }
         };
-        Self { resp2: start(upstream::Protocol::Resp2), resp3: start(upstream::Protocol::Resp3) }
+        let listens = UpstreamConfig { protocol: upstream::Protocol::Resp2, ..server.clone() };
+        Self {
+            resp2: start(upstream::Protocol::Resp2),
+            resp3: start(upstream::Protocol::Resp3),
+            listening: Dedicated::new(Arc::new(listens), 1, 0),
+        }
     }
 
     pub(crate) const fn speaking(&self, protocol: Protocol) -> &Upstream {
@@ -56,6 +65,11 @@ impl Tier {
             Protocol::Resp2 => &self.resp2,
             Protocol::Resp3 => &self.resp3,
         }
+    }
+
+    /// The connection on which the proxy listens.
+    pub(crate) async fn listen(&self) -> Result<Private, UpstreamError> {
+        self.listening.acquire().await
     }
 
     /// Whether it is there, now and from now on.

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 
-/// A reply, without what RESP3 adds.
+/// A reply, of the kind that the older protocol has for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     Status(String),
@@ -47,7 +47,7 @@ impl Reply {
     }
 }
 
-/// One connection, in the older protocol.
+/// One connection.
 #[derive(Debug)]
 pub struct Connection<S: Read + Write = UnixStream>(BufReader<S>);
 
@@ -88,6 +88,36 @@ impl<S: Read + Write> Connection<S> {
         raw
     }
 
+    /// A reply as it came; `None`: the other side has ended the connection.
+    ///
+    /// # Panics
+    /// When it breaks in the middle of one.
+    pub fn next_raw(&mut self) -> Option<Vec<u8>> {
+        match self.0.fill_buf() {
+            Ok([]) => None,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+            _ => Some(self.raw()),
+        }
+    }
+
+    /// All that comes until the other side ends the connection.
+    ///
+    /// # Panics
+    /// When it does not within the stream's own time.
+    pub fn until_closed(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        match self.0.read_to_end(&mut rest) {
+            Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
+                panic!("it does not end: {error}")
+            }
+            _ => rest,
+        }
+    }
+
+    pub fn stream(&self) -> &S {
+        self.0.get_ref()
+    }
+
     fn item(&mut self, raw: &mut Vec<u8>) -> Reply {
         let start = raw.len();
         self.0.read_until(b'\n', raw).expect("the server replies");
@@ -100,14 +130,21 @@ impl<S: Read + Write> Connection<S> {
             "-" => Reply::Error(rest.to_owned()),
             ":" => Reply::Number(rest.parse().expect("a number")),
             "$" | "*" if rest == "-1" => Reply::Null,
-            "$" => {
+            "_" => Reply::Null,
+            "#" => Reply::Number(i64::from(rest == "t")),
+            "," | "(" => Reply::Text(rest.into()),
+            "$" | "=" | "!" => {
                 let mut text = vec![0; count() + 2];
                 self.0.read_exact(&mut text).expect("the server replies");
                 raw.extend_from_slice(&text);
                 text.truncate(text.len() - 2);
-                Reply::Text(text)
+                match kind {
+                    "!" => Reply::Error(String::from_utf8_lossy(&text).into_owned()),
+                    _ => Reply::Text(text),
+                }
             }
-            "*" => Reply::List((0..count()).map(|_| self.item(raw)).collect()),
+            "%" => Reply::List((0..count() * 2).map(|_| self.item(raw)).collect()),
+            "*" | "~" | ">" => Reply::List((0..count()).map(|_| self.item(raw)).collect()),
             _ => panic!("{line:?}"),
         }
     }

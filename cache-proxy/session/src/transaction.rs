@@ -8,6 +8,8 @@ use bytes::{BufMut as _, BytesMut};
 use oxwhisk_cache_commands::reply::{Element, MalformedReply, strip, strip_exec};
 use oxwhisk_cache_commands::{Prefixes, Replies};
 
+use crate::Protocol;
+
 const ABORTED: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
 
 /// What was sent, for whoever reads the reply to it.
@@ -17,6 +19,8 @@ pub enum Sent {
     Exec,
     /// `DISCARD`, in place of an `EXEC` that cannot be.
     Abort,
+    /// The same, in place of an `EXEC` that is too late: what was watched has changed.
+    Conflict(Protocol),
     Discard,
     Watch,
     Unwatch,
@@ -69,10 +73,16 @@ impl Transaction {
         }
     }
 
-    /// What goes to the server for an `EXEC`: itself, or `DISCARD`. All that was sent before has been replied to.
+    /// What goes to the server for an `EXEC`: itself, or `DISCARD`. All that was sent before has been replied to. `flushed`: what
+    /// it names is out of reach, and the client speaks that.
     #[must_use]
-    pub const fn exec(&self) -> Sent {
-        if self.is_aborted { Sent::Abort } else { Sent::Exec }
+    pub const fn exec(&self, flushed: Option<Protocol>) -> Sent {
+        match flushed {
+            _ if self.is_aborted => Sent::Abort,
+            Some(protocol) if self.is_open() && self.watches => Sent::Conflict(protocol),
+            Some(_) if self.is_open() => Sent::Abort,
+            _ => Sent::Exec,
+        }
     }
 
     /// Takes the next reply, to the oldest of what was sent, and writes what the client is to see of it.
@@ -102,6 +112,14 @@ impl Transaction {
             (Sent::Abort, _) => {
                 self.end();
                 out.put_slice(ABORTED);
+                Ok(())
+            }
+            (Sent::Conflict(protocol), _) => {
+                self.end();
+                out.put_slice(match protocol {
+                    Protocol::Resp2 => b"*-1\r\n",
+                    Protocol::Resp3 => b"_\r\n",
+                });
                 Ok(())
             }
             (Sent::Discard, _) => {

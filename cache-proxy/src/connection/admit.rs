@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use oxwhisk_cache_commands::{Access, Prefixes, Request};
-use oxwhisk_cache_tokens::{Entry, OverQuota};
+use oxwhisk_cache_tokens::{Current, Entry, OverQuota};
 use oxwhisk_core::cache::CacheRights;
 
 use super::{Connection, Right, Stream};
@@ -72,16 +72,21 @@ impl<S: Stream> Connection<S> {
 
     /// What stands before the scope's names. Asks the server when nobody has yet.
     pub(super) async fn prefixes(&mut self) -> Result<Prefixes, NotAdmitted> {
-        let plane = Arc::clone(&self.plane);
-        let right = self.right()?;
-        if let Some(prefixes) = right.prefixes {
+        if let Some(prefixes) = self.right()?.prefixes {
             return Ok(prefixes);
         }
+        self.current().await.map(|current| current.prefixes)
+    }
+
+    /// The same, as it is now, with word of the next flush.
+    pub(super) async fn current(&mut self) -> Result<Current, NotAdmitted> {
+        let plane = Arc::clone(&self.plane);
+        let right = self.right()?;
         let server = plane.upstreams.tier(right.tier).ok_or(NotAdmitted::NoTier)?;
         let scope = Arc::clone(&right.entry.grant().scope);
         let current = generations::current(&scope, right.tier, server).await?;
         right.prefixes = Some(current.prefixes);
-        Ok(current.prefixes)
+        Ok(current)
     }
 
     /// The activation that a batch runs for.

@@ -13,7 +13,6 @@ use oxwhisk_cache_upstream::{Private, UpstreamError};
 
 use super::forward::{Asking, NotDone};
 use super::{Connection, End, Stream, batch, stream};
-use crate::generations;
 
 /// What a client may send while its command waits; it is read to see that it is still there.
 const MOST_AHEAD: usize = 64 << 10;
@@ -29,6 +28,13 @@ impl<S: Stream> Connection<S> {
     pub(super) async fn block(&mut self, asking: Asking<'_>, replies: Replies) -> Result<(), End> {
         // Its replies to what came before must not wait as well.
         self.write_out().await?;
+        let done = self.wait_at_server(asking, replies).await;
+        // Whose right it was may be over.
+        self.right = None;
+        done
+    }
+
+    async fn wait_at_server(&mut self, asking: Asking<'_>, replies: Replies) -> Result<(), End> {
         loop {
             let (mut private, current) = match self.begin_to_wait(asking).await {
                 Ok(begun) => begun,
@@ -51,6 +57,10 @@ impl<S: Stream> Connection<S> {
                         self.output.truncate(before);
                         batch::error(&format_args!("ERR {malformed}"), &mut self.output);
                     }
+                    if let Err(error) = self.hold_from(before) {
+                        self.output.truncate(before);
+                        batch::error(&format_args!("ERR {error}"), &mut self.output);
+                    }
                     private.hand_back();
                     return Ok(());
                 }
@@ -59,18 +69,13 @@ impl<S: Stream> Connection<S> {
     }
 
     async fn begin_to_wait(&mut self, (request, buffer): Asking<'_>) -> Result<(Private, Current), NotDone> {
-        self.prefixes().await?;
-        let plane = std::sync::Arc::clone(&self.plane);
-        let right = self.right()?;
-        let server = plane.upstreams.tier(right.tier).ok_or(super::admit::NotAdmitted::NoTier)?;
-        let scope = std::sync::Arc::clone(&right.entry.grant().scope);
-        let current = generations::current(&scope, right.tier, server)
-            .await
-            .map_err(super::admit::NotAdmitted::NoGeneration)?;
+        let current = self.current().await?;
         let mut private = self.upstream()?.private.acquire().await?;
         let mut requests = BytesMut::new();
-        rewrite(request, buffer, &self.plan, &current.prefixes, plane.key_expiry, &mut requests);
-        private.send(&requests, 1 + self.plan.extra_replies()).await?;
+        rewrite(request, buffer, &self.plan, &current.prefixes, self.plane.key_expiry, &mut requests);
+        let sending = private.send(&requests, 1 + self.plan.extra_replies());
+        let sent = tokio::time::timeout(self.plane.bounds.reply_timeout, sending).await;
+        sent.unwrap_or(Err(UpstreamError::TimedOut))?;
         Ok((private, current))
     }
 

@@ -1,12 +1,13 @@
 //! Commands that the proxy answers by itself.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
 use oxwhisk_cache_commands::reply::texts;
-use oxwhisk_cache_commands::{Command, Emulation, Prefix, Request};
+use oxwhisk_cache_commands::{Command, Emulation, Request};
 use oxwhisk_cache_session::{Sent, Step, Writer};
 use oxwhisk_cache_upstream::UpstreamError;
 use oxwhisk_core::cache::CacheTier;
@@ -18,7 +19,7 @@ use crate::generations;
 use crate::info::{Facts, info};
 
 /// Keys that the server looks at at once.
-const AT_ONCE: &[u8] = b"10000";
+const AT_ONCE: u32 = 10_000;
 
 impl<S: Stream> Connection<S> {
     pub(super) async fn emulate(
@@ -32,8 +33,11 @@ impl<S: Stream> Connection<S> {
         // A sub-command's name is a word, too.
         let is_sub = words.first().is_some_and(|first| !first.eq_ignore_ascii_case(command.name.as_bytes()));
         let arguments = words.get(1 + usize::from(is_sub)..).unwrap_or_default();
-        if self.own.is_some() && self.is_in_transaction().await {
+        if self.own.is_some() && self.is_in_transaction().await? {
             return self.emulate_in_transaction(emulation, request, buffer).await;
+        }
+        if let Some(why) = self.undoes(emulation) {
+            return self.refuse(&format!("NOPERM {} is not available while {why}", command.name)).await;
         }
         if self.only_listens() {
             return self.emulate_while_listening(emulation, command, arguments).await;
@@ -45,6 +49,20 @@ impl<S: Stream> Connection<S> {
         }
         let step = self.batch.answer(|out| self.client.emulate(emulation, command, arguments, out));
         self.step(emulation, step).await
+    }
+
+    /// What has been begun on a connection of the client's own and this would end in silence.
+    fn undoes(&mut self, emulation: Emulation) -> Option<&'static str> {
+        if self.own.as_ref().is_some_and(|own| !own.entry.is_alive(Instant::now())) {
+            self.own = None;
+        }
+        let ends_watch =
+            matches!(emulation, Emulation::Auth | Emulation::Flush | Emulation::Hello | Emulation::Select);
+        if self.own.is_some() && ends_watch {
+            return Some("keys are watched");
+        }
+        let listens = self.subscriptions.is_some() && !self.only_listens();
+        (listens && emulation == Emulation::Hello).then_some("there are subscriptions")
     }
 
     async fn step(&mut self, emulation: Emulation, step: Step) -> Result<(), End> {
@@ -81,9 +99,9 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    async fn is_in_transaction(&mut self) -> bool {
-        self.settled().await;
-        self.own.as_mut().is_some_and(|own| own.transaction().is_open())
+    async fn is_in_transaction(&mut self) -> Result<bool, End> {
+        self.settle().await?;
+        Ok(self.own.as_mut().is_some_and(|own| own.transaction().is_open()))
     }
 
     /// What the server can queue is queued; the rest is about what a transaction is not.
@@ -162,6 +180,9 @@ impl<S: Stream> Connection<S> {
         };
         // The one before is given up first: showing the same token again takes no second connection.
         (self.own, self.login, self.right) = (None, None, None);
+        if self.subscriptions.as_ref().is_some_and(|subscribed| !subscribed.are_of(&entry.grant().scope)) {
+            self.subscriptions = None;
+        }
         match entry.grant().account.connect() {
             Ok(connected) => {
                 let over = Box::pin(hold.over().clone().cancelled_owned());
@@ -172,6 +193,8 @@ impl<S: Stream> Connection<S> {
             }
             Err(over) => {
                 self.place.logged_in(None);
+                self.subscriptions = None;
+                self.login_timer = Some(Box::pin(tokio::time::sleep(self.plane.config.login_timeout)));
                 self.client.log_out();
                 self.client.not_logged_in(&over.to_string(), &mut self.output);
             }
@@ -198,15 +221,23 @@ impl<S: Stream> Connection<S> {
         let tier = self.right()?.tier;
         let server = self.plane.upstreams.tier(tier).ok_or(NotAdmitted::NoTier)?;
         let pattern = [prefixes.keys.as_bytes(), b"*"].concat();
-        let (mut cursor, mut found) = (b"0".to_vec(), HashSet::new());
+        // The server may tell of one twice. Of names, which are as long as one likes, a hash is kept.
+        let (hashes, mut found) = (RandomState::new(), HashSet::new());
+        let (mut cursor, mut at_once) = (b"0".to_vec(), AT_ONCE);
         loop {
+            let count = at_once.to_string();
             let request =
-                generations::requests(&[&[b"SCAN", &cursor, b"MATCH", &pattern, b"COUNT", AT_ONCE]]);
-            let replies = server.ask(request, NonZeroUsize::MIN).await?;
+                generations::requests(&[&[b"SCAN", &cursor, b"MATCH", &pattern, b"COUNT", count.as_bytes()]]);
+            let replies = match server.ask(request, NonZeroUsize::MIN).await {
+                Err(UpstreamError::TooLarge) if at_once > 1 => {
+                    at_once = (at_once / 10).max(1);
+                    continue;
+                }
+                replies => replies?,
+            };
             let texts = texts(&replies.bytes).map_err(|_| UpstreamError::Broken)?;
             let Some((next, keys)) = texts.split_first() else { return Err(UpstreamError::Broken.into()) };
-            // The server may tell of one twice.
-            found.extend(keys.iter().filter_map(|key| key.get(Prefix::LENGTH..)).map(<[u8]>::to_vec));
+            found.extend(keys.iter().map(|key| hashes.hash_one(key)));
             if *next == b"0" {
                 return Ok(found.len());
             }

@@ -31,6 +31,7 @@ impl<S: Stream> Connection<S> {
         if self.only_listens() && session != Session::Subscription {
             return self.refuse(&listening(self.plan.command().name)).await;
         }
+        self.leave_former();
         // The way of nearly all.
         if session == Session::Shared && self.own.is_none() {
             let prefixes = match self.right.as_ref().and_then(|right| right.prefixes) {
@@ -63,7 +64,17 @@ impl<S: Stream> Connection<S> {
         };
         match done {
             Ok(()) => Ok(()),
+            Err(NotDone::Lost(end)) => Err(end),
             Err(not) => self.refuse(&not).await,
+        }
+    }
+
+    /// A transaction of an activation that has ended is not the next one's.
+    fn leave_former(&mut self) {
+        if let (Some(own), Some(right)) = (&self.own, &self.right)
+            && !Arc::ptr_eq(&own.entry, &right.entry)
+        {
+            self.own = None;
         }
     }
 
@@ -71,16 +82,20 @@ impl<S: Stream> Connection<S> {
     async fn transact(&mut self, asking: Asking<'_>, replies: Replies) -> Result<(), NotDone> {
         let about = about_transactions(self.plan.command().name);
         let entry = self.entry()?;
-        if self.own.as_ref().is_some_and(|own| !Arc::ptr_eq(&own.entry, &entry)) {
-            self.own = None;
-        }
         if self.own.is_none() {
             match about {
-                Some(Sent::Exec) => return Err(NotDone::Nothing("ERR EXEC without MULTI")),
+                Some(Sent::Exec) => return Err(NotDone::Nothing(NO_MULTI)),
                 Some(Sent::Discard) => return Err(NotDone::Nothing("ERR DISCARD without MULTI")),
                 Some(Sent::Unwatch) => {
                     self.output.extend_from_slice(b"+OK\r\n");
                     return Ok(());
+                }
+                // Commands behind it must not be done outside of a transaction.
+                Some(Sent::Multi) => {
+                    if let Err(not) = self.begin_own(entry).await {
+                        batch::error(&not, &mut self.output);
+                        return Err(End::NoTransaction.into());
+                    }
                 }
                 _ => self.begin_own(entry).await?,
             }
@@ -88,41 +103,49 @@ impl<S: Stream> Connection<S> {
         let sent = match about {
             Some(Sent::Exec) => {
                 self.settle().await?;
-                self.own.as_mut().map_or(Sent::Exec, |own| own.transaction().exec())
+                let protocol = self.client.protocol();
+                // It may have turned out that there is none.
+                let own = self.own.as_ref().ok_or(NotDone::Nothing(NO_MULTI))?;
+                own.exec(protocol)
             }
             Some(sent) => sent,
             None => Sent::Command(replies),
         };
+        let most = self.plane.config.max_request;
         let Some(own) = &mut self.own else { return Ok(()) };
+        if own.queued().saturating_add(asking.1.len()) > most && matches!(sent, Sent::Command(_)) {
+            return Err(NotDone::Nothing("ERR the transaction is too large"));
+        }
         own.send(asking, &self.plan, sent, self.plane.key_expiry);
         // Whether anything is left on the connection is known when it has been answered.
         let ends = matches!(sent, Sent::Exec | Sent::Abort | Sent::Discard | Sent::Unwatch);
-        if ends || own.is_full() { self.settle().await } else { Ok(()) }
+        if ends || own.is_full() { Ok(self.settle().await?) } else { Ok(()) }
     }
 
     pub(super) async fn begin_own(&mut self, entry: Arc<oxwhisk_cache_tokens::Entry>) -> Result<(), NotDone> {
-        let prefixes = self.prefixes().await?;
+        let current = self.current().await?;
         let private = self.upstream()?.private.acquire().await?;
-        let own = Own::new(private, entry, prefixes, self.plane.reply_timeout);
+        let own = Own::new(private, entry, current, self.plane.bounds);
         self.own = Some(Box::new(own));
         Ok(())
     }
 
-    /// Has all that was sent of a transaction answered.
-    pub(super) async fn settle(&mut self) -> Result<(), NotDone> {
+    /// Has all that was sent of a transaction answered. Ends the connection when that breaks, as Redis itself would: what comes
+    /// behind it must not be done without what was watched or begun.
+    pub(super) async fn settle(&mut self) -> Result<(), End> {
         let Some(own) = &mut self.own else { return Ok(()) };
         let unanswered = own.unanswered();
         let before = self.output.len();
-        if let Err(error) = own.settle(&mut self.output).await {
-            self.own = None;
+        let settled = own.settle(&mut self.output).await;
+        if let Err(error) = settled.and_then(|()| self.hold_from(before)) {
             // Each command has one reply, whatever became of it.
             self.output.truncate(before);
             for _ in 0..unanswered {
                 batch::error(&format_args!("ERR {error}"), &mut self.output);
             }
-            return Ok(());
+            settled.map_err(End::Transaction)?;
         }
-        if own.transaction().is_over()
+        if self.own.as_mut().is_some_and(|own| own.transaction().is_over())
             && let Some(own) = self.own.take()
         {
             own.end();
@@ -141,7 +164,8 @@ impl<S: Stream> Connection<S> {
         }
         if self.subscriptions.is_none() {
             let private = self.upstream()?.private.acquire().await?;
-            let begun = Subscriptions::new(private, prefixes, self.plane.reply_timeout);
+            let scope = Arc::clone(&self.entry()?.grant().scope);
+            let begun = Subscriptions::new(private, scope, prefixes, self.plane.bounds.reply_timeout);
             self.subscriptions = Some(Box::new(begun));
         }
         let Some(subscriptions) = &mut self.subscriptions else { return Ok(()) };
@@ -149,7 +173,14 @@ impl<S: Stream> Connection<S> {
         if changed.is_err() || subscriptions.is_over() {
             self.subscriptions = None;
         }
-        Ok(changed?)
+        // What it was told so far does not hold any more.
+        changed.map_err(|error| End::Subscriptions(error).into())
+    }
+
+    /// Counts what was written behind so many bytes until the client has it.
+    pub(super) fn hold_from(&mut self, before: usize) -> Result<(), UpstreamError> {
+        self.held.extend(self.plane.hold(self.output.len().saturating_sub(before))?);
+        Ok(())
     }
 
     /// Its server, in the version of the protocol that it speaks.
@@ -170,7 +201,7 @@ impl<S: Stream> Connection<S> {
             self.batch.error(&why);
             return Ok(());
         }
-        Box::pin(self.settled()).await;
+        Box::pin(self.flush()).await?;
         if let Some(own) = &mut self.own {
             own.transaction().refused();
         }
@@ -178,18 +209,11 @@ impl<S: Stream> Connection<S> {
         Ok(())
     }
 
-    /// As [`Self::settle`], where there is nothing to add.
-    pub(super) async fn settled(&mut self) {
-        if let Err(not) = self.settle().await {
-            batch::error(&not, &mut self.output);
-        }
-    }
-
     /// Has everything that was asked for answered.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
         self.flush_batch().await?;
         if self.own.is_some() {
-            Box::pin(self.settled()).await;
+            Box::pin(self.settle()).await?;
         }
         Ok(())
     }
@@ -223,8 +247,12 @@ pub(super) enum NotDone {
     Upstream(#[from] UpstreamError),
     #[error("{0}")]
     Nothing(&'static str),
+    /// What would have to be there for the rest is lost.
+    #[error("ERR {0}")]
+    Lost(#[from] End),
 }
 
+const NO_MULTI: &str = "ERR EXEC without MULTI";
 const IN_TRANSACTION: &str = "NOPERM it is not available in a transaction of a cache";
 
 pub(super) fn listening(name: &str) -> String {

@@ -57,6 +57,14 @@ pub(crate) enum End {
     Gone,
     #[error("what it has subscribed to is lost: {0}")]
     Subscriptions(UpstreamError),
+    #[error("its transaction is lost: {0}")]
+    Transaction(UpstreamError),
+    #[error("there is no connection for its transaction")]
+    NoTransaction,
+    #[error("the activation that it listens for has ended")]
+    NotHeard,
+    #[error("clients have too much on its way")]
+    TooMuch,
     #[error("the proxy ends")]
     Stopping,
 }
@@ -97,6 +105,7 @@ pub(crate) struct Connection<S> {
     output: BytesMut,
     /// Room that replies take until the client has them.
     held: Vec<Held>,
+    held_input: Option<Held>,
     own: Option<Box<Own>>,
     subscriptions: Option<Box<Subscriptions>>,
 }
@@ -138,6 +147,7 @@ impl<S: Stream> Connection<S> {
             batch: Batch::default(),
             output: BytesMut::new(),
             held: Vec::new(),
+            held_input: None,
             own: None,
             subscriptions: None,
             plane,
@@ -161,6 +171,7 @@ impl<S: Stream> Connection<S> {
             Event::Input(_) => {
                 self.plane.active();
                 self.work().await?;
+                self.hold_input()?;
             }
             Event::Message(message) => self.deliver(message.map_err(End::Subscriptions)?)?,
             Event::OwnOver => self.own = None,
@@ -191,10 +202,21 @@ impl<S: Stream> Connection<S> {
         Ok(())
     }
 
+    /// Counts what has come of a request that is not all there.
+    fn hold_input(&mut self) -> Result<(), End> {
+        self.held_input = None;
+        self.held_input = self.plane.hold(self.input.len()).map_err(|_| {
+            batch::error(&"ERR too large a request, while others have as large ones", &mut self.output);
+            End::TooMuch
+        })?;
+        Ok(())
+    }
+
     /// What is published is nobody's while there is no activation.
     fn deliver(&mut self, message: Bytes) -> Result<(), End> {
-        let listens = self.login.as_ref().and_then(|login| login.hold.current(Instant::now())).is_some();
         let Some(subscriptions) = &mut self.subscriptions else { return Ok(()) };
+        let running = self.login.as_ref().and_then(|login| login.hold.current(Instant::now()));
+        let listens = running.is_some_and(|entry| subscriptions.are_of(&entry.grant().scope));
         let before = self.output.len();
         let broken = |_| End::Subscriptions(UpstreamError::Broken);
         let is_change = subscriptions.take_in(&message, &mut self.output).map_err(broken)?;
@@ -205,15 +227,17 @@ impl<S: Stream> Connection<S> {
     }
 
     /// What it holds on to is over. A container's connections end with it; one that had shown a token of one activation's may
-    /// show another.
+    /// show another, but for one that listens: it would wait for what never comes.
     fn log_out(&mut self) -> Result<(), End> {
         let login = self.login.take();
+        let listens = self.subscriptions.is_some();
         self.client.log_out();
         self.place.logged_in(None);
         (self.own, self.subscriptions, self.right) = (None, None, None);
         self.login_timer = Some(Box::pin(tokio::time::sleep(self.plane.config.login_timeout)));
         match login.map(|login| login.hold) {
             Some(Hold::Container(_)) => Err(End::Gone),
+            _ if listens => Err(End::NotHeard),
             _ => Ok(()),
         }
     }

@@ -1,10 +1,12 @@
 //! What a client listens to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use oxwhisk_cache_commands::reply::{MalformedReply, strip_message, subscription};
 use oxwhisk_cache_commands::{Plan, Prefixes, Request, rewrite};
+use oxwhisk_cache_tokens::LiveScope;
 use oxwhisk_cache_upstream::{Private, UpstreamError};
 
 /// A connection of the client's own that brings what is published. It outlives the activation that began it, as the client
@@ -12,6 +14,7 @@ use oxwhisk_cache_upstream::{Private, UpstreamError};
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     private: Private,
+    scope: Arc<LiveScope>,
     pub(super) prefixes: Prefixes,
     /// Channels, patterns, and channels of shards.
     counts: [u64; 3],
@@ -31,8 +34,18 @@ fn kind(name: &[u8]) -> usize {
 }
 
 impl Subscriptions {
-    pub(super) const fn new(private: Private, prefixes: Prefixes, reply_timeout: Duration) -> Self {
-        Self { private, prefixes, counts: [0; 3], reply_timeout }
+    pub(super) const fn new(
+        private: Private,
+        scope: Arc<LiveScope>,
+        prefixes: Prefixes,
+        reply_timeout: Duration,
+    ) -> Self {
+        Self { private, scope, prefixes, counts: [0; 3], reply_timeout }
+    }
+
+    /// Whether they are this scope's.
+    pub(super) fn are_of(&self, scope: &LiveScope) -> bool {
+        self.scope.scope() == scope.scope()
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -13,18 +13,24 @@ const LARGE: usize = 128 << 10;
 impl<S: Stream> Connection<S> {
     /// Does all requests that are there as a whole.
     pub(super) async fn work(&mut self) -> Result<(), End> {
-        // Taken out, so that a request can be looked at while the rest of the connection is at work.
-        let mut input = std::mem::take(&mut self.input);
-        let mut request = std::mem::take(&mut self.request);
-        self.right = None;
-        let done = self.requests(&mut input, &mut request).await;
-        // What came while a command waited is behind the rest.
-        input.unsplit(std::mem::take(&mut self.input));
-        // A connection that waits keeps no room.
-        self.input = if input.is_empty() { BytesMut::new() } else { input };
-        self.request = request;
-        done?;
-        self.flush().await
+        loop {
+            // Taken out, so that a request can be looked at while the rest of the connection is at work.
+            let mut input = std::mem::take(&mut self.input);
+            let mut request = std::mem::take(&mut self.request);
+            self.right = None;
+            let done = self.requests(&mut input, &mut request).await;
+            // What came while a command waited is behind the rest.
+            let came = std::mem::take(&mut self.input);
+            let is_all = came.is_empty();
+            input.unsplit(came);
+            // A connection that waits keeps no room.
+            self.input = if input.is_empty() { BytesMut::new() } else { input };
+            self.request = request;
+            done?;
+            if is_all {
+                return self.flush().await;
+            }
+        }
     }
 
     async fn requests(&mut self, input: &mut BytesMut, request: &mut Request) -> Result<(), End> {
@@ -54,6 +60,10 @@ impl<S: Stream> Connection<S> {
             }
             if self.output.len() >= LARGE {
                 self.write_out().await?;
+                // That may have taken long.
+                if self.batch.is_empty() && self.own.is_none() {
+                    self.right = None;
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oxwhisk_cache_proxy::{Order, Proxy, ProxyConfig, Servers};
 use oxwhisk_cache_tokens::{ContainerId, Issue, Token};
@@ -10,9 +10,68 @@ use oxwhisk_cache_upstream::{Address, Login, Protocol, UpstreamConfig};
 use oxwhisk_core::cache::CacheGrant;
 use oxwhisk_core::id::ActivationId;
 use oxwhisk_core::name::{EntityName, FullyQualifiedName};
-use oxwhisk_redis_server::{Connection, RedisServer};
+use oxwhisk_redis_server::{Connection, RedisServer, encoded};
 
 const SECRET: &str = "the-server's-secret";
+
+/// Longest wait for what must come.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(crate) type Client = Connection<TcpStream>;
+
+pub(crate) fn connect(address: SocketAddr) -> Client {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    Connection::new(stream)
+}
+
+/// One command in words without spaces, and the reply with `|` for the end of a line.
+pub(crate) fn say(client: &mut Client, line: &str) -> String {
+    client.send(&request(line));
+    heard(client)
+}
+
+/// As it is sent.
+pub(crate) fn request(line: &str) -> Vec<u8> {
+    encoded(&line.split(' ').collect::<Vec<_>>())
+}
+
+/// Several, in one piece.
+pub(crate) fn requests(lines: &[&str]) -> Vec<u8> {
+    lines.iter().flat_map(|line| request(line)).collect()
+}
+
+/// The next reply.
+pub(crate) fn heard(client: &mut Client) -> String {
+    String::from_utf8_lossy(&client.raw()).replace("\r\n", "|")
+}
+
+/// Sends several in one piece, and reads as many replies.
+pub(crate) fn say_all(client: &mut Client, lines: &[&str]) -> Vec<String> {
+    client.send(&requests(lines));
+    lines.iter().map(|_| heard(client)).collect()
+}
+
+/// Waits for what must come to be.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < DEADLINE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub(crate) const NO_AUTH: &str = "-NOAUTH Authentication required.|";
+
+fn proxy(server: &RedisServer, config: ProxyConfig, threads: usize) -> Proxy {
+    let login = Login { user: None, password: Some(SECRET.into()) };
+    let local = UpstreamConfig::new(Address::Unix(server.socket()), login, Protocol::Resp2);
+    let servers = Servers { local: Arc::new(local), global: None };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    Proxy::start(config, &servers, &[listener.into()], threads).unwrap()
+}
 
 /// A proxy with a server of its own.
 pub(crate) struct Cache {
@@ -27,13 +86,18 @@ impl Cache {
     }
 
     pub(crate) fn start_with(test: &str, config: ProxyConfig) -> Option<Self> {
+        Self::start_threads(test, config, 1)
+    }
+
+    pub(crate) fn start_threads(test: &str, config: ProxyConfig, threads: usize) -> Option<Self> {
         let server = RedisServer::start_with(test, Some(SECRET))?;
-        let login = Login { user: None, password: Some(SECRET.into()) };
-        let local = UpstreamConfig::new(Address::Unix(server.socket()), login, Protocol::Resp2);
-        let servers = Servers { local: Arc::new(local), global: None };
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Proxy::start(config, &servers, &[listener.into()], 1).unwrap();
+        let proxy = proxy(&server, config, threads);
         Some(Self { proxy, server })
+    }
+
+    /// Another proxy for the same server.
+    pub(crate) fn another(&self) -> Proxy {
+        proxy(&self.server, ProxyConfig::default(), 1)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -41,11 +105,8 @@ impl Cache {
     }
 
     /// A connection that has shown nothing.
-    pub(crate) fn connect(&self) -> Connection<TcpStream> {
-        let stream = TcpStream::connect(self.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Connection::new(stream)
+    pub(crate) fn connect(&self) -> Client {
+        connect(self.address())
     }
 
     /// An activation that begins.
@@ -59,8 +120,17 @@ impl Cache {
         assert!(self.proxy.control().revoke(running.id));
     }
 
+    /// Until the server says of its clients what is wanted.
+    pub(crate) fn server_has(&self, what: &str, clients: usize) {
+        let mut server = self.server.connect();
+        until(&format!("{clients} clients with {what}"), || {
+            let list = server.call(&["CLIENT", "LIST"]).text();
+            list.lines().filter(|line| line.contains(what)).count() == clients
+        });
+    }
+
     /// A client of an activation of its own.
-    pub(crate) fn client(&self, action: &str) -> Connection<TcpStream> {
+    pub(crate) fn client(&self, action: &str) -> Client {
         let running = self.begin(order(action));
         let mut client = self.connect();
         running.log_in(&mut client);
@@ -75,7 +145,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn log_in(&self, client: &mut Connection<TcpStream>) {
+    pub(crate) fn log_in(&self, client: &mut Client) {
         assert_eq!(client.call(&["AUTH", &self.token.reveal()]).text(), "OK");
     }
 }

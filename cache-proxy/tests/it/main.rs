@@ -1,4 +1,15 @@
 //! A proxy in front of a real `redis-server`.
 
+mod blocking;
 mod fixture;
+#[path = "../../commands/tests/it/generator.rs"]
+mod generator;
+mod keyspace;
+mod pressure;
+mod property;
+mod pubsub;
+mod requests;
 mod scope;
+mod server;
+mod tokens;
+mod transactions;

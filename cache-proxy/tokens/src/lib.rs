@@ -18,6 +18,6 @@ mod token;
 
 pub use account::{Account, Accounts, Budget, Connected, OverQuota, Usage};
 pub use live::{ContainerId, Entry, Grant, Hold, Issue, LiveSet, NotAuthorized, Seat};
-pub use live_scope::{Current, LiveScope, LiveScopes};
+pub use live_scope::{Current, LiveScope, LiveScopes, Version};
 pub use scope::{Generation, Scope, Share, owner_of};
 pub use token::{NoToken, Token};

@@ -251,6 +251,10 @@ impl LiveSet {
                 self.revoke(id);
             }
         }
+        // Of a container that nobody has told the end of: no connection holds on to it.
+        self.seats.retain(|_, seat| {
+            Arc::strong_count(seat) > 1 || seat.taken().as_ref().is_some_and(|entry| entry.is_alive(now))
+        });
     }
 
     /// What a token is worth, for whoever looks from outside.

@@ -35,7 +35,7 @@ pub struct UpstreamConfig {
     /// Pause before another attempt to connect, doubled up to the longest.
     pub retry_first: Duration,
     pub retry_longest: Duration,
-    /// Bytes of the replies to one batch; beyond that the connection is given up.
+    /// Bytes of the replies to one batch; beyond that nobody gets them.
     pub max_replies: usize,
 }
 
@@ -51,7 +51,7 @@ impl UpstreamConfig {
             reply_timeout: Duration::from_secs(5),
             retry_first: Duration::from_millis(20),
             retry_longest: Duration::from_secs(1),
-            max_replies: 64 << 20,
+            max_replies: 32 << 20,
         }
     }
 }

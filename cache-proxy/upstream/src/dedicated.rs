@@ -6,8 +6,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use oxwhisk_cache_commands::reply::Scanner;
+use bytes::{Buf as _, Bytes, BytesMut};
+use oxwhisk_cache_commands::reply::{MalformedReply, Scanner};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -75,6 +75,7 @@ impl Dedicated {
             scanner: Scanner::default(),
             outstanding: 0,
             is_broken: false,
+            is_passing: false,
             max_reply,
             pool: Arc::clone(&self.0),
             _permit: permit,
@@ -102,6 +103,8 @@ pub struct Private {
     /// Replies that have not come.
     outstanding: usize,
     is_broken: bool,
+    /// The next reply is too large: it is passed over.
+    is_passing: bool,
     max_reply: usize,
     pool: Arc<Pool>,
     _permit: OwnedSemaphorePermit,
@@ -138,17 +141,17 @@ impl Private {
     /// who waits.
     ///
     /// # Errors
-    /// When it breaks.
+    /// When it breaks. [`UpstreamError::TooLarge`] stands for one reply: the next one is behind it.
     pub async fn receive(&mut self) -> Result<Bytes, UpstreamError> {
         self.check()?;
         loop {
-            match self.scanner.end(&self.buffer) {
-                Ok(Some(end)) => {
+            match self.next() {
+                Ok(Some(reply)) => {
                     self.outstanding = self.outstanding.saturating_sub(1);
-                    return Ok(self.buffer.split_to(end).freeze());
+                    return reply;
                 }
-                Ok(None) if self.buffer.len() <= self.max_reply => {}
-                Ok(None) | Err(_) => return self.broken(),
+                Ok(None) => {}
+                Err(MalformedReply) => return self.broken(),
             }
             self.buffer.reserve(ROOM);
             match self.stream.read_buf(&mut self.buffer).await {
@@ -156,6 +159,30 @@ impl Private {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// What is there as a whole.
+    fn next(&mut self) -> Result<Option<Result<Bytes, UpstreamError>>, MalformedReply> {
+        if !self.is_passing {
+            if let Some(end) = self.scanner.end(&self.buffer)? {
+                return Ok(Some(Ok(self.buffer.split_to(end).freeze())));
+            }
+            self.is_passing = self.buffer.len() > self.max_reply;
+        }
+        if !self.is_passing {
+            return Ok(None);
+        }
+        let passed = self.scanner.pass(&self.buffer)?;
+        self.buffer.advance(passed.bytes);
+        if !passed.is_whole {
+            // What was kept so far is not kept for the rest.
+            if self.buffer.capacity() > self.max_reply {
+                self.buffer = BytesMut::from(&self.buffer[..]);
+            }
+            return Ok(None);
+        }
+        self.is_passing = false;
+        Ok(Some(Err(UpstreamError::TooLarge)))
     }
 
     /// For the next user: only what has no transaction, no watched keys and no subscriptions on it. With replies outstanding it is

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use oxwhisk_cache_commands::reply::{MalformedReply, Scanner};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -158,8 +158,6 @@ enum Broken {
     Io(#[from] io::Error),
     #[error("{0}")]
     Malformed(#[from] MalformedReply),
-    #[error("replies to one batch have more than {0} bytes")]
-    TooLarge(usize),
 }
 
 /// Until it breaks; `None` when nobody is left to ask.
@@ -228,33 +226,79 @@ async fn receive(
     awaited: &mut mpsc::Receiver<Awaited>,
     max_replies: usize,
 ) -> Result<Never, Broken> {
-    let mut buffer = BytesMut::new();
-    let mut scanner = Scanner::default();
-    // One at a time, so that what was written and is not replied to is no more than the channel holds.
-    let mut oldest: Option<Awaited> = None;
-    // Of the buffer, what belongs to replies that are whole.
-    let mut whole = 0;
+    let mut incoming = Incoming::default();
     loop {
-        if buffer.len() > max_replies {
-            return Err(Broken::TooLarge(max_replies));
-        }
-        buffer.reserve(ROOM);
-        if reader.read_buf(&mut buffer).await? == 0 {
+        incoming.buffer.reserve(ROOM);
+        if reader.read_buf(&mut incoming.buffer).await? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        while let Some(length) = scanner.end(buffer.get(whole..).unwrap_or_default())? {
-            whole += length;
-            // Without one it is something that nobody has asked for.
-            let mut first = oldest.take().or_else(|| awaited.try_recv().ok()).ok_or(MalformedReply)?;
-            first.ends.push(whole);
-            if first.ends.len() < first.replies {
-                oldest = Some(first);
+        loop {
+            incoming.take_in(awaited)?;
+            if incoming.buffer.len() <= max_replies {
+                break;
+            }
+            incoming.give_up(awaited)?;
+        }
+    }
+}
+
+/// What has come and was not handed on.
+#[derive(Default)]
+struct Incoming {
+    buffer: BytesMut,
+    scanner: Scanner,
+    /// One at a time, so that what was written and is not replied to is no more than the channel holds.
+    oldest: Option<Awaited>,
+    /// Of the buffer, what belongs to replies that are whole.
+    whole: usize,
+    /// Replies that are passed over: nobody gets them.
+    passing: usize,
+}
+
+impl Incoming {
+    /// Hands on what is all there.
+    fn take_in(&mut self, awaited: &mut mpsc::Receiver<Awaited>) -> Result<(), MalformedReply> {
+        loop {
+            if self.passing > 0 {
+                let passed = self.scanner.pass(&self.buffer)?;
+                self.buffer.advance(passed.bytes);
+                if !passed.is_whole {
+                    return Ok(());
+                }
+                self.passing -= 1;
                 continue;
             }
-            let bytes = buffer.split_to(whole).freeze();
-            whole = 0;
+            let rest = self.buffer.get(self.whole..).unwrap_or_default();
+            let Some(length) = self.scanner.end(rest)? else { return Ok(()) };
+            self.whole += length;
+            let mut first = self.first(awaited)?;
+            first.ends.push(self.whole);
+            if first.ends.len() < first.replies {
+                self.oldest = Some(first);
+                continue;
+            }
+            let bytes = self.buffer.split_to(std::mem::take(&mut self.whole)).freeze();
             // Whoever has given up waiting needs none.
             let _ = first.answer.send(Ok(Replies { bytes, ends: first.ends }));
         }
+    }
+
+    /// What is there is too much for whoever is to get it: all that comes for that batch is passed over.
+    fn give_up(&mut self, awaited: &mut mpsc::Receiver<Awaited>) -> Result<(), MalformedReply> {
+        let first = self.first(awaited)?;
+        self.passing = first.replies - first.ends.len();
+        // Of the one that is not whole the scanner knows what it has looked at.
+        self.buffer.advance(std::mem::take(&mut self.whole));
+        let passed = self.scanner.pass(&self.buffer)?;
+        // The rest is little; what was kept so far is not kept for it.
+        self.buffer = BytesMut::from(self.buffer.get(passed.bytes..).unwrap_or_default());
+        self.passing -= usize::from(passed.is_whole);
+        let _ = first.answer.send(Err(UpstreamError::TooLarge));
+        Ok(())
+    }
+
+    /// Who has waited longest. Without one it is something that nobody has asked for.
+    fn first(&mut self, awaited: &mut mpsc::Receiver<Awaited>) -> Result<Awaited, MalformedReply> {
+        self.oldest.take().or_else(|| awaited.try_recv().ok()).ok_or(MalformedReply)
     }
 }

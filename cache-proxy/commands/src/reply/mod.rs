@@ -3,5 +3,5 @@
 mod frame;
 mod strip;
 
-pub use frame::{MalformedReply, Scanner};
+pub use frame::{MalformedReply, Passed, Scanner};
 pub use strip::{Element, strip, strip_exec, strip_message, subscription, texts};

@@ -5,72 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use oxwhisk_cache_commands::reply::strip;
-use oxwhisk_cache_commands::{
-    Asked, Bounds, Handling, Plan, Prefix, Prefixes, Request, Session, plan, rewrite, table,
-};
+use oxwhisk_cache_commands::{Asked, Bounds, Plan, Prefix, Prefixes, Request, Session, plan, rewrite};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use crate::generator::commands;
 use oxwhisk_redis_server::{Connection, RedisServer, Reply, encoded};
 
 /// What others have; nothing may change it or show it.
 const OTHERS: [(&str, &str); 3] = [("other", "secret"), ("a", "secret"), ("k1", "secret")];
-
-fn words() -> impl Strategy<Value = Vec<u8>> {
-    let common = [
-        "a",
-        "k1",
-        "k2",
-        "other",
-        "*",
-        "o*",
-        "0",
-        "1",
-        "2",
-        "-1",
-        "",
-        "STREAMS",
-        "STORE",
-        "BY",
-        "GET",
-        "#",
-        "MATCH",
-        "COUNT",
-        "LIMIT",
-        "EX",
-        "NX",
-        "GROUP",
-        "km",
-        "LEFT",
-        "MIN",
-        "AND",
-        ">",
-        "$",
-        "KEEPTTL",
-        "WITHSCORES",
-        "\r\n*1\r\n$8\r\nFLUSHALL\r\n",
-    ];
-    prop_oneof![
-        9 => prop::sample::select(common.map(|word| word.as_bytes().to_vec()).to_vec()),
-        1 => prop::collection::vec(any::<u8>(), 0..12),
-    ]
-}
-
-/// A command of the table, or one of its sub-commands, with any arguments.
-fn commands() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    let mut names: Vec<Vec<&str>> = Vec::new();
-    for command in table::all() {
-        match command.handling {
-            Handling::Container(subs) => {
-                names.extend(subs.iter().map(|sub| vec![command.name, sub.name]));
-            }
-            _ => names.push(vec![command.name]),
-        }
-    }
-    (prop::sample::select(names), prop::collection::vec(words(), 0..8)).prop_map(|(name, arguments)| {
-        name.into_iter().map(|word| word.as_bytes().to_vec()).chain(arguments).collect()
-    })
-}
 
 /// Sends what goes to the server for these arguments; answers what the client would see.
 fn run(connection: &mut Connection, arguments: &[Vec<u8>], prefixes: &Prefixes) -> Option<Vec<u8>> {

@@ -34,7 +34,7 @@ impl Scoped {
             Ok(Asked::Forward { replies, .. }) => {
                 let about = about_transactions(planned.command().name);
                 let sent = match about {
-                    Some(Sent::Exec) => self.transaction.exec(),
+                    Some(Sent::Exec) => self.transaction.exec(None),
                     Some(sent) => sent,
                     None => Sent::Command(replies),
                 };

@@ -100,3 +100,28 @@ async fn a_reply_that_was_waited_for_in_vain_is_there_later() {
     assert_eq!(receive(&mut one).await, "*2|$4|list|$1|x|");
     one.hand_back();
 }
+
+#[tokio::test]
+async fn a_reply_that_is_too_large_is_passed_over() {
+    let Some(server) = RedisServer::start("a_reply_that_is_too_large_is_passed_over") else { return };
+    let address = Address::Unix(server.socket());
+    let config = UpstreamConfig {
+        max_replies: 1 << 16,
+        ..UpstreamConfig::new(address, Login::default(), Protocol::Resp2)
+    };
+    let pool = Dedicated::new(Arc::new(config), 1, 1);
+    let mut private = pool.acquire().await.unwrap();
+    assert_eq!(ask(&mut private, &["SET", "large", &"x".repeat(1 << 20)]).await, "+OK|");
+    let requests = [encoded(&["GET", "large"]), encoded(&["PING"]), encoded(&["GET", "large"])].concat();
+    private.send(&requests, 3).await.unwrap();
+    let first = tokio::time::timeout(DEADLINE, private.receive()).await.expect("in time");
+    assert_eq!(first, Err(UpstreamError::TooLarge));
+    assert_eq!(receive(&mut private).await, "+PONG|");
+    // Given up in the middle of it.
+    let _ = tokio::time::timeout(Duration::ZERO, private.receive()).await;
+    if let Ok(last) = tokio::time::timeout(Duration::from_millis(1), private.receive()).await {
+        assert_eq!(last, Err(UpstreamError::TooLarge));
+    }
+    private.hand_back();
+    assert_eq!(ask(&mut pool.acquire().await.unwrap(), &["PING"]).await, "+PONG|");
+}

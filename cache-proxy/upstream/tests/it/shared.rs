@@ -147,12 +147,12 @@ async fn what_is_no_server_breaks_and_cannot_answer_for_one() {
         (config.max_replies, config.retry_longest) = (1 << 16, Duration::from_millis(20));
     });
     let endless = format!("${}\r\n{}", 1 << 20, "x".repeat(1 << 17));
-    for (answer, breaks) in [
-        ("+OK\r\n", false),
-        ("hello\r\n", true),
+    for (answer, expected) in [
+        ("+OK\r\n", Ok("+OK")),
+        ("hello\r\n", Err(UpstreamError::Broken)),
         // One that nobody has asked for.
-        ("+OK\r\n+OK\r\n", false),
-        (endless.as_str(), true),
+        ("+OK\r\n+OK\r\n", Ok("+OK")),
+        (endless.as_str(), Err(UpstreamError::TooLarge)),
     ] {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut greeting = [0; 22];
@@ -166,13 +166,49 @@ async fn what_is_no_server_breaks_and_cannot_answer_for_one() {
             let _ = stream.write_all(answer.as_bytes()).await;
         };
         let (asked, ()) = tokio::join!(running.ask(&["PING"]), replying);
-        match breaks {
-            true => assert_eq!(asked, Err(UpstreamError::Broken), "{answer:.20}"),
-            false => assert_eq!(asked.unwrap(), "+OK"),
-        }
+        assert_eq!(asked.as_ref().map(String::as_str), expected.as_ref().map(|text| *text), "{answer:.20}");
         drop(stream);
         running.becomes(false).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_too_much_gets_nothing_and_nobody_else_notices() {
+    let Some(server) = RedisServer::start("who_asks_for_too_much") else { return };
+    let running = run(socket(&server), None, |config| config.max_replies = 1 << 20);
+    assert_eq!(running.ask(&["SET", "large", &"x".repeat(3 << 19)]).await.unwrap(), "+OK");
+    assert_eq!(running.ask(&["SET", "half", &"x".repeat(3 << 18)]).await.unwrap(), "+OK");
+    let greedy = running.shared.clone();
+    let greedy = tokio::spawn(async move {
+        let large = encoded(&["GET", "large"]);
+        let half = encoded(&["GET", "half"]);
+        let ping = encoded(&["PING"]);
+        for _ in 0..50 {
+            for batch in [
+                &[&large][..],
+                &[&ping, &large, &ping],
+                &[&half, &half],
+                &[&large, &large, &large],
+                &[&half, &ping],
+            ] {
+                let requests: Vec<u8> = batch.iter().copied().flatten().copied().collect();
+                let asked = greedy.exchange(requests.into(), NonZeroUsize::new(batch.len()).unwrap()).await;
+                if batch.len() == 2 && batch[1] == &ping {
+                    assert_eq!(asked.unwrap().bytes.len(), (3 << 18) + 11 + 7);
+                } else {
+                    assert_eq!(asked, Err(UpstreamError::TooLarge));
+                }
+            }
+        }
+    });
+    let mut asked = 0;
+    while !greedy.is_finished() || asked < 100 {
+        let word = format!("mine-{asked}");
+        let reply = running.ask(&["ECHO", &word]).await.unwrap();
+        assert_eq!(reply, format!("${}\r\n{word}", word.len()));
+        asked += 1;
+    }
+    greedy.await.unwrap();
 }
 
 #[tokio::test]
