@@ -25,6 +25,8 @@ pub(crate) enum NoGeneration {
     /// With the server's own words in the log.
     #[error("the cache's server does not keep a scope's generation")]
     NotKept,
+    #[error("the cache's server is full")]
+    Full,
     #[error("the system has no random numbers")]
     NoRandom,
 }
@@ -40,16 +42,16 @@ pub(crate) async fn current(
             return Ok(current);
         }
         let key = scope.scope().generation_key();
-        let fresh = random()?.0.to_string();
+        let fresh = random()?;
         let kept = KEPT.as_secs().to_string();
         // Whoever is first makes one; all others get that.
         let requests = requests(&[
-            &[b"SET", &key, fresh.as_bytes(), b"EX", kept.as_bytes(), b"NX", b"GET"],
+            &[b"SET", &key, fresh.0.to_string().as_bytes(), b"EX", kept.as_bytes(), b"NX", b"GET"],
             &[b"EXPIRE", &key, kept.as_bytes()],
         ]);
         let replies = server.ask(requests, TWO).await?;
         let first = replies.ends.first().and_then(|end| replies.bytes.get(..*end)).unwrap_or_default();
-        scope.begin(tier, generation(first, &fresh)?);
+        scope.begin(tier, generation(first)?.unwrap_or(fresh));
     }
 }
 
@@ -58,26 +60,32 @@ pub(crate) async fn flush(scope: &LiveScope, tier: CacheTier, server: &Tier) -> 
     let key = scope.scope().generation_key();
     let next = random()?;
     let kept = KEPT.as_secs().to_string();
-    let request = requests(&[&[b"SET", &key, next.0.to_string().as_bytes(), b"EX", kept.as_bytes()]]);
+    let request = requests(&[&[b"SET", &key, next.0.to_string().as_bytes(), b"EX", kept.as_bytes(), b"GET"]]);
     let replies = server.ask(request, NonZeroUsize::MIN).await?;
-    if &*replies.bytes != b"+OK\r\n" {
-        return Err(not_kept(&replies.bytes));
-    }
+    let before = generation(&replies.bytes)?;
     scope.begin(tier, next);
+    if let Some(before) = before {
+        // Whoever sweeps deletes its keys; without that they go with their expiry.
+        let request = crate::usage::flushed(scope.scope().keys(before));
+        if let Err(error) = server.ask(request, TWO).await {
+            tracing::debug!(%error, "the keys of a scope that was flushed stay until they expire");
+        }
+    }
     Ok(())
 }
 
 const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
-/// What the server had, or what it took: it had none.
-fn generation(reply: &[u8], fresh: &str) -> Result<Generation, NoGeneration> {
+/// What the server had; `None`: nothing.
+fn generation(reply: &[u8]) -> Result<Option<Generation>, NoGeneration> {
     let text = match reply {
-        b"$-1\r\n" => fresh.as_bytes(),
+        b"$-1\r\n" => return Ok(None),
         [b'$', ..] => reply.splitn(3, |byte| *byte == b'\n').nth(1).unwrap_or_default().trim_ascii(),
+        _ if reply.starts_with(b"-OOM ") => return Err(NoGeneration::Full),
         _ => return Err(not_kept(reply)),
     };
     let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    number.map(Generation).ok_or_else(|| not_kept(reply))
+    number.map(|number| Some(Generation(number))).ok_or_else(|| not_kept(reply))
 }
 
 fn not_kept(reply: &[u8]) -> NoGeneration {
@@ -104,11 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_generation_goes_before_a_fresh_one() {
-        assert_eq!(generation(b"$-1\r\n", "7"), Ok(Generation(7)));
-        assert_eq!(generation(b"$2\r\n12\r\n", "7"), Ok(Generation(12)));
-        for bad in [&b"+OK\r\n"[..], b"$1\r\nx\r\n", b"-OOM no\r\n", b"$20\r\n99999999999999999999\r\n"] {
-            assert_eq!(generation(bad, "7"), Err(NoGeneration::NotKept));
+    fn the_servers_generation_is_read() {
+        assert_eq!(generation(b"$-1\r\n"), Ok(None));
+        assert_eq!(generation(b"$2\r\n12\r\n"), Ok(Some(Generation(12))));
+        assert_eq!(generation(b"-OOM command not allowed\r\n"), Err(NoGeneration::Full));
+        for bad in [&b"+OK\r\n"[..], b"$1\r\nx\r\n", b"-ERR no\r\n", b"$20\r\n99999999999999999999\r\n"] {
+            assert_eq!(generation(bad), Err(NoGeneration::NotKept));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a proxy does by itself: it forgets what is over.
+//! What a proxy does by itself: it forgets what is over, and looks after its servers' keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,10 @@ pub(crate) async fn keep(plane: Arc<Plane>) {
         let tokens = forget(&plane);
         let local = generations(&plane, CacheTier::Local);
         let global = generations(&plane, CacheTier::Global);
-        tokio::join!(tokens, local, global);
+        let sweeps =
+            [CacheTier::Local, CacheTier::Global].map(|tier| Box::pin(crate::usage::keep(&plane, tier)));
+        let [sweeps_local, sweeps_global] = sweeps;
+        tokio::join!(tokens, local, global, sweeps_local, sweeps_global);
     })
     .await;
 }

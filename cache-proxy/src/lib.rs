@@ -25,9 +25,10 @@ mod keep_alive;
 mod plane;
 mod serve;
 mod upstreams;
+mod usage;
 
-pub use config::ProxyConfig;
+pub use config::{ProxyConfig, SweepConfig};
 pub use control::{Control, NoRandom, Order};
-pub use counts::Counts;
+pub use counts::{Counts, Passes};
 pub use serve::Proxy;
 pub use upstreams::Servers;

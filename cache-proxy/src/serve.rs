@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::connection::Connection;
 use crate::plane::Plane;
 use crate::upstreams::{Servers, Upstreams};
+use crate::usage::Alarm;
 use crate::{Control, Counts, ProxyConfig};
 
 /// Connections end at once when the proxy does; this is for what they are about to write.
@@ -51,12 +52,14 @@ impl Proxy {
             threads: Vec::new(),
             addresses: listeners.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<_>>()?,
         };
+        let alarm = Arc::new(Alarm::default());
         for number in 0..threads.max(1) {
             let listeners = listeners.iter().map(own).collect::<io::Result<Vec<_>>>()?;
             let runtime = runtime()?;
             let thread = Thread {
                 control: Arc::clone(&proxy.control),
                 counts: Arc::clone(&proxy.counts),
+                alarm: Arc::clone(&alarm),
                 stop: proxy.stop.clone(),
                 config,
                 servers: servers.clone(),
@@ -120,6 +123,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 struct Thread {
     control: Arc<Control>,
     counts: Arc<Counts>,
+    alarm: Arc<Alarm>,
     stop: CancellationToken,
     config: ProxyConfig,
     servers: Servers,
@@ -141,6 +145,7 @@ impl Thread {
             reply_timeout: self.servers.local.reply_timeout,
             stop: self.stop.clone(),
             counts: self.counts,
+            alarm: self.alarm,
         });
         let connections = TaskTracker::new();
         for listener in listeners {

@@ -32,7 +32,12 @@ pub(crate) struct Upstream {
 pub(crate) struct Tier {
     resp2: Upstream,
     resp3: Upstream,
+    /// For what the proxy does in the background, so that no client waits behind it, nor it for clients.
+    background: Dedicated,
 }
+
+/// Connections for what is done in the background.
+const BACKGROUND: usize = 2;
 
 impl Tier {
     fn start(
@@ -48,7 +53,12 @@ impl Tier {
                 private: Dedicated::new(server, config.max_private, config.max_private_idle),
             }
         };
-        Self { resp2: start(upstream::Protocol::Resp2), resp3: start(upstream::Protocol::Resp3) }
+        let background = Arc::new(UpstreamConfig { protocol: upstream::Protocol::Resp2, ..server.clone() });
+        Self {
+            resp2: start(upstream::Protocol::Resp2),
+            resp3: start(upstream::Protocol::Resp3),
+            background: Dedicated::new(background, BACKGROUND, 1),
+        }
     }
 
     pub(crate) const fn speaking(&self, protocol: Protocol) -> &Upstream {
@@ -61,6 +71,10 @@ impl Tier {
     /// Whether it is there, now and from now on.
     pub(crate) fn watch(&self) -> tokio::sync::watch::Receiver<bool> {
         self.resp2.shared.watch()
+    }
+
+    pub(crate) const fn background(&self) -> &Dedicated {
+        &self.background
     }
 
     /// For what the proxy itself asks.

@@ -22,7 +22,19 @@ pub(super) enum NotAdmitted {
     #[error("ERR DB index is out of range")]
     NoTier,
     #[error("ERR {0}")]
-    NoGeneration(#[from] NoGeneration),
+    NoGeneration(NoGeneration),
+    /// In the server's words, since no key could be written, whosever.
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    ServerFull,
+}
+
+impl From<NoGeneration> for NotAdmitted {
+    fn from(no: NoGeneration) -> Self {
+        match no {
+            NoGeneration::Full => Self::ServerFull,
+            other => Self::NoGeneration(other),
+        }
+    }
 }
 
 /// Values that small arguments make large: where the place in them stands, and how many of these are a byte.
@@ -49,7 +61,6 @@ impl<S: Stream> Connection<S> {
         access: Access,
     ) -> Result<(), NotAdmitted> {
         let name = self.plan.command().name;
-        let refuses = self.plane.config.refuse_when_full;
         let right = self.right()?;
         let grant = right.entry.grant();
         let (account, tier) = (&grant.account, right.tier);
@@ -62,11 +73,15 @@ impl<S: Stream> Connection<S> {
             return Err(NotAdmitted::ReadOnly);
         }
         check_values(name, request, buffer, budget.value_bytes)?;
-        if refuses && let Some(over) = account.is_over(tier) {
-            return Err(over.into());
+        let refused = if budget.refuse_when_full { account.is_over(tier) } else { None };
+        if refused.is_none() {
+            account.writes(tier, buffer.len() as u64);
         }
-        account.writes(tier, buffer.len() as u64);
-        Ok(())
+        // Also where it is refused: it may have made room.
+        if account.may_be_over(tier, &budget) {
+            self.plane.alarm.ring(tier);
+        }
+        refused.map_or(Ok(()), |over| Err(over.into()))
     }
 
     /// What stands before the scope's names. Asks the server when nobody has yet.
