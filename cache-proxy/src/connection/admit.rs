@@ -60,7 +60,7 @@ impl<S: Stream> Connection<S> {
         buffer: &[u8],
         access: Access,
     ) -> Result<(), NotAdmitted> {
-        let name = self.plan.command().name;
+        let command = self.plan.command();
         let right = self.right()?;
         let grant = right.entry.grant();
         let (account, tier) = (&grant.account, right.tier);
@@ -72,12 +72,14 @@ impl<S: Stream> Connection<S> {
         if grant.rights < CacheRights::Write {
             return Err(NotAdmitted::ReadOnly);
         }
-        check_values(name, request, buffer, budget.value_bytes)?;
-        let refused = if budget.refuse_when_full { account.is_over(tier) } else { None };
+        check_values(command.name, request, buffer, budget.value_bytes)?;
+        // Who has too much may make room.
+        let refused =
+            if budget.refuse_when_full && command.takes_room() { account.is_over(tier) } else { None };
         if refused.is_none() {
             account.writes(tier, buffer.len() as u64);
         }
-        // Also where it is refused: it may have made room.
+        // Also where it is refused: it may have made room before.
         if account.may_be_over(tier, &budget) {
             self.plane.alarm.ring(tier);
         }

@@ -194,15 +194,19 @@ pub(super) async fn budgets(
     Ok(budgets)
 }
 
-/// The server's memory as it says: what is used, and the limit.
+/// The server's memory as it says: what is used, and the limit. What its clients send and get is not counted, since it comes and
+/// goes, nor what does not count towards the limit.
 pub(super) async fn memory(link: &mut Link) -> Result<(Option<u64>, Option<u64>), Failed> {
     let replies = link.ask(&Requests::one(&[b"INFO", b"memory"])).await?;
-    let reply = replies.first().and_then(|reply| text(reply)).unwrap_or_default();
-    let of = |name: &[u8]| {
-        let line = reply.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))?;
+    let info = replies.first().and_then(|reply| text(reply)).unwrap_or_default();
+    let of = |name: &[u8]| -> Option<u64> {
+        let line = info.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))?;
         std::str::from_utf8(line).ok()?.trim().parse().ok()
     };
-    Ok((of(b"used_memory:"), of(b"maxmemory:").filter(|most| *most > 0)))
+    let passing: u64 =
+        [&b"mem_clients_normal:"[..], b"mem_not_counted_for_evict:"].into_iter().filter_map(of).sum();
+    let used = of(b"used_memory:").map(|used| used.saturating_sub(passing));
+    Ok((used, of(b"maxmemory:").filter(|most| *most > 0)))
 }
 
 /// How many keys the server has.

@@ -201,8 +201,10 @@ impl<'a> Sweeper<'a> {
         board::forget_flushed(link, flushed.difference(&walk.had_keys)).await?;
         board::say_swept(link, &self.name()).await?;
         self.passed(&walk);
-        let (memory, all) = (self.memory(link).await?, self.known.keys().copied().collect());
-        self.enforce(link, all, memory).await
+        let (after, all) = (self.memory(link).await?, self.known.keys().copied().collect());
+        // What is high for a moment, since a client sends much at once, is not full.
+        let used = memory.used.zip(after.used).map(|(before, after)| before.min(after));
+        self.enforce(link, all, Memory { used, ..after }).await
     }
 
     /// Looks at the keys of those who may have too much. Says whom it has looked at.
