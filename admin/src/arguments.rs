@@ -291,6 +291,9 @@ pub(crate) struct LimitsSet {
     /// Maximum number of connections to the cache
     #[arg(long)]
     pub(crate) cache_connections: Option<u64>,
+    /// Whether writes are refused when the cache is full for the namespace, and nothing is dropped
+    #[arg(long, value_parser = argparse::boolean)]
+    pub(crate) cache_refuse_when_full: Option<bool>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -488,6 +491,8 @@ mod tests {
             "3",
             "--cacheConnections",
             "4",
+            "--cacheRefuseWhenFull",
+            "yes",
         ];
         let Ok(Command::Limits(LimitsCommand::Set(set))) = parsed(&line) else { panic!("not parsed") };
         assert_eq!((set.invocations_per_minute, set.store_activations), (Some(1), Some(true)));
@@ -497,6 +502,7 @@ mod tests {
         assert_eq!(texts.map(|text| text.as_deref().unwrap()), ["package", "64 MB", "4 KB"]);
         let numbers = [set.cache_keys, set.cache_operations_per_second, set.cache_connections];
         assert_eq!(numbers, [Some(2), Some(3), Some(4)]);
+        assert_eq!(set.cache_refuse_when_full, Some(true));
     }
 
     #[test]

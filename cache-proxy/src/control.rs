@@ -96,8 +96,8 @@ impl Control {
         locked(&self.live).revoke(id)
     }
 
-    /// The same, if its container is one of those meant.
-    pub fn revoke_of(&self, id: ActivationId, is_meant: impl Fn(&ContainerId) -> bool) -> bool {
+    /// The same, of those of its tokens that are meant.
+    pub fn revoke_of(&self, id: ActivationId, is_meant: impl Fn(&Grant) -> bool) -> bool {
         locked(&self.live).revoke_of(id, is_meant)
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum NoGeneration {
     /// With the server's own words in the log.
     #[error("the cache's server does not keep a scope's generation")]
     NotKept,
+    #[error("the cache's server is full")]
+    Full,
     #[error("the system has no random numbers")]
     NoRandom,
 }
@@ -40,16 +42,16 @@ pub(crate) async fn current(
             return Ok(current);
         }
         let (key, asked) = (scope.generation_key(), scope.version(tier));
-        let fresh = random()?.0.to_string();
+        let fresh = random()?;
         let kept = KEPT.as_secs().to_string();
         // Whoever is first makes one; all others get that.
         let requests = requests(&[
-            &[b"SET", key, fresh.as_bytes(), b"EX", kept.as_bytes(), b"NX", b"GET"],
+            &[b"SET", key, fresh.0.to_string().as_bytes(), b"EX", kept.as_bytes(), b"NX", b"GET"],
             &[b"EXPIRE", key, kept.as_bytes()],
         ]);
         let replies = server.ask(requests, TWO).await?;
         let first = replies.ends.first().and_then(|end| replies.bytes.get(..*end)).unwrap_or_default();
-        scope.learn(tier, generation(first, &fresh)?, asked);
+        scope.learn(tier, generation(first)?.unwrap_or(fresh), asked);
     }
 }
 
@@ -59,19 +61,24 @@ pub(crate) async fn flush(scope: &LiveScope, tier: CacheTier, server: &Tier) -> 
     let next = random()?;
     let kept = KEPT.as_secs().to_string();
     let requests = requests(&[
-        &[b"SET", key, next.0.to_string().as_bytes(), b"EX", kept.as_bytes()],
+        &[b"SET", key, next.0.to_string().as_bytes(), b"EX", kept.as_bytes(), b"GET"],
         &[b"PUBLISH", FLUSHED, key],
     ]);
     let replies = server.ask(requests, TWO).await?;
-    let (kept, told) = replies.bytes.split_at(replies.ends.first().copied().unwrap_or_default());
-    if kept != b"+OK\r\n" {
-        return Err(not_kept(kept));
-    }
+    let (had, told) = replies.bytes.split_at(replies.ends.first().copied().unwrap_or_default());
+    let before = generation(had)?;
     if told.starts_with(b"-") {
         let reply = String::from_utf8_lossy(told);
         tracing::warn!(reply = reply.trim_end(), "other proxies are not told that a scope was flushed");
     }
     scope.begin(tier, next);
+    if let Some(before) = before {
+        // Whoever sweeps deletes its keys; without that they go with their expiry.
+        let request = crate::usage::flushed(scope.scope().keys(before));
+        if let Err(error) = server.ask(request, TWO).await {
+            tracing::debug!(%error, "the keys of a scope that was flushed stay until they expire");
+        }
+    }
     Ok(())
 }
 
@@ -85,8 +92,8 @@ pub(crate) async fn ask_again(scope: &LiveScope, tier: CacheTier, server: &Tier)
         None => None,
         Some(_) => server.ask(request, NonZeroUsize::MIN).await.ok(),
     };
-    match known.filter(|replies| &*replies.bytes != NOTHING).map(|replies| generation(&replies.bytes, "")) {
-        Some(Ok(generation)) => scope.learn(tier, generation, asked),
+    match known.map(|replies| generation(&replies.bytes)) {
+        Some(Ok(Some(generation))) => scope.learn(tier, generation, asked),
         _ => scope.forget(tier),
     }
 }
@@ -94,18 +101,18 @@ pub(crate) async fn ask_again(scope: &LiveScope, tier: CacheTier, server: &Tier)
 /// The channel on which proxies of one server tell each other which scope was flushed, by the key of its generation. No scope's
 /// channel begins like that.
 pub(crate) const FLUSHED: &[u8] = b"0flushed";
-const NOTHING: &[u8] = b"$-1\r\n";
 const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
-/// What the server had, or what it took: it had none.
-fn generation(reply: &[u8], fresh: &str) -> Result<Generation, NoGeneration> {
+/// What the server had; `None`: nothing.
+fn generation(reply: &[u8]) -> Result<Option<Generation>, NoGeneration> {
     let text = match reply {
-        b"$-1\r\n" => fresh.as_bytes(),
+        b"$-1\r\n" => return Ok(None),
         [b'$', ..] => reply.splitn(3, |byte| *byte == b'\n').nth(1).unwrap_or_default().trim_ascii(),
+        _ if reply.starts_with(b"-OOM ") => return Err(NoGeneration::Full),
         _ => return Err(not_kept(reply)),
     };
     let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    number.map(Generation).ok_or_else(|| not_kept(reply))
+    number.map(|number| Some(Generation(number))).ok_or_else(|| not_kept(reply))
 }
 
 fn not_kept(reply: &[u8]) -> NoGeneration {
@@ -132,11 +139,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_generation_goes_before_a_fresh_one() {
-        assert_eq!(generation(b"$-1\r\n", "7"), Ok(Generation(7)));
-        assert_eq!(generation(b"$2\r\n12\r\n", "7"), Ok(Generation(12)));
-        for bad in [&b"+OK\r\n"[..], b"$1\r\nx\r\n", b"-OOM no\r\n", b"$20\r\n99999999999999999999\r\n"] {
-            assert_eq!(generation(bad, "7"), Err(NoGeneration::NotKept));
+    fn the_servers_generation_is_read() {
+        assert_eq!(generation(b"$-1\r\n"), Ok(None));
+        assert_eq!(generation(b"$2\r\n12\r\n"), Ok(Some(Generation(12))));
+        assert_eq!(generation(b"-OOM command not allowed\r\n"), Err(NoGeneration::Full));
+        for bad in [&b"+OK\r\n"[..], b"$1\r\nx\r\n", b"-ERR no\r\n", b"$20\r\n99999999999999999999\r\n"] {
+            assert_eq!(generation(bad), Err(NoGeneration::NotKept));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a proxy does by itself: it forgets what is over.
+//! What a proxy does by itself: it forgets what is over, and looks after its servers' keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,11 @@ pub(crate) async fn keep(plane: Arc<Plane>, there: watch::Sender<bool>) {
         let global = generations(&plane, CacheTier::Global);
         let local_flushes = flushes::listen(&plane, CacheTier::Local);
         let global_flushes = flushes::listen(&plane, CacheTier::Global);
-        tokio::join!(tokens, local, global, local_flushes, global_flushes, tell(&plane, &there));
+        let sweeps =
+            [CacheTier::Local, CacheTier::Global].map(|tier| Box::pin(crate::usage::keep(&plane, tier)));
+        let [sweeps_local, sweeps_global] = sweeps;
+        let told = tell(&plane, &there);
+        tokio::join!(tokens, local, global, local_flushes, global_flushes, sweeps_local, sweeps_global, told);
     })
     .await;
 }

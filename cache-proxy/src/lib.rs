@@ -34,10 +34,11 @@ mod sessions;
 pub mod settings;
 mod tls;
 mod upstreams;
+mod usage;
 
-pub use config::ProxyConfig;
+pub use config::{ProxyConfig, SweepConfig};
 pub use control::{Control, NoRandom, Order};
-pub use counts::Counts;
+pub use counts::{Counts, Passes};
 #[cfg(feature = "in-process")]
 pub use in_process::InProcess;
 #[cfg(feature = "metrics")]

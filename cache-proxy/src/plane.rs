@@ -8,6 +8,7 @@ use oxwhisk_cache_upstream::UpstreamError;
 use tokio_util::sync::CancellationToken;
 
 use crate::upstreams::Upstreams;
+use crate::usage::Alarm;
 use crate::{Control, Counts, ProxyConfig, Sessions};
 
 /// Replies that are smaller are not counted.
@@ -32,6 +33,7 @@ pub(crate) struct Plane {
     pub(crate) stop: CancellationToken,
     pub(crate) counts: Arc<Counts>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) alarm: Arc<Alarm>,
 }
 
 impl Plane {

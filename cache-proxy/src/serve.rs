@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{Connection, End};
 use crate::plane::{Bounds, Plane};
 use crate::upstreams::{Servers, Upstreams};
+use crate::usage::Alarm;
 use crate::{ClientTls, Control, Counts, ProxyConfig, Sessions};
 
 /// Connections end at once when the proxy does; this is for what they are about to write.
@@ -75,6 +76,7 @@ impl Proxy {
             is_there,
             addresses: listeners.iter().map(|each| each.socket.local_addr()).collect::<io::Result<_>>()?,
         };
+        let alarm = Arc::new(Alarm::default());
         for number in 0..threads.max(1) {
             let listeners = listeners.iter().map(own).collect::<io::Result<Vec<_>>>()?;
             let runtime = runtime()?;
@@ -82,6 +84,7 @@ impl Proxy {
                 control: Arc::clone(&proxy.control),
                 counts: Arc::clone(&proxy.counts),
                 sessions: Arc::clone(&proxy.sessions),
+                alarm: Arc::clone(&alarm),
                 stop: proxy.stop.clone(),
                 config,
                 servers: servers.clone(),
@@ -158,6 +161,7 @@ struct Thread {
     control: Arc<Control>,
     counts: Arc<Counts>,
     sessions: Arc<Sessions>,
+    alarm: Arc<Alarm>,
     stop: CancellationToken,
     config: ProxyConfig,
     servers: Servers,
@@ -183,6 +187,7 @@ impl Thread {
             stop: self.stop.clone(),
             counts: self.counts,
             sessions: self.sessions,
+            alarm: self.alarm,
         });
         let connections = TaskTracker::new();
         for Listening { socket, tls } in listeners {

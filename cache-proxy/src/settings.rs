@@ -3,6 +3,7 @@
 //! | key | default | |
 //! |---|---|---|
 //! | `oxwhisk.cache.key-expiry` | 1 hour | of keys that are written without one |
+//! | `oxwhisk.cache.max-key-expiry` | 7 days | of all keys; a later one is cut |
 //! | `oxwhisk.cache.quota.bytes`, `.keys` | 256 MB, 1,000,000 | of a namespace, in each tier |
 //! | `oxwhisk.cache.quota.value-bytes` | 16 MB | of one value |
 //! | `oxwhisk.cache.quota.operations-per-second`, `.connections` | none, 1,000 | of a namespace, at each proxy |
@@ -18,6 +19,7 @@ use oxwhisk_core::size::ByteSize;
 use crate::ProxyConfig;
 
 const KEY_EXPIRY: &str = "oxwhisk.cache.key-expiry";
+const MAX_KEY_EXPIRY: &str = "oxwhisk.cache.max-key-expiry";
 const MAX_CONNECTIONS: &str = "oxwhisk.cache.max-connections";
 /// Redis counts expiries in seconds, and so do we.
 const SHORTEST_EXPIRY: Duration = Duration::from_secs(1);
@@ -53,21 +55,26 @@ pub fn read(settings: &mut Settings) -> ProxyConfig {
     if !(SHORTEST_EXPIRY..=LONGEST_EXPIRY).contains(&key_expiry) {
         settings.fault(KEY_EXPIRY, "must be from 1 second to 30 days");
     }
+    let max_key_expiry = settings.value(MAX_KEY_EXPIRY, default.max_key_expiry);
+    if max_key_expiry < key_expiry {
+        settings.fault(MAX_KEY_EXPIRY, format!("must not be shorter than {KEY_EXPIRY}"));
+    }
     let when_full = settings.value("oxwhisk.cache.when-full", WhenFull::Evict);
     let max_connections =
         settings.value(MAX_CONNECTIONS, u32::try_from(default.max_connections).unwrap_or(u32::MAX));
     if max_connections == 0 {
         settings.fault(MAX_CONNECTIONS, "must be at least 1");
     }
-    let budget = read_budget(settings, default.budget);
+    let refuse_when_full = matches!(when_full, WhenFull::Refuse);
+    let budget = Budget { refuse_when_full, ..read_budget(settings, default.budget) };
     ProxyConfig {
         key_expiry,
+        max_key_expiry,
         budget,
         // A value has to go into one request.
         max_request: default
             .max_request
             .max(usize::try_from(budget.value_bytes).unwrap_or(usize::MAX).saturating_add(1 << 20)),
-        refuse_when_full: matches!(when_full, WhenFull::Refuse),
         max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
         ..default
     }
@@ -85,6 +92,7 @@ fn read_budget(settings: &mut Settings, default: Budget) -> Budget {
         keys: number("keys").unwrap_or(default.keys),
         operations_per_second: number("operations-per-second").unwrap_or(default.operations_per_second),
         connections: number("connections").unwrap_or(default.connections),
+        ..default
     }
 }
 
@@ -119,7 +127,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.key_expiry, Duration::from_secs(600));
         assert_eq!((config.budget.bytes, config.budget.operations_per_second), (1 << 20, 7));
-        assert!(config.max_request > 100 << 20 && config.refuse_when_full);
+        assert!(config.max_request > 100 << 20 && config.budget.refuse_when_full);
         let faults = load(&[
             ("CONFIG_oxwhisk_cache_keyExpiry", "0 seconds"),
             ("CONFIG_oxwhisk_cache_whenFull", "explode"),

@@ -34,9 +34,12 @@ pub(crate) struct Upstream {
 pub(crate) struct Tier {
     resp2: Upstream,
     resp3: Upstream,
-    /// For what the proxy itself listens to, however many clients have connections of their own.
-    listening: Dedicated,
+    /// For what the proxy does in the background, so that no client waits behind it, nor it for clients.
+    background: Dedicated,
 }
+
+/// Connections for what is done in the background: word of flushes, a sweep, and what that needs beside it.
+const BACKGROUND: usize = 3;
 
 impl Tier {
     fn start(
@@ -52,11 +55,11 @@ impl Tier {
                 private: Dedicated::new(server, config.max_private, config.max_private_idle),
             }
         };
-        let listens = UpstreamConfig { protocol: upstream::Protocol::Resp2, ..server.clone() };
+        let background = Arc::new(UpstreamConfig { protocol: upstream::Protocol::Resp2, ..server.clone() });
         Self {
             resp2: start(upstream::Protocol::Resp2),
             resp3: start(upstream::Protocol::Resp3),
-            listening: Dedicated::new(Arc::new(listens), 1, 0),
+            background: Dedicated::new(background, BACKGROUND, 1),
         }
     }
 
@@ -69,12 +72,16 @@ impl Tier {
 
     /// The connection on which the proxy listens.
     pub(crate) async fn listen(&self) -> Result<Private, UpstreamError> {
-        self.listening.acquire().await
+        self.background.acquire().await
     }
 
     /// Whether it is there, now and from now on.
     pub(crate) fn watch(&self) -> tokio::sync::watch::Receiver<bool> {
         self.resp2.shared.watch()
+    }
+
+    pub(crate) const fn background(&self) -> &Dedicated {
+        &self.background
     }
 
     /// For what the proxy itself asks.

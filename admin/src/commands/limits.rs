@@ -88,6 +88,7 @@ fn limits_of(set: LimitsSet) -> NamespaceLimits {
         cache_value_bytes: set.cache_value_bytes,
         cache_operations_per_second: set.cache_operations_per_second,
         cache_connections: set.cache_connections,
+        cache_refuse_when_full: set.cache_refuse_when_full,
         ..NamespaceLimits::default()
     }
 }
@@ -152,6 +153,7 @@ fn named(limits: &NamespaceLimits) -> Vec<(&'static str, Limit)> {
         ("cacheValueBytes", text(&limits.cache_value_bytes)),
         ("cacheOperationsPerSecond", number(limits.cache_operations_per_second)),
         ("cacheConnections", number(limits.cache_connections)),
+        ("cacheRefuseWhenFull", limits.cache_refuse_when_full.map(Limit::Boolean)),
     ];
     all.into_iter().filter_map(|(name, limit)| Some((name, limit?))).collect()
 }

@@ -195,6 +195,54 @@ pub(crate) const fn container(name: &'static str, subs: &'static [Command]) -> C
     Command { name, arity: -2, handling: Handling::Container(subs) }
 }
 
+/// Of those that write, the ones that a server does that is full: most of them make room. In order.
+const TAKE_NO_ROOM: [&str; 44] = [
+    "BLMPOP",
+    "BLPOP",
+    "BRPOP",
+    "BZMPOP",
+    "BZPOPMAX",
+    "BZPOPMIN",
+    "DEL",
+    "DELCONSUMER",
+    "DESTROY",
+    "EXPIRE",
+    "EXPIREAT",
+    "GETDEL",
+    "GETEX",
+    "HDEL",
+    "LMPOP",
+    "LPOP",
+    "LREM",
+    "LTRIM",
+    "PERSIST",
+    "PEXPIRE",
+    "PEXPIREAT",
+    "PUBLISH",
+    "RENAME",
+    "RENAMENX",
+    "RPOP",
+    "SETID",
+    "SMOVE",
+    "SPOP",
+    "SPUBLISH",
+    "SREM",
+    "UNLINK",
+    "XACK",
+    "XAUTOCLAIM",
+    "XCLAIM",
+    "XDEL",
+    "XREADGROUP",
+    "XTRIM",
+    "ZMPOP",
+    "ZPOPMAX",
+    "ZPOPMIN",
+    "ZREM",
+    "ZREMRANGEBYLEX",
+    "ZREMRANGEBYRANK",
+    "ZREMRANGEBYSCORE",
+];
+
 impl Command {
     pub(crate) const fn replies(self, replies: Replies) -> Self {
         match self.handling {
@@ -225,6 +273,13 @@ impl Command {
 
     pub(crate) const fn blocking(self) -> Self {
         self.on(Session::Blocking)
+    }
+
+    /// Whether it may take more of the server's memory: a server that is full refuses it.
+    #[must_use]
+    pub fn takes_room(&self) -> bool {
+        matches!(self.handling, Handling::Forward(Forward { access: Access::Write, .. }))
+            && TAKE_NO_ROOM.binary_search(&self.name).is_err()
     }
 
     /// Whether Redis takes it with so many arguments, names included.

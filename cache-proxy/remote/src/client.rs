@@ -9,7 +9,7 @@ use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_grpc::Channel;
 use oxwhisk_invoker_api::{CacheContainer, CacheToken, CacheTokenError, CacheTokens, Dispatch};
 use oxwhisk_proto::cache::v1::cache_tokens_client::CacheTokensClient;
-use oxwhisk_proto::cache::v1::{IssueRequest, Issuer, KeepOnlyRequest, RevokeRequest};
+use oxwhisk_proto::cache::v1::{Ended, IssueRequest, Issuer, KeepOnlyRequest, RevokeRequest};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
@@ -38,7 +38,8 @@ struct State {
     living: HashMap<ActivationId, u64>,
     /// Of which the proxy may know.
     containers: HashSet<String>,
-    ended: Vec<ActivationId>,
+    /// With the number of the last token that is over.
+    ended: Vec<(ActivationId, u64)>,
     gone: HashSet<String>,
     /// It may be that the proxy was not heard to take in what it was told.
     is_unsure: bool,
@@ -98,7 +99,11 @@ impl RemoteTokens {
         }
         Some(Word::Revoke(RevokeRequest {
             issuer: Some(self.issuer),
-            activation_ids: state.ended.drain(..).map(|id| id.to_string()).collect(),
+            ended: state
+                .ended
+                .drain(..)
+                .map(|(id, up_to)| Ended { activation_id: id.to_string(), up_to })
+                .collect(),
             containers: state.gone.drain().collect(),
         }))
     }
@@ -182,7 +187,8 @@ impl CacheTokens for RemoteTokens {
     fn revoke(&self, id: ActivationId) {
         let mut state = self.state();
         if state.living.remove(&id).is_some() {
-            state.ended.push(id);
+            let up_to = state.number;
+            state.ended.push((id, up_to));
             drop(state);
             self.wake.notify_one();
         }

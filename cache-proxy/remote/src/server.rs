@@ -12,7 +12,7 @@ use oxwhisk_core::id::{ActivationId, InvokerId};
 use oxwhisk_grpc::{Peer, Role};
 use oxwhisk_proto::cache::v1::cache_tokens_server::CacheTokens;
 use oxwhisk_proto::cache::v1::{
-    IntrospectRequest, IntrospectResponse, IssueBatchRequest, IssueBatchResponse, IssueRequest,
+    Ended, IntrospectRequest, IntrospectResponse, IssueBatchRequest, IssueBatchResponse, IssueRequest,
     IssueResponse, Issued, Issuer, KeepOnlyRequest, KeepOnlyResponse, RevokeRequest, RevokeResponse, issued,
 };
 use oxwhisk_ticket::{Ticket, TicketError, TicketVerifier};
@@ -129,7 +129,11 @@ fn teller(peer: Option<&Peer>, issuer: Option<&Issuer>) -> Result<InvokerId, Ref
 }
 
 fn ids(texts: &[String]) -> Result<Vec<ActivationId>, Refused> {
-    texts.iter().map(|text| text.parse().map_err(|_| Refused::Id(text.chars().take(64).collect()))).collect()
+    texts.iter().map(|text| id(text)).collect()
+}
+
+fn id(text: &str) -> Result<ActivationId, Refused> {
+    text.parse().map_err(|_| Refused::Id(text.chars().take(64).collect()))
 }
 
 fn now() -> i64 {
@@ -174,8 +178,15 @@ impl CacheTokens for TokensService {
         let peer = peer_of(&request);
         let request = request.into_inner();
         let invoker = teller(peer.as_ref(), request.issuer.as_ref())?;
-        for id in ids(&request.activation_ids)? {
-            if self.control.revoke_of(id, |container| is_of(invoker, container)) {
+        let incarnation = request.issuer.unwrap_or_default().incarnation;
+        for Ended { activation_id, up_to } in &request.ended {
+            let id = id(activation_id)?;
+            let is_meant = |grant: &Grant| {
+                // What another process of the invoker's was issued is over, too.
+                is_of(invoker, &grant.container)
+                    && (grant.issue.by != incarnation || grant.issue.number <= *up_to)
+            };
+            if self.control.revoke_of(id, is_meant) {
                 self.counts.tokens_revoked.fetch_add(1, Ordering::Relaxed);
             }
         }

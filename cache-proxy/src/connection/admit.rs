@@ -22,7 +22,19 @@ pub(super) enum NotAdmitted {
     #[error("ERR DB index is out of range")]
     NoTier,
     #[error("ERR {0}")]
-    NoGeneration(#[from] NoGeneration),
+    NoGeneration(NoGeneration),
+    /// In the server's words, since no key could be written, whosever.
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    ServerFull,
+}
+
+impl From<NoGeneration> for NotAdmitted {
+    fn from(no: NoGeneration) -> Self {
+        match no {
+            NoGeneration::Full => Self::ServerFull,
+            other => Self::NoGeneration(other),
+        }
+    }
 }
 
 /// Values that small arguments make large: where the place in them stands, and how many of these are a byte.
@@ -48,8 +60,7 @@ impl<S: Stream> Connection<S> {
         buffer: &[u8],
         access: Access,
     ) -> Result<(), NotAdmitted> {
-        let name = self.plan.command().name;
-        let refuses = self.plane.config.refuse_when_full;
+        let command = self.plan.command();
         self.place.count(1);
         let right = self.right()?;
         let grant = right.entry.grant();
@@ -62,12 +73,18 @@ impl<S: Stream> Connection<S> {
         if grant.rights < CacheRights::Write {
             return Err(NotAdmitted::ReadOnly);
         }
-        check_values(name, request, buffer, budget.value_bytes)?;
-        if refuses && let Some(over) = account.is_over(tier) {
-            return Err(over.into());
+        check_values(command.name, request, buffer, budget.value_bytes)?;
+        // Who has too much may make room.
+        let refused =
+            if budget.refuse_when_full && command.takes_room() { account.is_over(tier) } else { None };
+        if refused.is_none() {
+            account.writes(tier, buffer.len() as u64);
         }
-        account.writes(tier, buffer.len() as u64);
-        Ok(())
+        // Also where it is refused: it may have made room before.
+        if account.may_be_over(tier, &budget) {
+            self.plane.alarm.ring(tier);
+        }
+        refused.map_or(Ok(()), |over| Err(over.into()))
     }
 
     /// What stands before the scope's names. Asks the server when nobody has yet.

@@ -252,7 +252,7 @@ impl<S: Stream> Connection<S> {
         }
         let (scope, tier) = (Arc::clone(&right.entry.grant().scope), right.tier);
         let server = self.plane.upstreams.tier(tier).ok_or(NotAdmitted::NoTier)?;
-        generations::flush(&scope, tier, server).await.map_err(NotAdmitted::NoGeneration)?;
+        generations::flush(&scope, tier, server).await.map_err(NotAdmitted::from)?;
         self.right = None;
         Ok(())
     }

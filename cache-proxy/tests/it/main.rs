@@ -13,3 +13,4 @@ mod scope;
 mod server;
 mod tokens;
 mod transactions;
+mod usage;

@@ -22,6 +22,8 @@ pub struct Budget {
     /// Commands a second, as many of which may come at once.
     pub operations_per_second: u64,
     pub connections: u64,
+    /// Of a namespace that has more than it may, writes are refused; else it loses its own oldest keys.
+    pub refuse_when_full: bool,
 }
 
 impl Default for Budget {
@@ -33,6 +35,7 @@ impl Default for Budget {
             value_bytes: 512 << 20,
             operations_per_second: u64::MAX,
             connections: u64::MAX,
+            refuse_when_full: false,
         }
     }
 }
@@ -47,6 +50,7 @@ impl Budget {
             value_bytes: own.value_bytes.unwrap_or(self.value_bytes),
             operations_per_second: own.operations_per_second.unwrap_or(self.operations_per_second),
             connections: own.connections.unwrap_or(self.connections),
+            refuse_when_full: own.refuse_when_full.unwrap_or(self.refuse_when_full),
         }
     }
 }
@@ -56,6 +60,13 @@ impl Budget {
 pub struct Usage {
     pub bytes: u64,
     pub keys: u64,
+}
+
+/// What a namespace has written in one tier. What of it is still there is not known until it is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    pub bytes: u64,
+    pub commands: u64,
 }
 
 /// What is over. Its text is what the client gets.
@@ -73,6 +84,15 @@ pub enum OverQuota {
     Keys(u64),
 }
 
+/// In one tier: what was counted, and what was written that the count does not have.
+#[derive(Debug, Default)]
+struct Used {
+    bytes: AtomicU64,
+    keys: AtomicU64,
+    written: AtomicU64,
+    commands: AtomicU64,
+}
+
 /// Of one namespace.
 #[derive(Debug)]
 pub struct Account {
@@ -81,8 +101,7 @@ pub struct Account {
     budget: Mutex<Budget>,
     connections: AtomicU64,
     commands: AtomicU64,
-    /// By tier: bytes, keys, and bytes written since they were counted.
-    used: [[AtomicU64; 3]; 2],
+    used: [Used; 2],
     began: Instant,
     /// Nanoseconds after `began` at which what was let through so far would have come at the allowed pace.
     paced_until: AtomicU64,
@@ -166,24 +185,48 @@ impl Account {
     /// What was counted last, with what was written since.
     #[must_use]
     pub fn usage(&self, tier: CacheTier) -> Usage {
-        let [bytes, keys, written] = self.of(tier);
+        let used = self.of(tier);
         Usage {
-            bytes: bytes.load(Ordering::Relaxed).saturating_add(written.load(Ordering::Relaxed)),
-            keys: keys.load(Ordering::Relaxed),
+            bytes: used.bytes.load(Ordering::Relaxed).saturating_add(used.written.load(Ordering::Relaxed)),
+            keys: used.keys.load(Ordering::Relaxed),
         }
     }
 
-    /// What somebody has counted.
-    pub fn counted(&self, tier: CacheTier, usage: Usage) {
-        let [bytes, keys, written] = self.of(tier);
-        written.store(0, Ordering::Relaxed);
-        bytes.store(usage.bytes, Ordering::Relaxed);
-        keys.store(usage.keys, Ordering::Relaxed);
+    /// What is not counted yet. Asked before somebody begins to count, for [`Account::counted_after`].
+    #[must_use]
+    pub fn written(&self, tier: CacheTier) -> Written {
+        let used = self.of(tier);
+        Written {
+            bytes: used.written.load(Ordering::Relaxed),
+            commands: used.commands.load(Ordering::Relaxed),
+        }
     }
 
-    /// Somebody writes so many bytes; what they take the place of is not known until they are counted again.
+    /// What somebody has counted, all that was written included.
+    pub fn counted(&self, tier: CacheTier, usage: Usage) {
+        self.counted_after(tier, usage, self.written(tier));
+    }
+
+    /// What somebody has counted who began when so much was written: that is in the count. What was written since may be, or
+    /// not, and is added until the next count.
+    pub fn counted_after(&self, tier: CacheTier, usage: Usage, before: Written) {
+        let used = self.of(tier);
+        used.bytes.store(usage.bytes, Ordering::Relaxed);
+        used.keys.store(usage.keys, Ordering::Relaxed);
+        let take = |from: &AtomicU64, taken: u64| {
+            // It is always done.
+            let _ = from
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(taken)));
+        };
+        take(&used.written, before.bytes);
+        take(&used.commands, before.commands);
+    }
+
+    /// Somebody writes so many bytes with one command; what they take the place of is not known until they are counted again.
     pub fn writes(&self, tier: CacheTier, bytes: u64) {
-        self.of(tier)[2].fetch_add(bytes, Ordering::Relaxed);
+        let used = self.of(tier);
+        used.written.fetch_add(bytes, Ordering::Relaxed);
+        used.commands.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether it has more than it may, and of what.
@@ -196,7 +239,14 @@ impl Account {
         (usage.keys > budget.keys).then_some(OverQuota::Keys(budget.keys))
     }
 
-    const fn of(&self, tier: CacheTier) -> &[AtomicU64; 3] {
+    /// Whether it should be counted now: it has more than it may if all that was written is new, and each command made a key.
+    #[must_use]
+    pub fn may_be_over(&self, tier: CacheTier, budget: &Budget) -> bool {
+        let (usage, written) = (self.usage(tier), self.written(tier));
+        usage.bytes > budget.bytes || usage.keys.saturating_add(written.commands) > budget.keys
+    }
+
+    const fn of(&self, tier: CacheTier) -> &Used {
         match tier {
             CacheTier::Local => &self.used[0],
             CacheTier::Global => &self.used[1],
@@ -258,73 +308,4 @@ impl Accounts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOCAL: CacheTier = CacheTier::Local;
-
-    #[test]
-    fn a_second_holds_so_many_commands_at_whatever_pace_they_come() {
-        let now = Instant::now();
-        let budget = Budget { operations_per_second: 10, ..Budget::default() };
-        let account = Account::new("u", budget, now);
-        let at = |milliseconds| now + Duration::from_millis(milliseconds);
-        assert_eq!(account.admit(11, &budget, now), Err(OverQuota::Operations(10)));
-        for _ in 0..10 {
-            account.admit(1, &budget, now).unwrap();
-        }
-        assert!(account.admit(1, &budget, now).is_err());
-        assert!(account.admit(1, &budget, at(99)).is_err());
-        account.admit(1, &budget, at(100)).unwrap();
-        assert!(account.admit(2, &budget, at(200)).is_err());
-        account.admit(10, &budget, at(5000)).unwrap();
-        assert!(account.admit(1, &budget, at(5000)).is_err());
-        let none = Budget { operations_per_second: 0, ..budget };
-        assert!(account.admit(1, &none, at(60_000)).is_err());
-        account.admit(1 << 40, &Budget::default(), at(60_000)).unwrap();
-    }
-
-    #[test]
-    fn connections_are_counted_while_they_last() {
-        let now = Instant::now();
-        let mut accounts = Accounts::default();
-        let account = accounts.account("u", Budget { connections: 1, ..Budget::default() }, now);
-        let one = account.connect().unwrap();
-        assert_eq!(account.connect().unwrap_err(), OverQuota::Connections(1));
-        drop(one);
-        let again = account.connect().unwrap();
-        assert_eq!(account.connections(), 1);
-        // A newer token allows more.
-        accounts.account("u", Budget { connections: 2, ..Budget::default() }, now);
-        assert!(account.connect().is_ok());
-        drop(again);
-        assert_eq!(account.connections(), 0);
-    }
-
-    #[test]
-    fn what_is_over_is_told() {
-        let budget = Budget { bytes: 100, keys: 2, ..Budget::default() };
-        let account = Account::new("u", budget, Instant::now());
-        account.counted(LOCAL, Usage { bytes: 90, keys: 2 });
-        assert_eq!(account.is_over(LOCAL), None);
-        account.writes(LOCAL, 11);
-        assert_eq!(account.is_over(LOCAL), Some(OverQuota::Bytes(100)));
-        assert_eq!(account.is_over(CacheTier::Global), None);
-        account.counted(LOCAL, Usage { bytes: 50, keys: 3 });
-        assert_eq!(account.is_over(LOCAL), Some(OverQuota::Keys(2)));
-    }
-
-    #[test]
-    fn accounts_of_those_who_have_something_are_kept() {
-        let (mut accounts, now) = (Accounts::default(), Instant::now());
-        let idle = Duration::from_secs(1);
-        let held = accounts.account("held", Budget::default(), now);
-        accounts.account("has keys", Budget::default(), now).counted(LOCAL, Usage { bytes: 1, keys: 1 });
-        accounts.account("left", Budget::default(), now);
-        accounts.sweep(now + idle, idle);
-        let mut left: Vec<_> = accounts.all().map(|account| account.namespace_uuid().to_string()).collect();
-        left.sort();
-        assert_eq!(left, ["has keys", "held"]);
-        drop(held);
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ mod live_scope;
 mod scope;
 mod token;
 
-pub use account::{Account, Accounts, Budget, Connected, OverQuota, Usage};
+pub use account::{Account, Accounts, Budget, Connected, OverQuota, Usage, Written};
 pub use live::{ContainerId, Entry, Grant, Hold, Issue, LiveSet, NotAuthorized, Seat};
 pub use live_scope::{Current, LiveScope, LiveScopes, Version};
 pub use scope::{Generation, Scope, Share, owner_of};

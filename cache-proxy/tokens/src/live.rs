@@ -195,11 +195,22 @@ impl LiveSet {
         true
     }
 
-    /// The same, if its container is one of those meant.
-    pub fn revoke_of(&mut self, id: ActivationId, is_meant: impl Fn(&ContainerId) -> bool) -> bool {
-        let tokens = self.of_activations.get(&id).into_iter().flatten();
-        let mut entries = tokens.filter_map(|token| self.tokens.get(token));
-        entries.any(|entry| is_meant(&entry.grant.container)) && self.revoke(id)
+    /// The same, of those of its tokens that are meant.
+    pub fn revoke_of(&mut self, id: ActivationId, is_meant: impl Fn(&Grant) -> bool) -> bool {
+        let Some(tokens) = self.of_activations.get_mut(&id) else { return false };
+        let mut has_ended = false;
+        tokens.retain(|token| {
+            let meant = self.tokens.get(token).is_none_or(|entry| is_meant(&entry.grant));
+            if meant && let Some(entry) = self.tokens.remove(token) {
+                entry.end();
+                has_ended = true;
+            }
+            !meant
+        });
+        if tokens.is_empty() {
+            self.of_activations.remove(&id);
+        }
+        has_ended
     }
 
     /// The container is gone: nothing of it goes on.

@@ -71,6 +71,8 @@ pub struct CacheBudget {
     /// Commands a second.
     pub operations_per_second: Option<u64>,
     pub connections: Option<u64>,
+    /// Whether writes are refused where it has more than it may; else it loses its own oldest keys.
+    pub refuse_when_full: Option<bool>,
 }
 
 /// What one activation may have, as its controller decided.

@@ -1,5 +1,6 @@
 //! The form of a grant in bytes: one for its presence, which stands alone where there is none; one each for scope, tier and
-//! rights; one that says which members of the budget are there; then those.
+//! rights; one that says which members of the budget are there, and
+//! what is decided when it is used up; then those.
 
 use oxwhisk_core::cache::{CacheBudget, CacheGrant, CacheRights, CacheScope, CacheTier};
 
@@ -12,6 +13,9 @@ const TIERS: [CacheTier; 2] = [CacheTier::Local, CacheTier::Global];
 const RIGHTS: [CacheRights; 2] = [CacheRights::Read, CacheRights::Write];
 /// Members of a budget.
 const MEMBERS: usize = 5;
+/// Behind them, whether it is said what becomes of a full cache, and what.
+const SAYS: u8 = 1 << MEMBERS;
+const REFUSES: u8 = SAYS << 1;
 
 pub(crate) fn encode(grant: Option<&CacheGrant>, bytes: &mut Vec<u8>) {
     let Some(CacheGrant { scope, tier, rights, budget }) = grant else {
@@ -34,7 +38,12 @@ pub(crate) fn encode(grant: Option<&CacheGrant>, bytes: &mut Vec<u8>) {
     });
     let members = members(budget);
     let present = |(place, member): (usize, &Option<u64>)| u8::from(member.is_some()) << place;
-    bytes.push(members.iter().enumerate().map(present).sum());
+    let when_full = match budget.refuse_when_full {
+        None => 0,
+        Some(false) => SAYS,
+        Some(true) => SAYS | REFUSES,
+    };
+    bytes.push(members.iter().enumerate().map(present).sum::<u8>() | when_full);
     members.into_iter().flatten().for_each(|member| bytes.extend(member.to_be_bytes()));
 }
 
@@ -45,9 +54,12 @@ pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Option<CacheGrant>, Tick
         _ => return Err(TicketError::Malformed),
     }
     let [scope, tier, rights, present] = reader.array()?;
-    if present >> MEMBERS != 0 {
-        return Err(TicketError::Malformed);
-    }
+    let refuse_when_full = match present & !(SAYS - 1) {
+        0 => None,
+        SAYS => Some(false),
+        both if both == SAYS | REFUSES => Some(true),
+        _ => return Err(TicketError::Malformed),
+    };
     let mut member = |place: u8| match present >> place & 1 {
         0 => Ok(None),
         _ => reader.array().map(|bytes| Some(u64::from_be_bytes(bytes))),
@@ -58,6 +70,7 @@ pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Option<CacheGrant>, Tick
         value_bytes: member(2)?,
         operations_per_second: member(3)?,
         connections: member(4)?,
+        refuse_when_full,
     };
     let (scope, tier, rights) = (named(&SCOPES, scope)?, named(&TIERS, tier)?, named(&RIGHTS, rights)?);
     Ok(Some(CacheGrant { scope, tier, rights, budget }))
@@ -65,7 +78,7 @@ pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Option<CacheGrant>, Tick
 
 /// In the order of their places.
 fn members(budget: &CacheBudget) -> [Option<u64>; MEMBERS] {
-    let CacheBudget { bytes, keys, value_bytes, operations_per_second, connections } = *budget;
+    let CacheBudget { bytes, keys, value_bytes, operations_per_second, connections, .. } = *budget;
     [bytes, keys, value_bytes, operations_per_second, connections]
 }
 

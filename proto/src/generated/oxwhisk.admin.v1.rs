@@ -246,6 +246,9 @@ pub struct NamespaceLimits {
     /// Most connections to the cache at once.
     #[prost(uint64, optional, tag = "25")]
     pub cache_connections: ::core::option::Option<u64>,
+    /// Whether writes to the cache are refused when it is full for the namespace, and nothing of what it has is dropped.
+    #[prost(bool, optional, tag = "26")]
+    pub cache_refuse_when_full: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetLimitsRequest {

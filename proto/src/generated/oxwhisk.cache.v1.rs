@@ -583,14 +583,22 @@ pub mod issued {
         Refusal(::prost::alloc::string::String),
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RevokeRequest {
     #[prost(message, optional, tag = "1")]
     pub issuer: ::core::option::Option<Issuer>,
-    #[prost(string, repeated, tag = "2")]
-    pub activation_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "2")]
+    pub ended: ::prost::alloc::vec::Vec<Ended>,
     #[prost(string, repeated, tag = "3")]
     pub containers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ended {
+    #[prost(string, tag = "1")]
+    pub activation_id: ::prost::alloc::string::String,
+    /// What was issued with a higher number than this is not meant: the activation has begun again.
+    #[prost(uint64, tag = "2")]
+    pub up_to: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeResponse {}

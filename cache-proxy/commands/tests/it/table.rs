@@ -12,6 +12,8 @@ struct Told {
     is_write: bool,
     may_wait: bool,
     has_keys: bool,
+    /// Also if it is full.
+    is_done_always: bool,
 }
 
 fn told(entry: Reply, container: &[String], all: &mut Vec<Told>) {
@@ -29,7 +31,8 @@ fn told(entry: Reply, container: &[String], all: &mut Vec<Told>) {
     if subs.is_empty() {
         let has = |flag: &str| flags.iter().any(|one| one == flag);
         let (is_write, may_wait) = (has("write"), has("blocking"));
-        all.push(Told { name, arity: entry[1].number(), is_write, may_wait, has_keys });
+        let is_done_always = !has("denyoom");
+        all.push(Told { name, arity: entry[1].number(), is_write, may_wait, has_keys, is_done_always });
     }
 }
 
@@ -64,6 +67,7 @@ fn every_command_of_the_server_is_in_the_table_as_the_server_has_it() {
             assert!(writes == told.is_write || name.ends_with("PUBLISH"), "{name}");
             let waits = forward.session == Session::Blocking;
             assert!(waits == told.may_wait, "{name}");
+            assert!(!writes || command.takes_room() != told.is_done_always, "{name} takes room or not");
             assert!(!told.has_keys || forward.keys != Keys::None, "{name} has keys");
         }
     }

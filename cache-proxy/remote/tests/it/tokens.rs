@@ -7,7 +7,7 @@ use oxwhisk_core::cache::{CacheGrant, CacheRights, CacheScope};
 use oxwhisk_grpc::Security;
 use oxwhisk_invoker_api::{CacheToken, CacheTokenError, CacheTokens as _};
 use oxwhisk_proto::cache::v1::cache_tokens_client::CacheTokensClient;
-use oxwhisk_proto::cache::v1::{IntrospectRequest, IssueBatchRequest, IssueRequest, Issuer, issued};
+use oxwhisk_proto::cache::v1::{Ended, IntrospectRequest, IssueBatchRequest, IssueRequest, Issuer, issued};
 use oxwhisk_ticket::Claims;
 
 use crate::fixture::{Rig, claims, container, dispatch, issuer, now, until};
@@ -75,7 +75,9 @@ async fn ends_are_only_believed_of_an_invokers_own() {
     let mut client = CacheTokensClient::new(rig.plain_channel());
     let request = oxwhisk_proto::cache::v1::RevokeRequest {
         issuer: Some(Issuer { invoker: 4, incarnation: 0 }),
-        activation_ids: vec![mine.activation_id.to_string(), theirs.activation_id.to_string()],
+        ended: [&mine, &theirs]
+            .map(|claims| Ended { activation_id: claims.activation_id.to_string(), up_to: u64::MAX })
+            .to_vec(),
         containers: vec![],
     };
     client.revoke(request).await.unwrap();
@@ -116,6 +118,23 @@ async fn an_invoker_that_starts_again_has_nothing_left_from_before() {
     let own = after.tokens.issue(&dispatch(&claims(after.id)), container("d")).await.unwrap();
     until("the old token is dead", || !is_worth(&rig.control, &lost)).await;
     assert!(is_worth(&rig.control, &others) && is_worth(&rig.control, &own));
+}
+
+#[tokio::test]
+async fn an_activation_that_begins_again_keeps_what_it_was_issued_after_its_end() {
+    let rig = Rig::plain().await;
+    let invoker = rig.invoker(3);
+    let claims = claims(invoker.id);
+    let dispatch = dispatch(&claims);
+    for _ in 0..200 {
+        let before = invoker.tokens.issue(&dispatch, container("c")).await.unwrap();
+        invoker.tokens.revoke(claims.activation_id);
+        let again = invoker.tokens.issue(&dispatch, container("d")).await.unwrap();
+        until("the first token is dead", || !is_worth(&rig.control, &before)).await;
+        assert!(is_worth(&rig.control, &again));
+        invoker.tokens.revoke(claims.activation_id);
+    }
+    until("both are dead", || rig.control.tokens() == 0).await;
 }
 
 #[tokio::test]

@@ -108,6 +108,7 @@ mod tests {
             value_bytes: None,
             operations_per_second: None,
             connections: None,
+            refuse_when_full: None,
         },
     };
 

@@ -67,6 +67,9 @@ pub struct UserLimits {
     pub cache_operations_per_second: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_connections: Option<u64>,
+    /// Writes are refused instead when the cache is full for it, and nothing of what it has is dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_refuse_when_full: Option<bool>,
 }
 
 impl UserLimits {
@@ -102,6 +105,7 @@ impl UserLimits {
             cache_value_bytes,
             cache_operations_per_second,
             cache_connections,
+            cache_refuse_when_full,
         )
     }
 
@@ -114,6 +118,7 @@ impl UserLimits {
                 value_bytes: self.cache_value_bytes.map(ByteSize::as_bytes),
                 operations_per_second: self.cache_operations_per_second,
                 connections: self.cache_connections,
+                refuse_when_full: self.cache_refuse_when_full,
             },
         }
     }
@@ -222,6 +227,9 @@ impl EffectiveLimits {
         }
         if let Some(default) = user.cache_default {
             optional.insert("cacheDefault".to_owned(), json!(default));
+        }
+        if let Some(refuse) = user.cache_refuse_when_full {
+            optional.insert("cacheRefuseWhenFull".to_owned(), refuse.into());
         }
         if let Some(time) = &user.warmed_container_keeping_timeout {
             optional.insert("warmedContainerKeepingTimeout".to_owned(), time.as_str().into());

@@ -121,15 +121,12 @@ fn texts_that_do_not_fit_are_refused() {
 
 fn any_grant() -> impl Strategy<Value = Option<CacheGrant>> {
     let scopes = [CacheScope::Action, CacheScope::Package, CacheScope::Namespace];
-    let budget = any::<[Option<u64>; 5]>().prop_map(
-        |[bytes, keys, value_bytes, operations_per_second, connections]| CacheBudget {
-            bytes,
-            keys,
-            value_bytes,
-            operations_per_second,
-            connections,
-        },
-    );
+    let budget =
+        any::<([Option<u64>; 5], Option<bool>)>().prop_map(
+            |([bytes, keys, value_bytes, operations_per_second, connections], refuse_when_full)| {
+                CacheBudget { bytes, keys, value_bytes, operations_per_second, connections, refuse_when_full }
+            },
+        );
     let grant = (
         prop::sample::select(scopes.to_vec()),
         prop::sample::select(vec![CacheTier::Local, CacheTier::Global]),

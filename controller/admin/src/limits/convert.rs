@@ -33,6 +33,7 @@ pub(super) fn to_proto(limits: &UserLimits) -> NamespaceLimits {
         cache_value_bytes: size(limits.cache_value_bytes),
         cache_operations_per_second: limits.cache_operations_per_second,
         cache_connections: limits.cache_connections,
+        cache_refuse_when_full: limits.cache_refuse_when_full,
     }
 }
 
@@ -74,6 +75,7 @@ pub(super) fn from_proto(limits: NamespaceLimits) -> Result<UserLimits, String> 
         cache_value_bytes: size("cacheValueBytes", limits.cache_value_bytes)?,
         cache_operations_per_second: limits.cache_operations_per_second,
         cache_connections: limits.cache_connections,
+        cache_refuse_when_full: limits.cache_refuse_when_full,
     })
 }
 
@@ -90,7 +92,7 @@ mod tests {
             "maxParameterSize": "1 MB", "maxPayloadSize": "2 KB", "truncationSize": "3 B",
             "warmedContainerKeepingCount": 12, "warmedContainerKeepingTimeout": "5 minutes", "maxActionInstances": 13,
             "cacheDefault": "package", "cacheBytes": "64 MB", "cacheKeys": 14, "cacheValueBytes": "4 KB",
-            "cacheOperationsPerSecond": 15, "cacheConnections": 16,
+            "cacheOperationsPerSecond": 15, "cacheConnections": 16, "cacheRefuseWhenFull": true,
         }))
         .expect("limits");
         assert_eq!(from_proto(to_proto(&limits)), Ok(limits));

@@ -14,6 +14,7 @@ fn grant() -> CacheGrant {
         value_bytes: Some(u64::MAX),
         operations_per_second: Some(0),
         connections: None,
+        refuse_when_full: Some(true),
     };
     CacheGrant { scope: CacheScope::Package, tier: CacheTier::Global, rights: CacheRights::Read, budget }
 }

@@ -33,7 +33,7 @@ fn the_limits_document_reads_openwhisk_members() {
 fn a_namespaces_share_of_the_cache_is_in_its_limits() {
     let document = json!({
         "cacheDefault": "package", "cacheBytes": "64 MB", "cacheKeys": 1000, "cacheValueBytes": "1 MB",
-        "cacheOperationsPerSecond": 500, "cacheConnections": 8,
+        "cacheOperationsPerSecond": 500, "cacheConnections": 8, "cacheRefuseWhenFull": true,
     });
     let user: UserLimits = serde_json::from_value(document.clone()).unwrap();
     let limits = EffectiveLimits::new(&SystemLimits::default(), &user);
@@ -43,6 +43,7 @@ fn a_namespaces_share_of_the_cache_is_in_its_limits() {
         value_bytes: Some(1 << 20),
         operations_per_second: Some(500),
         connections: Some(8),
+        refuse_when_full: Some(true),
     };
     let default = CacheDefault::Scope(CacheScope::Package);
     assert_eq!(limits.cache, CacheTerms { default, budget });
