@@ -9,30 +9,40 @@ const SHORTEST: Duration = Duration::from_millis(2);
 /// One exchange that took very long, since others were at work, is no reason to rest for minutes.
 const LONGEST: Duration = Duration::from_millis(100);
 
-/// How many keys are in one exchange, by how long the last ones took.
+/// A server that seems to get slower does so by as much at most from one exchange to the next.
+const SLOWER: f64 = 1.25;
+
+/// How many keys are in one exchange, by how long the server takes for one. On a machine where others are at work an exchange may
+/// take much longer than the server does, but never less: so what counts is the least of late.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Batch {
     size: usize,
     most: usize,
+    /// For one key; `None` before the first exchange.
+    cost: Option<Duration>,
 }
 
 impl Batch {
     pub(super) fn new(most: usize) -> Self {
         let most = most.max(1);
-        Self { size: most.min(16), most }
+        Self { size: most.min(16), most, cost: None }
     }
 
     pub(super) const fn size(&self) -> usize {
         self.size
     }
 
-    /// So many were in one that took so long.
-    pub(super) fn took(&mut self, count: usize, time: Duration) {
-        if time > TARGET {
-            self.size = (self.size / 2).max(1);
-        } else if time < TARGET / 2 && count >= self.size {
-            self.size = (self.size * 2).min(self.most);
-        }
+    /// So many were in one that took so long. Says how long the server was at work for it.
+    pub(super) fn took(&mut self, count: usize, time: Duration) -> Duration {
+        let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        let seen = time / count;
+        let cost = self.cost.map_or(seen, |cost| seen.min(cost.mul_f64(SLOWER)));
+        self.cost = Some(cost);
+        let fits = TARGET.as_nanos() / cost.as_nanos().max(1);
+        let fits = usize::try_from(fits).unwrap_or(usize::MAX);
+        // What is seen of a few keys tells little of many.
+        self.size = fits.min(self.size * 2).clamp(1, self.most);
+        (cost * count).min(time)
     }
 }
 
@@ -80,17 +90,34 @@ mod tests {
 
     #[test]
     fn batches_are_as_large_as_the_server_is_quick() {
-        for (per_key, least, most) in [(1, 200, 500), (10, 20, 50), (400, 1, 1), (4000, 1, 1)] {
+        for (per_key, expected) in [(1, 500), (10, 50), (400, 1), (4000, 1)] {
             let mut batch = Batch::new(5000);
             for _ in 0..100 {
                 batch.took(batch.size(), MICROSECOND * per_key * u32::try_from(batch.size()).unwrap());
             }
-            assert!((least..=most).contains(&batch.size()), "{per_key}: {batch:?}");
+            assert_eq!(batch.size(), expected, "{per_key}: {batch:?}");
         }
-        let mut batch = Batch::new(5000);
-        batch.took(1, MICROSECOND);
-        assert_eq!(batch.size(), 16, "one key tells nothing of many");
         assert_eq!(Batch::new(0).size(), 1);
+    }
+
+    #[test]
+    fn what_others_keep_the_machine_for_does_not_count() {
+        let mut batch = Batch::new(5000);
+        for _ in 0..20 {
+            batch.took(batch.size(), MICROSECOND * u32::try_from(batch.size()).unwrap());
+        }
+        for round in 0..100 {
+            let time = MICROSECOND * 500;
+            let held_up = if round % 3 == 0 { time } else { time * 20 };
+            let paid = batch.took(500, held_up);
+            assert!(paid <= time * 2, "{round}: {paid:?}");
+            assert!(batch.size() >= 300);
+        }
+        // A server that is slow indeed is left alone soon.
+        for _ in 0..50 {
+            batch.took(batch.size(), MICROSECOND * 250 * u32::try_from(batch.size()).unwrap());
+        }
+        assert_eq!(batch.size(), 2);
     }
 
     #[test]

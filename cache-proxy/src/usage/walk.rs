@@ -20,8 +20,8 @@ const SAMPLES: &[u8] = b"64";
 const LARGE: u64 = 3000;
 /// As many parts as keep the server for less than a millisecond.
 const MORE_SAMPLES: &[u8] = b"4000";
-/// Keys that the server is asked for, looked at, and looked at closely at once.
-const MOST: [usize; 3] = [2000, 500, 16];
+/// Keys that the server is asked for, looked at, looked at closely, and changed at once.
+const MOST: [usize; 4] = [2000, 500, 16, 500];
 
 /// What is to be done.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,7 @@ pub(super) struct Walk {
     scan: Batch,
     look: Batch,
     measure: Batch,
+    change: Batch,
     pace: Pace,
     began: Instant,
     evicting: HashMap<Owner, Evicting>,
@@ -74,7 +75,7 @@ struct Seen {
 impl Walk {
     /// At most `most` keys at once.
     pub(super) fn new(orders: Orders, percent: u32, most: usize) -> Self {
-        let [scan, look, measure] = MOST.map(|usual| Batch::new(usual.min(most)));
+        let [scan, look, measure, change] = MOST.map(|usual| Batch::new(usual.min(most)));
         let evicting = orders.cuts.iter().map(|(owner, cut)| (*owner, Evicting::new(*cut))).collect();
         Self {
             orders,
@@ -82,6 +83,7 @@ impl Walk {
             scan,
             look,
             measure,
+            change,
             pace: Pace::new(percent),
             began: Instant::now(),
             evicting,
@@ -131,7 +133,7 @@ impl Walk {
             words.extend([b"MATCH", pattern.as_slice()]);
         }
         let requests = Requests::one(&words);
-        let replies = ask(link, &mut self.pace, &requests, Some((&mut self.scan, count))).await?;
+        let replies = ask(link, &mut self.pace, &requests, (&mut self.scan, count)).await?;
         let reply = replies.into_iter().next().unwrap_or_default();
         check(&reply)?;
         let texts = texts(&reply).map_err(|_| UpstreamError::Broken)?;
@@ -181,7 +183,7 @@ impl Walk {
                 requests.push(&[b"OBJECT", b"IDLETIME", key]);
             }
         }
-        let batch = Some((&mut self.look, keys.len()));
+        let batch = (&mut self.look, keys.len());
         let mut replies = ask(link, &mut self.pace, &requests, batch).await?.into_iter();
         let mut seen = Vec::with_capacity(keys.len());
         for (key, owner) in keys {
@@ -208,7 +210,7 @@ impl Walk {
             for seen in &*some {
                 requests.push(&[b"MEMORY", b"USAGE", &seen.key, b"SAMPLES", MORE_SAMPLES]);
             }
-            let batch = Some((&mut self.measure, some.len()));
+            let batch = (&mut self.measure, some.len());
             let replies = ask(link, &mut self.pace, &requests, batch).await?;
             for (seen, reply) in some.iter_mut().zip(replies) {
                 seen.bytes = size(&reply).unwrap_or(seen.bytes);
@@ -250,7 +252,8 @@ impl Walk {
         if requests.is_empty() {
             return Ok(0);
         }
-        let replies = ask(link, &mut self.pace, &requests, None).await?;
+        let batch = (&mut self.change, requests.len());
+        let replies = ask(link, &mut self.pace, &requests, batch).await?;
         Ok(replies.iter().filter(|reply| number(reply) == Some(1)).count() as u64)
     }
 }
@@ -265,17 +268,15 @@ async fn ask(
     link: &mut Link,
     pace: &mut Pace,
     requests: &Requests,
-    batch: Option<(&mut Batch, usize)>,
+    batch: (&mut Batch, usize),
 ) -> Result<Vec<Bytes>, Failed> {
     if requests.is_empty() {
         return Ok(Vec::new());
     }
     let began = Instant::now();
     let replies = link.ask(requests).await?;
-    let time = began.elapsed();
-    if let Some((batch, count)) = batch {
-        batch.took(count, time);
-    }
+    let (batch, count) = batch;
+    let time = batch.took(count, began.elapsed());
     if let Some(pause) = pace.worked(time) {
         tokio::time::sleep(pause).await;
     }

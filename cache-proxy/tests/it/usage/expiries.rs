@@ -4,18 +4,17 @@ use oxwhisk_core::cache::CacheBudget;
 use oxwhisk_redis_server::RedisServer;
 
 use super::*;
+use crate::fixture::Cache;
 
 #[test]
 fn keys_without_an_expiry_get_one_and_late_ones_are_cut() {
-    let Some(server) = RedisServer::start("keys_without_an_expiry_get_one_and_late_ones_are_cut") else {
-        return;
-    };
     let config = ProxyConfig {
         key_expiry: Duration::from_secs(3600),
         max_key_expiry: Duration::from_secs(86_400),
         ..often()
     };
-    let proxy = proxy(&server, config);
+    let test = "keys_without_an_expiry_get_one_and_late_ones_are_cut";
+    let Some(Cache { proxy, server }) = Cache::start_with(test, config) else { return };
     let mut one = client(&proxy, ONE, CacheBudget::default());
     assert_eq!(one.call(&["SET", "seen", "v", "EX", "100"]).text(), "OK");
     let prefix = keys(&server, ONE)[0].strip_suffix("seen").unwrap().to_owned();
@@ -51,11 +50,11 @@ fn a_server_that_was_away_is_swept_again() {
     config.sweep.percent_at_most = 1;
     let proxy = proxy(&server, config);
     let mut one = client(&proxy, ONE, CacheBudget::default());
-    let set: Vec<_> = (0..20_000).map(|n| words(&["SET", &format!("k:{n}"), "v"])).collect();
+    let set: Vec<_> = (0..5000).map(|n| words(&["SET", &format!("k:{n}"), "v"])).collect();
     pipeline(&mut one, &set);
     let account = account(&proxy, ONE);
     passed(&proxy);
-    assert_eq!(account.usage(TIER).keys, 20_000);
+    assert_eq!(account.usage(TIER).keys, 5000);
     server.kill();
     until("it is noticed", || proxy.counts().local.is_sweeper.load(Ordering::Relaxed) == 0);
     server.start_again();
