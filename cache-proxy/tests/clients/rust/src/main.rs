@@ -133,14 +133,17 @@ mod with_fred {
         both.incr::<(), _>("m").await.unwrap();
         assert_eq!(both.exec::<(i64, i64)>(true).await.unwrap(), (1, 2));
         let other = connect(token, version.clone()).await;
-        let waiting = tokio::spawn(async move { other.blpop::<(String, String), _>("list", 0.0).await.unwrap() });
+        let waiting =
+            tokio::spawn(async move { other.blpop::<(String, String), _>("list", 0.0).await.unwrap() });
         client.rpush::<i64, _, _>("list", "x").await.unwrap();
         assert_eq!(waiting.await.unwrap(), ("list".to_owned(), "x".to_owned()));
+        // What listened in the other version may be there yet.
+        let channel = format!("channel-{version:?}");
         let listener = connect(token, version).await;
         let mut heard = listener.message_rx();
-        listener.subscribe("channel").await.unwrap();
+        listener.subscribe(channel.as_str()).await.unwrap();
         // This client does not wait until the server has taken the subscription in.
-        while client.publish::<i64, _, _>("channel", "hello").await.unwrap() == 0 {}
+        while client.publish::<i64, _, _>(channel.as_str(), "hello").await.unwrap() == 0 {}
         assert_eq!(heard.recv().await.unwrap().value.as_string().as_deref(), Some("hello"));
         client.quit().await.unwrap();
     }
