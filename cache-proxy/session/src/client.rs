@@ -197,7 +197,7 @@ impl Client {
             }
         };
         self.pending.hello = None;
-        Step::LogIn { token: token.to_vec(), by_default_user: user == b"default" }
+        Step::LogIn { token: token.to_vec(), by_default_user: is_default(user) }
     }
 
     fn hello(&mut self, arguments: &[&[u8]], out: &mut BytesMut) -> Step {
@@ -216,7 +216,7 @@ impl Client {
         let name = name.map(<[u8]>::to_vec);
         if let Some((user, token)) = login {
             self.pending.hello = Some((protocol, name));
-            return Step::LogIn { token: token.to_vec(), by_default_user: user == b"default" };
+            return Step::LogIn { token: token.to_vec(), by_default_user: is_default(user) };
         }
         if !self.is_logged_in {
             self.writer(out).error(
@@ -350,6 +350,11 @@ impl Client {
         let _ = writeln!(described, " user=default lib-name={library} lib-ver={version} resp={resp}");
         described
     }
+}
+
+/// A URL without a user, `redis://:token@host`, is one with an empty name for some clients, `redis-cli` among them.
+fn is_default(user: &[u8]) -> bool {
+    user.is_empty() || user == b"default"
 }
 
 /// What may stand in a line of `CLIENT LIST`.

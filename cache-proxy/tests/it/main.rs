@@ -1,6 +1,7 @@
 //! A proxy in front of a real `redis-server`.
 
 mod blocking;
+mod clients;
 mod fixture;
 #[path = "../../commands/tests/it/generator.rs"]
 mod generator;

@@ -164,10 +164,10 @@ fn a_stranger_gets_little() {
     };
     let Some(cache) = Cache::start_with("a_stranger_gets_little", config) else { return };
     for large in [
-        format!("*2\r\n$4\r\nAUTH\r\n$2000\r\n"),
+        "*2\r\n$4\r\nAUTH\r\n$2000\r\n".to_owned(),
         "*17\r\n".to_owned(),
         "x".repeat(5000),
-        format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000000\r\n"),
+        "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000000\r\n".to_owned(),
     ] {
         let mut client = cache.connect();
         client.send(large.as_bytes());
