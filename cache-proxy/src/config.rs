@@ -16,6 +16,8 @@ pub struct ProxyConfig {
     pub budget: Budget,
     /// Connections of everybody.
     pub max_connections: usize,
+    /// Connections from one address that have shown no token that is worth something.
+    pub max_strangers: usize,
     /// A connection that has shown no token that is worth something is closed after this.
     pub login_timeout: Duration,
     /// Nobody waits longer for a client to take what it is sent.
@@ -51,6 +53,7 @@ impl Default for ProxyConfig {
                 refuse_when_full: false,
             },
             max_connections: 10_000,
+            max_strangers: 128,
             login_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(30),
             max_request: 32 << 20,

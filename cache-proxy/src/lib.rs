@@ -32,6 +32,7 @@ mod serve;
 mod sessions;
 #[cfg(feature = "settings")]
 pub mod settings;
+mod strangers;
 mod tls;
 mod upstreams;
 mod usage;

@@ -1,5 +1,6 @@
 //! What all connections of one thread share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use oxwhisk_cache_upstream::UpstreamError;
 use tokio_util::sync::CancellationToken;
 
+use crate::strangers::{Stranger, Strangers};
 use crate::upstreams::Upstreams;
 use crate::usage::Alarm;
 use crate::{Control, Counts, ProxyConfig, Sessions};
@@ -33,11 +35,17 @@ pub(crate) struct Plane {
     pub(crate) stop: CancellationToken,
     pub(crate) counts: Arc<Counts>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) alarm: Arc<Alarm>,
 }
 
 impl Plane {
     pub(crate) fn active(&self) {}
+
+    /// One more connection that has shown nothing; `None`: there are enough from there.
+    pub(crate) fn stranger(&self, address: IpAddr) -> Option<Stranger> {
+        self.strangers.admit(address, self.config.max_strangers)
+    }
 
     pub(crate) fn count_refused_login(&self) {
         self.counts.refused_logins.fetch_add(1, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //! and back without ever waking another thread.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{Connection, End};
 use crate::plane::{Bounds, Plane};
+use crate::strangers::{Stranger, Strangers};
 use crate::upstreams::{Servers, Upstreams};
 use crate::usage::Alarm;
 use crate::{ClientTls, Control, Counts, ProxyConfig, Sessions};
@@ -77,6 +78,7 @@ impl Proxy {
             addresses: listeners.iter().map(|each| each.socket.local_addr()).collect::<io::Result<_>>()?,
         };
         let alarm = Arc::new(Alarm::default());
+        let strangers = Arc::new(Strangers::default());
         for number in 0..threads.max(1) {
             let listeners = listeners.iter().map(own).collect::<io::Result<Vec<_>>>()?;
             let runtime = runtime()?;
@@ -84,6 +86,7 @@ impl Proxy {
                 control: Arc::clone(&proxy.control),
                 counts: Arc::clone(&proxy.counts),
                 sessions: Arc::clone(&proxy.sessions),
+                strangers: Arc::clone(&strangers),
                 alarm: Arc::clone(&alarm),
                 stop: proxy.stop.clone(),
                 config,
@@ -161,6 +164,7 @@ struct Thread {
     control: Arc<Control>,
     counts: Arc<Counts>,
     sessions: Arc<Sessions>,
+    strangers: Arc<Strangers>,
     alarm: Arc<Alarm>,
     stop: CancellationToken,
     config: ProxyConfig,
@@ -187,6 +191,7 @@ impl Thread {
             stop: self.stop.clone(),
             counts: self.counts,
             sessions: self.sessions,
+            strangers: self.strangers,
             alarm: self.alarm,
         });
         let connections = TaskTracker::new();
@@ -222,9 +227,11 @@ async fn accept(
         match accepted {
             Ok((stream, address)) => {
                 let plane = Arc::clone(&plane);
-                match Place::take(&plane) {
+                // On a socket for both kinds, an older address comes as a newer one.
+                let peer = address.ip().to_canonical();
+                match Place::take(&plane, peer) {
                     Some(place) => {
-                        connections.spawn(serve((stream, tls.clone()), address, plane, place));
+                        connections.spawn(serve((stream, tls.clone()), peer, plane, place));
                     }
                     None => turn_away(stream),
                 }
@@ -246,44 +253,44 @@ fn turn_away(stream: TcpStream) {
 
 async fn serve(
     (stream, tls): (TcpStream, Option<Arc<ClientTls>>),
-    address: SocketAddr,
+    peer: IpAddr,
     plane: Arc<Plane>,
-    _place: Place,
+    (_place, stranger): (Place, Stranger),
 ) {
     // Replies are written at once; whatever waits for more waits in vain.
     if stream.set_nodelay(true).is_err() || crate::keep_alive::set(&stream, KEEP_ALIVE).is_err() {
         return;
     }
-    // On a socket for both kinds, an older address comes as a newer one.
-    let peer = Some(address.ip().to_canonical());
+    let shown = (Some(peer), Some(stranger));
     let end = match tls {
-        None => Connection::new(stream, peer, plane).run().await,
+        None => Connection::new(stream, shown, plane).run().await,
         Some(tls) => {
             let handshake = TlsAcceptor::from(tls.config()).accept(stream);
             match tokio::time::timeout(HANDSHAKE, handshake).await {
-                Ok(Ok(stream)) => Box::pin(Connection::new(stream, peer, plane).run()).await,
+                Ok(Ok(stream)) => Box::pin(Connection::new(stream, shown, plane).run()).await,
                 Ok(Err(error)) => End::Io(error),
                 Err(_) => End::Io(io::ErrorKind::TimedOut.into()),
             }
         }
     };
-    tracing::debug!(%address, %end, "a client's connection has ended");
+    tracing::debug!(address = %peer, %end, "a client's connection has ended");
 }
 
 /// One of the connections that there may be.
 struct Place(Arc<Counts>);
 
 impl Place {
-    fn take(plane: &Plane) -> Option<Self> {
+    fn take(plane: &Plane, address: IpAddr) -> Option<(Self, Stranger)> {
         let counts = &plane.counts;
         let before = counts.connections.fetch_add(1, Ordering::AcqRel);
         let place = Self(Arc::clone(counts));
-        if before >= plane.config.max_connections as u64 {
+        let has_room = before < plane.config.max_connections as u64;
+        let Some(stranger) = has_room.then(|| plane.stranger(address)).flatten() else {
             counts.connections_refused.fetch_add(1, Ordering::Relaxed);
             return None;
-        }
+        };
         counts.connections_accepted.fetch_add(1, Ordering::Relaxed);
-        Some(place)
+        Some((place, stranger))
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) enum NotAdmitted {
     ReadOnly,
     #[error("{0}")]
     Over(#[from] OverQuota),
+    #[error("NOPERM at most {MOST_PICKS} elements can be asked for at once, where the same may come again")]
+    TooManyPicks,
     #[error("ERR DB index is out of range")]
     NoTier,
     #[error("ERR {0}")]
@@ -39,6 +41,11 @@ impl From<NoGeneration> for NotAdmitted {
 
 /// Values that small arguments make large: where the place in them stands, and how many of these are a byte.
 const PLACES: [(&str, usize, u64); 2] = [("SETRANGE", 2, 1), ("SETBIT", 2, 8)];
+
+/// What a negative count asks for may come again and again: a few bytes could keep the server busy for minutes, and fill its
+/// memory with the reply.
+const PICKS: [&str; 3] = ["SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"];
+const MOST_PICKS: i64 = 10_000;
 
 impl<S: Stream> Connection<S> {
     /// In whose right the next command runs.
@@ -67,6 +74,7 @@ impl<S: Stream> Connection<S> {
         let (account, tier) = (&grant.account, right.tier);
         let budget = account.budget();
         account.admit(1, &budget, Instant::now())?;
+        check_picks(command.name, request, buffer)?;
         if access == Access::Read {
             return Ok(());
         }
@@ -112,6 +120,16 @@ impl<S: Stream> Connection<S> {
     }
 }
 
+fn check_picks(name: &str, request: &Request, buffer: &[u8]) -> Result<(), NotAdmitted> {
+    if !PICKS.contains(&name) {
+        return Ok(());
+    }
+    let count =
+        request.argument(buffer, 2).and_then(|text| std::str::from_utf8(text).ok()?.parse::<i64>().ok());
+    // What is no number the server finds fault with.
+    if count.is_some_and(|count| count < -MOST_PICKS) { Err(NotAdmitted::TooManyPicks) } else { Ok(()) }
+}
+
 fn check_values(name: &str, request: &Request, buffer: &[u8], most: u64) -> Result<(), OverQuota> {
     let too_large = |found: u64| if found > most { Err(OverQuota::Value { found, most }) } else { Ok(()) };
     // No argument can be larger than all of them.
@@ -138,6 +156,27 @@ mod tests {
     use oxwhisk_cache_commands::Bounds;
 
     use super::*;
+
+    #[test]
+    fn picks_that_repeat_are_bounded() {
+        let check = |line: &str| {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let (mut buffer, mut request) = (BytesMut::new(), Request::default());
+            Request::write(&words, &mut buffer);
+            request.read(&buffer, &Bounds::default()).unwrap();
+            check_picks(line.split(' ').next().unwrap(), &request, &buffer).is_ok()
+        };
+        for name in PICKS {
+            assert!(check(&format!("{name} k -10000")) && !check(&format!("{name} k -10001")));
+            assert!(
+                check(&format!("{name} k 99999999"))
+                    && check(&format!("{name} k"))
+                    && check(&format!("{name} k x"))
+            );
+            assert!(!check(&format!("{name} k -9223372036854775808")));
+        }
+        assert!(check("GET k -99999"));
+    }
 
     #[test]
     fn values_are_bounded_however_small_the_words_that_make_them() {

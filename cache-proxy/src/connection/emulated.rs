@@ -165,7 +165,7 @@ impl<S: Stream> Connection<S> {
         (self.own, self.subscriptions, self.login, self.selected, self.right) =
             (None, None, None, None, None);
         self.place.logged_in(None);
-        self.login_timer = Some(Box::pin(tokio::time::sleep(self.plane.config.login_timeout)));
+        self.forget_who_it_is();
     }
 
     fn log_in(&mut self, token: &[u8], by_default_user: bool) {
@@ -188,13 +188,13 @@ impl<S: Stream> Connection<S> {
                 let over = Box::pin(hold.over().clone().cancelled_owned());
                 self.place.logged_in(Some(&hold));
                 self.login = Some(Login { hold, over, _connected: connected });
-                self.login_timer = None;
+                (self.stranger, self.login_timer) = (None, None);
                 self.client.logged_in(true, &mut self.output);
             }
             Err(over) => {
                 self.place.logged_in(None);
                 self.subscriptions = None;
-                self.login_timer = Some(Box::pin(tokio::time::sleep(self.plane.config.login_timeout)));
+                self.forget_who_it_is();
                 self.client.log_out();
                 self.client.not_logged_in(&over.to_string(), &mut self.output);
             }

@@ -22,7 +22,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use oxwhisk_cache_commands::{Plan, Prefixes, Request};
@@ -34,6 +34,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::plane::{Held, Plane};
 use crate::sessions::Place;
+use crate::strangers::Stranger;
 use batch::Batch;
 use own::Own;
 pub(crate) use stream::Stream;
@@ -91,7 +92,8 @@ pub(crate) struct Connection<S> {
     place: Place,
     /// What it has shown a token for.
     login: Option<Login>,
-    /// Until it logs in.
+    /// Until it logs in, as the next.
+    stranger: Option<Stranger>,
     login_timer: Option<Pin<Box<tokio::time::Sleep>>>,
     stopping: Wait,
     /// The tier that the client has chosen; else it is the token's.
@@ -126,7 +128,12 @@ struct Right {
 }
 
 impl<S: Stream> Connection<S> {
-    pub(crate) fn new(stream: S, peer: Option<IpAddr>, plane: Arc<Plane>) -> Self {
+    /// One that has shown nothing yet.
+    pub(crate) fn new(
+        stream: S,
+        (peer, stranger): (Option<IpAddr>, Option<Stranger>),
+        plane: Arc<Plane>,
+    ) -> Self {
         let place = plane.sessions.open(peer);
         let address = peer.map_or_else(|| "unix".to_owned(), |address| address.to_string());
         let stopping = Box::pin(plane.stop.clone().cancelled_owned());
@@ -137,6 +144,7 @@ impl<S: Stream> Connection<S> {
             client: Client::new(place.id, address),
             place,
             login: None,
+            stranger,
             login_timer,
             stopping,
             selected: None,
@@ -186,11 +194,12 @@ impl<S: Stream> Connection<S> {
         let Self { stream, input, login, login_timer, stopping, own, subscriptions, .. } = self;
         let event = tokio::select! {
             biased;
+            // First: who goes on sending does not get more time.
+            () = optional(login_timer.as_mut().map(Pin::as_mut)) => Event::LoginTimeout,
             read = stream::read(stream, input) => Event::Input(read?),
             message = optional(subscriptions.as_mut().map(|subscribed| subscribed.receive())) => Event::Message(message),
             () = optional(own.as_ref().map(|own| own.entry.end_signal().cancelled())) => Event::OwnOver,
             () = optional(login.as_mut().map(|login| login.over.as_mut())) => Event::Over,
-            () = optional(login_timer.as_mut().map(Pin::as_mut)) => Event::LoginTimeout,
             () = stopping.as_mut() => Event::Stopping,
         };
         Ok(event)
@@ -226,6 +235,16 @@ impl<S: Stream> Connection<S> {
         Ok(())
     }
 
+    /// It has shown nothing any more. Where there are enough of such, it ends.
+    fn forget_who_it_is(&mut self) {
+        if self.stranger.is_none() {
+            self.stranger = self.peer.and_then(|peer| self.plane.stranger(peer));
+        }
+        let is_one_too_many = self.stranger.is_none() && self.peer.is_some();
+        let patience = if is_one_too_many { Duration::ZERO } else { self.plane.config.login_timeout };
+        self.login_timer = Some(Box::pin(tokio::time::sleep(patience)));
+    }
+
     /// What it holds on to is over. A container's connections end with it; one that had shown a token of one activation's may
     /// show another, but for one that listens: it would wait for what never comes.
     fn log_out(&mut self) -> Result<(), End> {
@@ -234,7 +253,7 @@ impl<S: Stream> Connection<S> {
         self.client.log_out();
         self.place.logged_in(None);
         (self.own, self.subscriptions, self.right) = (None, None, None);
-        self.login_timer = Some(Box::pin(tokio::time::sleep(self.plane.config.login_timeout)));
+        self.forget_who_it_is();
         match login.map(|login| login.hold) {
             Some(Hold::Container(_)) => Err(End::Gone),
             _ if listens => Err(End::NotHeard),

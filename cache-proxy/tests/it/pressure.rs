@@ -135,3 +135,32 @@ fn clients_that_come_and_go_leave_nothing_behind() {
     client.send(&request("BLPOP none 0.01"));
     assert_eq!(heard(&mut client), "*-1|");
 }
+
+#[test]
+fn a_few_bytes_do_not_keep_the_server_busy() {
+    let Some(cache) = Cache::start("a_few_bytes_do_not_keep_the_server_busy") else { return };
+    let mut client = cache.client("/guest/a");
+    assert_eq!(say(&mut client, "SADD s x"), ":1|");
+    let text = "-NOPERM at most 10000 elements can be asked for at once, where the same may come again|";
+    assert_eq!(say(&mut client, "SRANDMEMBER s -2000000000"), text);
+    assert_eq!(say(&mut client, "srandmember s -2"), "*2|$1|x|$1|x|");
+    let replies = say_all(&mut client, &["MULTI", "ZRANDMEMBER z -10001", "EXEC"]);
+    assert_eq!(replies[1], text);
+}
+
+#[test]
+fn connections_that_show_nothing_keep_nobody_else_out() {
+    let config = ProxyConfig { max_strangers: 3, ..ProxyConfig::default() };
+    let Some(cache) = Cache::start_with("connections_that_show_nothing", config) else { return };
+    let mut known = cache.client("/guest/a");
+    let strangers: Vec<_> = (0..3).map(|_| cache.connect()).collect();
+    let mut refused = cache.connect();
+    assert_eq!(heard(&mut refused), "-ERR max number of clients reached|");
+    // One that has shown something is not among them, until it is nobody again.
+    assert_eq!(say(&mut known, "PING"), "+PONG|");
+    assert_eq!(say(&mut known, "RESET"), "+RESET|");
+    until("it is one too many", || cache.proxy.counts().connections.load(Ordering::Acquire) == 3);
+    drop(strangers);
+    until("they are gone", || cache.proxy.counts().connections.load(Ordering::Acquire) == 0);
+    assert_eq!(say(&mut cache.client("/guest/a"), "PING"), "+PONG|");
+}
