@@ -108,6 +108,8 @@ impl Settings {
             "unixsocketperm 700".to_owned(),
             format!("dir {}", directory.display()),
             format!("maxmemory {}", self.memory),
+            // A connection whose replies take more than all keys may is closed: there is nothing else that would bound them.
+            format!("client-output-buffer-limit normal {} 0 0", self.memory),
             // The proxy makes room among what each namespace has of its own.
             "maxmemory-policy noeviction".to_owned(),
             // Values grow by APPEND, too.
