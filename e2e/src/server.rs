@@ -202,6 +202,11 @@ impl Server {
         Tenant::new(self.api.clone(), user.clone(), Some(self.logs().clone()))
     }
 
+    /// Its processes.
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.parts.ids()
+    }
+
     /// Sends a signal to all its processes.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {

@@ -26,7 +26,7 @@ struct Target {
     roster: Roster,
     logs: Option<Logs>,
     // Kept for its process; statics are not dropped, the reaper ends it.
-    _server: Option<Server>,
+    server: Option<Server>,
 }
 
 static TARGET: OnceLock<Result<Target, String>> = OnceLock::new();
@@ -78,6 +78,12 @@ pub fn wire_tenant() -> Tenant {
     tenant().at(wire_api().clone())
 }
 
+/// The server that most tests share; `None` when somebody else started it.
+#[track_caller]
+pub fn server() -> Option<&'static Server> {
+    target().server.as_ref()
+}
+
 /// A server of the test's own: an `oxwhisk`, or a deployment beside the cluster that the tests run against. `None`, and a
 /// line that says so, when they run against a server of which no more is known than its API.
 #[track_caller]
@@ -124,7 +130,7 @@ fn local() -> Result<Target, String> {
         wire_api: server.api().clone(),
         roster: server.roster().clone(),
         logs: Some(server.logs().clone()),
-        _server: Some(server),
+        server: Some(server),
     })
 }
 
@@ -138,5 +144,5 @@ fn remote() -> Result<Target, String> {
         Ok(url) => Api::from_url(&url)?,
         Err(_) => api.clone(),
     };
-    Ok(Target { api, wire_api, roster, logs: None, _server: None })
+    Ok(Target { api, wire_api, roster, logs: None, server: None })
 }

@@ -52,7 +52,7 @@ impl Parts {
             }
             outputs.push(output);
         }
-        let pids: Vec<u32> = parts.iter().map(|part| part.child.id()).collect();
+        let pids = ids(&parts);
         match Reaper::guard(&pids, dir) {
             Ok(reaper) => Ok(Self { parts, logs: Logs::new(outputs), reaper }),
             Err(error) => {
@@ -103,6 +103,10 @@ impl Parts {
             Ok(Some(status)) => Some(format!("{} ended with {status}", part.name)),
             _ => None,
         })
+    }
+
+    pub(super) fn ids(&self) -> Vec<u32> {
+        ids(&self.parts)
     }
 
     pub(super) fn logs(&self) -> &Logs {
@@ -157,6 +161,10 @@ impl Drop for Parts {
             self.logs.print_tail();
         }
     }
+}
+
+fn ids(parts: &[Part]) -> Vec<u32> {
+    parts.iter().map(|part| part.child.id()).collect()
 }
 
 /// Ends all, asked at once: one that waits for another does not wait in vain.

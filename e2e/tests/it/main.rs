@@ -21,6 +21,7 @@ mod action_update;
 mod activations;
 mod announcing;
 mod archive;
+mod cache;
 mod cli_contract;
 mod cluster_events;
 mod cluster_limits;
