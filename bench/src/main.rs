@@ -74,13 +74,20 @@ enum Scenario {
         #[arg(long, default_value_t = 20)]
         samples: u32,
     },
+    /// The cache's proxy against Redis itself and twemproxy, by `redis-benchmark`.
+    Cache(scenarios::cache::Options),
+    /// The proxy that `cache` measures.
+    #[command(hide = true)]
+    CacheServer(scenarios::cache::ServerOptions),
     /// A cluster on this machine against the standalone server: latency, rate, acceptance, memory.
     Cluster(scenarios::cluster::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    println!("{}", report::machine());
+    if !matches!(cli.scenario, Scenario::CacheServer(_)) {
+        println!("{}", report::machine());
+    }
     match &cli.scenario {
         Scenario::Warm { connections, kinds } => scenarios::warm::run(&cli, connections, kinds),
         Scenario::Endurance { activations, connections } => {
@@ -88,6 +95,8 @@ fn main() -> anyhow::Result<()> {
         }
         Scenario::Records { records } => scenarios::records::run(&cli, *records),
         Scenario::Cold { samples } => scenarios::cold::run(&cli, *samples),
+        Scenario::Cache(options) => scenarios::cache::run(&cli, options),
+        Scenario::CacheServer(options) => scenarios::cache::serve(options),
         Scenario::Cluster(options) => scenarios::cluster::run(&cli, options),
     }
 }

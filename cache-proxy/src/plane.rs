@@ -37,8 +37,6 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    pub(crate) fn active(&self) {}
-
     pub(crate) fn count_refused_login(&self) {
         self.counts.refused_logins.fetch_add(1, Ordering::Relaxed);
     }
