@@ -12,6 +12,7 @@ mod load;
 mod process;
 mod report;
 mod scenarios;
+mod tiles;
 
 use std::path::PathBuf;
 
@@ -76,11 +77,16 @@ enum Scenario {
     },
     /// A cluster on this machine against the standalone server: latency, rate, acceptance, memory.
     Cluster(scenarios::cluster::Options),
+    /// A tile server with four caches: none, in the container, of the node, global. See `bench/tiles/README.md`.
+    Tiles(Box<tiles::Tiles>),
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    println!("{}", report::machine());
+    // What else the tile server's commands print is read by programs, or is a page.
+    if !matches!(&cli.scenario, Scenario::Tiles(tiles) if !tiles.measures()) {
+        println!("{}", report::machine());
+    }
     match &cli.scenario {
         Scenario::Warm { connections, kinds } => scenarios::warm::run(&cli, connections, kinds),
         Scenario::Endurance { activations, connections } => {
@@ -89,5 +95,6 @@ fn main() -> anyhow::Result<()> {
         Scenario::Records { records } => scenarios::records::run(&cli, *records),
         Scenario::Cold { samples } => scenarios::cold::run(&cli, *samples),
         Scenario::Cluster(options) => scenarios::cluster::run(&cli, options),
+        Scenario::Tiles(tiles) => tiles.run(&cli),
     }
 }
