@@ -54,18 +54,31 @@ struct Scale {
     most: f64,
 }
 
+/// What has a line and a number: these times a power of ten.
+const STEPS: [f64; 3] = [1.0, 2.0, 5.0];
+/// Powers of ten that there are: from a microsecond to more than a day.
+const POWERS: std::ops::RangeInclusive<i32> = -3..=8;
+
 impl Scale {
-    /// From a power of ten to another one, with everything in between.
+    /// From one numbered line to another one, with everything in between.
     fn of(curves: &[(&str, Vec<f64>)]) -> Self {
-        let ends =
-            |end: fn(&[f64]) -> Option<&f64>| curves.iter().filter_map(move |(_, latencies)| end(latencies));
-        let least = ends(<[f64]>::first).copied().fold(1.0, f64::min).max(1e-3);
-        let most = ends(<[f64]>::last).copied().fold(10.0, f64::max);
-        Self { least: least.log10().floor(), most: most.log10().ceil() }
+        let ends = |end: fn(&[f64]) -> Option<&f64>| {
+            curves.iter().filter_map(move |(_, latencies)| end(latencies)).copied()
+        };
+        let (first, last) =
+            (ends(<[f64]>::first).fold(1.0, f64::min), ends(<[f64]>::last).fold(10.0, f64::max));
+        Self {
+            least: Self::lines().filter(|line| *line <= first).fold(1e-3, f64::max),
+            most: Self::lines().find(|line| *line >= last).unwrap_or(last),
+        }
+    }
+
+    fn lines() -> impl Iterator<Item = f64> {
+        POWERS.flat_map(|power| STEPS.map(|step| step * 10_f64.powi(power)))
     }
 
     fn x(&self, milliseconds: f64) -> f64 {
-        let part = (milliseconds.max(1e-3).log10() - self.least) / (self.most - self.least);
+        let part = (milliseconds.max(self.least) / self.least).ln() / (self.most / self.least).ln();
         AREA[0] + part * (AREA[2] - AREA[0])
     }
 
@@ -89,21 +102,17 @@ fn grid(scale: &Scale) -> String {
         )
         .ok();
     }
-    for power in scale.least as i32..=scale.most as i32 {
-        for step in [1.0, 2.0, 5.0] {
-            let milliseconds = step * 10_f64.powi(power);
-            let x = scale.x(milliseconds);
-            if x > right + 0.1 {
-                break;
-            }
-            writeln!(svg, "<path d=\"M{x:.1} {top}V{bottom}\"/>").ok();
-            writeln!(
-                texts,
-                "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{milliseconds}</text>",
-                bottom + 18.0
-            )
-            .ok();
-        }
+    for line in Scale::lines().filter(|line| (scale.least..=scale.most).contains(line)) {
+        let x = scale.x(line);
+        // Beside a power of ten's own error.
+        let milliseconds = (line * 1e3).round() / 1e3;
+        writeln!(svg, "<path d=\"M{x:.1} {top}V{bottom}\"/>").ok();
+        writeln!(
+            texts,
+            "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{milliseconds}</text>",
+            bottom + 18.0
+        )
+        .ok();
     }
     writeln!(
         texts,
