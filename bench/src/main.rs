@@ -12,6 +12,7 @@ mod load;
 mod process;
 mod report;
 mod scenarios;
+mod tiles;
 
 use std::path::PathBuf;
 
@@ -81,11 +82,19 @@ enum Scenario {
     CacheServer(scenarios::cache::ServerOptions),
     /// A cluster on this machine against the standalone server: latency, rate, acceptance, memory.
     Cluster(scenarios::cluster::Options),
+    /// A tile server with four caches: none, in the container, of the node, global. See `bench/tiles/README.md`.
+    Tiles(Box<tiles::Tiles>),
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    if !matches!(cli.scenario, Scenario::CacheServer(_)) {
+    // What the others print is read by programs, or is a page.
+    let measures = match &cli.scenario {
+        Scenario::CacheServer(_) => false,
+        Scenario::Tiles(tiles) => tiles.measures(),
+        _ => true,
+    };
+    if measures {
         println!("{}", report::machine());
     }
     match &cli.scenario {
@@ -98,5 +107,6 @@ fn main() -> anyhow::Result<()> {
         Scenario::Cache(options) => scenarios::cache::run(&cli, options),
         Scenario::CacheServer(options) => scenarios::cache::serve(options),
         Scenario::Cluster(options) => scenarios::cluster::run(&cli, options),
+        Scenario::Tiles(tiles) => tiles.run(&cli),
     }
 }
