@@ -94,7 +94,7 @@ async fn flush(plane: &Plane, namespace_uuid: &str, tier: CacheTier) -> Result<u
     let server = plane.upstreams.tier(tier).ok_or(NotFlushed::NoTier)?;
     let owner = owner_of(namespace_uuid);
     // Every prefix of the namespace's begins with this, which has no character that means something in a pattern.
-    let pattern = [b"1", &owner.as_bytes()[..], b"*"].concat();
+    let pattern = [b"1".as_slice(), owner.as_bytes(), b"*"].concat();
     let (mut cursor, mut deleted) = (b"0".to_vec(), 0);
     loop {
         let mut request = BytesMut::new();

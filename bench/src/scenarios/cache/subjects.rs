@@ -27,22 +27,18 @@ pub(super) struct Subject {
     pub(super) tokens: usize,
     /// Of the process in between.
     pub(super) pid: Option<u32>,
-    _process: Option<Running>,
+    _twemproxy: Option<Process>,
+    _ours: Option<Ours>,
 }
 
-enum Running {
-    Twemproxy(Process),
-    /// Ends when its standard input does.
-    Ours(Child, Option<ChildStdin>),
-}
+/// Our proxy, which ends when its standard input does.
+struct Ours(Child, Option<ChildStdin>);
 
-impl Drop for Running {
+impl Drop for Ours {
     fn drop(&mut self) {
-        if let Self::Ours(child, input) = self {
-            drop(input.take());
-            // It has been asked to end, and has nothing to lose.
-            child.wait().ok();
-        }
+        drop(self.1.take());
+        // It has been asked to end, and has nothing to lose.
+        self.0.wait().ok();
     }
 }
 
@@ -73,8 +69,15 @@ impl Backend {
 
 /// Directly, twemproxy where it is installed, and ours with so many tokens each.
 pub(super) fn all(backend: &Backend, tokens: &[usize]) -> anyhow::Result<Vec<Subject>> {
-    let direct =
-        Subject { name: "direct", port: backend.port, token: None, tokens: 0, pid: None, _process: None };
+    let direct = Subject {
+        name: "direct",
+        port: backend.port,
+        token: None,
+        tokens: 0,
+        pid: None,
+        _twemproxy: None,
+        _ours: None,
+    };
     let mut all = vec![direct];
     match twemproxy(backend) {
         Ok(subject) => all.push(subject),
@@ -109,7 +112,8 @@ fn twemproxy(backend: &Backend) -> anyhow::Result<Subject> {
         token: None,
         tokens: 0,
         pid,
-        _process: Some(Running::Twemproxy(process)),
+        _twemproxy: Some(process),
+        _ours: None,
     })
 }
 
@@ -125,5 +129,13 @@ fn ours(backend: &Backend, tokens: usize) -> anyhow::Result<Subject> {
     let port = said["port"].as_u64().and_then(|port| u16::try_from(port).ok()).context("its port")?;
     let token = said["token"].as_str().map(str::to_owned);
     let pid = Some(child.id());
-    Ok(Subject { name: "oxwhisk", port, token, tokens, pid, _process: Some(Running::Ours(child, input)) })
+    Ok(Subject {
+        name: "oxwhisk",
+        port,
+        token,
+        tokens,
+        pid,
+        _twemproxy: None,
+        _ours: Some(Ours(child, input)),
+    })
 }
