@@ -26,6 +26,8 @@ impl Report {
                 }
             }
         }
+        // One that was cut off has samples alone.
+        variants.retain(|_, variant| !variant.rows.is_empty());
         let mut variants: Vec<(String, Variant)> = variants.into_iter().collect();
         variants.sort_by_key(|(name, _)| scenario::Variant::place(name));
         Self(variants)
