@@ -26,6 +26,8 @@ impl Report {
                 }
             }
         }
+        // One that was cut off has samples alone.
+        variants.retain(|_, variant| !variant.rows.is_empty());
         let mut variants: Vec<(String, Variant)> = variants.into_iter().collect();
         variants.sort_by_key(|(name, _)| scenario::Variant::place(name));
         Self(variants)
@@ -58,7 +60,7 @@ impl Report {
                 |figure: &dyn Fn(&super::record::Run) -> f64| variant.runs.iter().map(figure).sum::<f64>();
             writeln!(
                 text,
-                "| {name} | {} | {} | {:.1}% | {} | {} | {:.0} | {:.1} | {} | {} |",
+                "| {name} | {} | {} | {:.1}% | {} | {} | {:.0} | {:.1} | {:.1} | {} |",
                 variant.rows.len(),
                 cells.join(" | "),
                 variant.hit_rate() * 100.0,
@@ -147,7 +149,7 @@ mod tests {
         assert!(rows[0].starts_with("| none | 4 | 61.2 | 61.2 | 61.2 | 61.2 | 61.2 | 0.0% |"), "{table}");
         assert_eq!(
             rows[1],
-            "| local | 100 | 50.0 | 90.0 | 95.0 | 99.0 | 100 | 75.0% | 25 | 20 | 50 | 1.0 | 1 | 0 |"
+            "| local | 100 | 50.0 | 90.0 | 95.0 | 99.0 | 100 | 75.0% | 25 | 20 | 50 | 1.0 | 1.0 | 0 |"
         );
     }
 
