@@ -50,7 +50,7 @@ $cache
 $around
 $docker
 node nodejs the CouchDB of a cluster" optional= ;;
-bench) required='nginx nginx-light the floor that calls are compared with' optional= ;;
+bench) required='nginx nginx-light the floor that calls are compared with' optional="$cache" ;;
 test) required="$always
 $client" optional="$runtimes
 $network

@@ -36,8 +36,15 @@ impl Api {
 
     /// At a URL of plain HTTP and an address.
     pub(crate) fn at(url: &str) -> anyhow::Result<Self> {
-        let Some(address) = url.strip_prefix("http://") else { bail!("'{url}' is not http://address:port") };
-        Ok(Self::new(Endpoint::Tcp(address.parse()?)))
+        let address =
+            url.strip_prefix("http://").and_then(|address| address.trim_end_matches('/').parse().ok());
+        let Some(address) = address else { bail!("'{url}' is not http://address:port") };
+        Ok(Self::new(Endpoint::Tcp(address)))
+    }
+
+    /// As another subject, by its `uuid:key`.
+    pub(crate) fn with_credentials(self, credentials: &str) -> Self {
+        Self { authorization: STANDARD.encode(credentials), ..self }
     }
 
     /// A request for `path` below the namespace.

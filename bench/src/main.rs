@@ -12,6 +12,7 @@ mod load;
 mod process;
 mod report;
 mod scenarios;
+mod tiles;
 
 use std::path::PathBuf;
 
@@ -74,13 +75,28 @@ enum Scenario {
         #[arg(long, default_value_t = 20)]
         samples: u32,
     },
+    /// The cache's proxy against Redis itself and twemproxy, by `redis-benchmark`.
+    Cache(scenarios::cache::Options),
+    /// The proxy that `cache` measures.
+    #[command(hide = true)]
+    CacheServer(scenarios::cache::ServerOptions),
     /// A cluster on this machine against the standalone server: latency, rate, acceptance, memory.
     Cluster(scenarios::cluster::Options),
+    /// A tile server with four caches: none, in the container, of the node, global. See `bench/tiles/README.md`.
+    Tiles(Box<tiles::Tiles>),
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    println!("{}", report::machine());
+    // What the others print is read by programs, or is a page.
+    let measures = match &cli.scenario {
+        Scenario::CacheServer(_) => false,
+        Scenario::Tiles(tiles) => tiles.measures(),
+        _ => true,
+    };
+    if measures {
+        println!("{}", report::machine());
+    }
     match &cli.scenario {
         Scenario::Warm { connections, kinds } => scenarios::warm::run(&cli, connections, kinds),
         Scenario::Endurance { activations, connections } => {
@@ -88,6 +104,9 @@ fn main() -> anyhow::Result<()> {
         }
         Scenario::Records { records } => scenarios::records::run(&cli, *records),
         Scenario::Cold { samples } => scenarios::cold::run(&cli, *samples),
+        Scenario::Cache(options) => scenarios::cache::run(&cli, options),
+        Scenario::CacheServer(options) => scenarios::cache::serve(options),
         Scenario::Cluster(options) => scenarios::cluster::run(&cli, options),
+        Scenario::Tiles(tiles) => tiles.run(&cli),
     }
 }

@@ -1,5 +1,6 @@
 //! What is measured.
 
+pub(crate) mod cache;
 pub(crate) mod cluster;
 pub(crate) mod cold;
 pub(crate) mod endurance;

@@ -31,8 +31,7 @@ pub struct ProxyConfig {
     /// Connections to the server that clients have for themselves: transactions, commands that wait, subscriptions.
     pub max_private: usize,
     pub max_private_idle: usize,
-    /// How long a client's first request may be on its way to be known in a burst: the thread looks for more work so long before
-    /// it sleeps.
+    /// How long a thread looks for more after it was asked for something, before it sleeps; not on a machine with one processor.
     pub spin: Duration,
     /// What is known of a scope or a namespace that nobody uses is forgotten after this.
     pub forget_after: Duration,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxwhisk_core::cache::CacheTier;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use crate::administration::{self, FlushOrder};
 use crate::flushes;
 use crate::plane::Plane;
 
@@ -13,21 +14,29 @@ const OFTEN: Duration = Duration::from_secs(1);
 /// What is known of generations is asked for again after this, which renews the time for which the server keeps them.
 const GENERATIONS: Duration = Duration::from_secs(12 * 60 * 60);
 
-pub(crate) async fn keep(plane: Arc<Plane>, there: watch::Sender<bool>) {
-    let stop = plane.stop.clone();
-    stop.run_until_cancelled(async {
-        let tokens = forget(&plane);
-        let local = generations(&plane, CacheTier::Local);
-        let global = generations(&plane, CacheTier::Global);
-        let local_flushes = flushes::listen(&plane, CacheTier::Local);
-        let global_flushes = flushes::listen(&plane, CacheTier::Global);
-        let sweeps =
-            [CacheTier::Local, CacheTier::Global].map(|tier| Box::pin(crate::usage::keep(&plane, tier)));
-        let [sweeps_local, sweeps_global] = sweeps;
-        let told = tell(&plane, &there);
-        tokio::join!(tokens, local, global, local_flushes, global_flushes, sweeps_local, sweeps_global, told);
-    })
-    .await;
+/// What one thread of a proxy does for all.
+pub(crate) struct House {
+    /// Whether the local tier's server is there.
+    pub(crate) there: watch::Sender<bool>,
+    pub(crate) orders: mpsc::Receiver<FlushOrder>,
+}
+
+impl House {
+    pub(crate) async fn keep(self, plane: Arc<Plane>) {
+        let Self { there, orders } = self;
+        let stop = plane.stop.clone();
+        stop.run_until_cancelled(async {
+            let tiers = [CacheTier::Local, CacheTier::Global];
+            let [local, global] = tiers.map(|tier| Box::pin(of_tier(&plane, tier)));
+            let ordered = administration::obey(&plane, orders);
+            tokio::join!(forget(&plane), tell(&plane, &there), ordered, local, global);
+        })
+        .await;
+    }
+}
+
+async fn of_tier(plane: &Arc<Plane>, tier: CacheTier) {
+    tokio::join!(generations(plane, tier), flushes::listen(plane, tier), crate::usage::keep(plane, tier));
 }
 
 async fn forget(plane: &Plane) {

@@ -14,6 +14,7 @@
 //! `oxwhisk-cache-commands`, what a token is worth in `oxwhisk-cache-tokens`, what a client is told about its connection in
 //! `oxwhisk-cache-session`, connections to Redis are in `oxwhisk-cache-upstream`.
 
+mod administration;
 mod config;
 mod connection;
 mod control;
@@ -32,11 +33,13 @@ mod serve;
 mod sessions;
 #[cfg(feature = "settings")]
 pub mod settings;
+mod spin;
 mod strangers;
 mod tls;
 mod upstreams;
 mod usage;
 
+pub use administration::{Administration, NotFlushed};
 pub use config::{ProxyConfig, SweepConfig};
 pub use control::{Control, NoRandom, Order};
 pub use counts::{Counts, Passes};

@@ -40,8 +40,6 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    pub(crate) fn active(&self) {}
-
     /// One more connection that has shown nothing; `None`: there are enough from there.
     pub(crate) fn stranger(&self, address: IpAddr) -> Option<Stranger> {
         self.strangers.admit(address, self.config.max_strangers)

@@ -8,12 +8,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::administration::{FlushOrder, WAITING};
 use crate::connection::{Connection, End};
+use crate::house::House;
 use crate::plane::{Bounds, Plane};
 use crate::strangers::{Stranger, Strangers};
 use crate::upstreams::{Servers, Upstreams};
@@ -52,6 +54,7 @@ pub struct Proxy {
     stop: CancellationToken,
     threads: Vec<std::thread::JoinHandle<()>>,
     is_there: watch::Receiver<bool>,
+    orders: mpsc::Sender<FlushOrder>,
     addresses: Vec<SocketAddr>,
 }
 
@@ -67,7 +70,8 @@ impl Proxy {
         threads: usize,
     ) -> io::Result<Self> {
         let (there, is_there) = watch::channel(false);
-        let mut there = Some(there);
+        let (orders, to_do) = mpsc::channel(WAITING);
+        let mut house = Some(House { there, orders: to_do });
         let mut proxy = Self {
             control: Arc::new(Control::new(config.budget, config.token_slack)),
             counts: Arc::default(),
@@ -75,6 +79,7 @@ impl Proxy {
             stop: CancellationToken::new(),
             threads: Vec::new(),
             is_there,
+            orders,
             addresses: listeners.iter().map(|each| each.socket.local_addr()).collect::<io::Result<_>>()?,
         };
         let alarm = Arc::new(Alarm::default());
@@ -91,7 +96,7 @@ impl Proxy {
                 stop: proxy.stop.clone(),
                 config,
                 servers: servers.clone(),
-                house: there.take(),
+                house: house.take(),
             };
             let name = format!("cache-{number}");
             let spawned =
@@ -115,6 +120,10 @@ impl Proxy {
     #[must_use]
     pub const fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
+    }
+
+    pub(crate) const fn orders(&self) -> &mpsc::Sender<FlushOrder> {
+        &self.orders
     }
 
     /// Whether the local tier's server is there, now and from now on.
@@ -170,7 +179,7 @@ struct Thread {
     config: ProxyConfig,
     servers: Servers,
     /// One of them does what is to be done once, and tells whether the server is there.
-    house: Option<watch::Sender<bool>>,
+    house: Option<House>,
 }
 
 impl Thread {
@@ -203,8 +212,14 @@ impl Thread {
                 Err(error) => tracing::error!(%error, "a socket of the cache's proxy is of no use"),
             }
         }
-        if let Some(there) = self.house {
-            tasks.spawn(crate::house::keep(Arc::clone(&plane), there));
+        if !self.config.spin.is_zero()
+            && std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+        {
+            let (stop, looking) = (upstream_stop.clone(), crate::spin::keep_looking(self.config.spin));
+            tasks.spawn(async move { stop.run_until_cancelled(looking).await });
+        }
+        if let Some(house) = self.house {
+            tasks.spawn(house.keep(Arc::clone(&plane)));
         }
         self.stop.cancelled().await;
         connections.close();

@@ -134,7 +134,7 @@ mod tests {
             ("CONFIG_oxwhisk_cache_maxConnections", "0"),
         ])
         .unwrap_err();
-        for key in ["key-expiry", "when-full", "max-connections"] {
+        for key in ["keyExpiry", "whenFull", "maxConnections"] {
             assert!(faults.contains(key), "{key} is not in {faults}");
         }
     }

@@ -106,7 +106,7 @@ fn left(deadline: i64, now: i64) -> Duration {
 fn bearer(peer: Option<&Peer>) -> Result<Option<InvokerId>, Refused> {
     let Some(identity) = peer.and_then(Peer::identity) else { return Ok(None) };
     let invoker = InvokerId::of_name(identity.name()).filter(|_| identity.role() == Role::Invoker);
-    invoker.map(Some).ok_or(Refused::Role(identity.role()))
+    invoker.map(Some).ok_or_else(|| Refused::Role(identity.role()))
 }
 
 /// Unique among all invokers.

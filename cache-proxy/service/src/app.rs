@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxwhisk_cache_proxy::{ClientTls, Listening, Proxy, ProxySource};
+use oxwhisk_cache_proxy::{Administration, ClientTls, Listening, Proxy, ProxySource};
+use oxwhisk_cache_remote::admin::AdminService;
 use oxwhisk_cache_remote::server::TokensService;
 use oxwhisk_grpc::settings::SecuritySettings;
 use oxwhisk_grpc::{Access, Listener, Role, Security, Server, ServerOptions, TlsSource};
 use oxwhisk_metrics::Metrics;
 use oxwhisk_ops::{Operated, OpsOptions, OpsServer};
+use oxwhisk_proto::cache::v1::cache_admin_server::CacheAdminServer;
 use oxwhisk_proto::cache::v1::cache_tokens_server::CacheTokensServer;
 use oxwhisk_service::telemetry::FilterHandle;
 use oxwhisk_service::{Readiness, Shutdown, StopSignals, Telemetry};
@@ -104,9 +106,11 @@ impl App {
             Arc::clone(proxy.counts()),
             Arc::clone(&config.tickets),
         );
+        let admin = AdminService::new(Administration::of(&proxy));
         let options = ServerOptions { grace: Duration::from_secs(1), ..ServerOptions::default() };
         let grpc = Server::builder(options)
             .service(Access::roles(&[Role::Invoker]), CacheTokensServer::new(tokens))
+            .service(Access::roles(&[Role::Admin]), CacheAdminServer::new(admin))
             .reflection(oxwhisk_proto::DESCRIPTORS)
             .map_err(|error| Refusal::new(Exit::Software, error))?
             .health(readiness.clone())

@@ -34,6 +34,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::plane::{Held, Plane};
 use crate::sessions::Place;
+use crate::spin;
 use crate::strangers::Stranger;
 use batch::Batch;
 use own::Own;
@@ -177,7 +178,7 @@ impl<S: Stream> Connection<S> {
         match self.wait().await? {
             Event::Input(0) => return Err(End::Closed),
             Event::Input(_) => {
-                self.plane.active();
+                spin::active();
                 self.work().await?;
                 self.hold_input()?;
             }

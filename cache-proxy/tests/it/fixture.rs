@@ -65,10 +65,15 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 pub(crate) const NO_AUTH: &str = "-NOAUTH Authentication required.|";
 
-fn proxy(server: &RedisServer, config: ProxyConfig, threads: usize) -> Proxy {
-    let login = Login { user: None, password: Some(SECRET.into()) };
+/// A server as the local tier's, with this password.
+pub(crate) fn servers(server: &RedisServer, password: Option<&str>) -> Servers {
+    let login = Login { user: None, password: password.map(Into::into) };
     let local = UpstreamConfig::new(Address::Unix(server.socket()), login, Protocol::Resp2);
-    let servers = Servers { local: Arc::new(local), global: None };
+    Servers { local: Arc::new(local), global: None }
+}
+
+fn proxy(server: &RedisServer, config: ProxyConfig, threads: usize) -> Proxy {
+    let servers = servers(server, Some(SECRET));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     Proxy::start(config, &servers, &[listener.into()], threads).unwrap()
 }

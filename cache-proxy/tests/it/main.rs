@@ -1,5 +1,6 @@
 //! A proxy in front of a real `redis-server`.
 
+mod administration;
 mod blocking;
 mod clients;
 mod fixture;
@@ -12,6 +13,7 @@ mod pubsub;
 mod requests;
 mod scope;
 mod server;
+mod tls;
 mod tokens;
 mod transactions;
 mod usage;

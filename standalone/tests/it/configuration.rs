@@ -105,6 +105,10 @@ const ROWS: &[Row] = &[
     ("CONFIG_oxwhisk_cache_default", "namespace", |c| {
         format!("{:?}", c.controller.namespace_defaults.cache_default)
     }),
+    ("CONFIG_oxwhisk_cache_enabled", "false", |c| c.cache.enabled.to_string()),
+    ("CONFIG_oxwhisk_cache_port", "7001", |c| c.cache.port.to_string()),
+    ("CONFIG_oxwhisk_cache_memory", "1 GB", |c| c.cache.memory.to_string()),
+    ("CONFIG_oxwhisk_cache_keyExpiry", "5 s", |c| c.cache.proxy.key_expiry.as_secs().to_string()),
 ];
 
 const SHOWN: &[&str] = &[
@@ -160,6 +164,10 @@ const SHOWN: &[&str] = &[
     "true",
     "14",
     "Some(Scope(Namespace))",
+    "false",
+    "7001",
+    "1073741824",
+    "5",
 ];
 
 #[test]

@@ -22,8 +22,11 @@ fn runs_without(tenant: &Tenant, name: &str, reason: &str) {
 
 #[test]
 fn without_a_cache_actions_run_unless_they_require_it() {
-    let options = ServerOptions::default().env("CONFIG_oxwhisk_cache_enabled", "false");
+    let mut options = ServerOptions::default();
     // A deployment of a test's own has no cache anyway.
+    if !shared::is_remote() {
+        options = options.env("CONFIG_oxwhisk_cache_enabled", "false");
+    }
     let Some(server) = shared::own_server("without_a_cache_actions_run_unless_they_require_it", &options)
     else {
         return;

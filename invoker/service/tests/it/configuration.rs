@@ -44,6 +44,12 @@ const ROWS: &[Row] = &[
     ),
     ("CONFIG_whisk_userEvents_enabled", "true", |c| c.telemetry.events.published.to_string(), "true"),
     ("CONFIG_oxwhisk_metrics_actions", "14", |c| c.telemetry.events.actions.to_string(), "14"),
+    (
+        "CONFIG_oxwhisk_cache_proxy",
+        "unix:/run/cache.sock",
+        |c| format!("{:?}", c.cache.as_ref().map(|cache| (cache.proxy.to_string(), &cache.at))),
+        r#"Some(("unix:/run/cache.sock", Gateway(6380)))"#,
+    ),
     ("INVOKER_ID", "7", |c| c.identity.id.to_string(), "invoker7"),
     ("INVOKER_ID", "8", |c| c.kafka.instance.clone(), "invoker8"),
     ("INVOKER_NAME", "node-a", |c| c.identity.name.clone(), "node-a"),
@@ -175,4 +181,22 @@ fn values_nothing_could_work_with_are_refused() {
         assert_eq!(refusal.exit, Exit::Config);
         assert!(refusal.to_string().contains(reason), "{variable}={value}: {refusal}");
     }
+}
+
+#[test]
+fn containers_reach_the_cache_at_the_gateway_or_at_a_url() {
+    let at = |more: &[(&str, &str)]| {
+        let mut variables = vec![("CONFIG_oxwhisk_cache_proxy", "unix:/run/cache.sock")];
+        variables.extend(more);
+        format!("{:?}", start(&[], &variables).config.cache.map(|cache| cache.at))
+    };
+    assert_eq!(at(&[("CONFIG_oxwhisk_cache_port", "7000")]), "Some(Gateway(7000))");
+    assert_eq!(at(&[("CONFIG_oxwhisk_cache_url", "redis://h:1")]), r#"Some(Url("redis://h:1"))"#);
+    let refused = refused(
+        &[],
+        &[("CONFIG_oxwhisk_cache_proxy", "10.0.0.1:9097"), ("CONFIG_oxwhisk_cache_url", "http://h:1")],
+    )
+    .to_string();
+    assert!(refused.contains("CONFIG_oxwhisk_cache_proxy: plain text is refused"), "{refused}");
+    assert!(refused.contains("'http://h:1' is not 'redis://host:port'"), "{refused}");
 }
