@@ -96,7 +96,7 @@ fn little_that_asks_for_much_does_not_fill_the_machine() {
 }
 
 #[test]
-#[ignore = "known: replies that the server has not sent yet count against its maxmemory, so others' writes get OOM meanwhile"]
+#[ignore = "known: replies that are not sent yet count as memory of the server, and connections to it are shared: others get errors"]
 fn little_that_asks_for_much_is_not_felt_by_others() {
     let Some((_server, attacker, victim)) = with_asker("little_that_asks_for_much_is_not_felt") else {
         return;
