@@ -36,6 +36,7 @@ requirepass $(cat "$dir/keys/$1")
 dir $dir/$1
 maxmemory $redis_memory
 maxmemory-policy noeviction
+client-output-buffer-limit normal $redis_memory 0 0
 save ""
 appendonly no
 daemonize no
