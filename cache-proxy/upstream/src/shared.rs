@@ -226,7 +226,7 @@ async fn receive(
     awaited: &mut mpsc::Receiver<Awaited>,
     max_replies: usize,
 ) -> Result<Never, Broken> {
-    let mut incoming = Incoming::default();
+    let mut incoming = Incoming { max_replies, ..Incoming::default() };
     loop {
         incoming.buffer.reserve(ROOM);
         if reader.read_buf(&mut incoming.buffer).await? == 0 {
@@ -253,6 +253,8 @@ struct Incoming {
     whole: usize,
     /// Replies that are passed over: nobody gets them.
     passing: usize,
+    /// Bytes of the replies to one batch.
+    max_replies: usize,
 }
 
 impl Incoming {
@@ -278,8 +280,11 @@ impl Incoming {
                 continue;
             }
             let bytes = self.buffer.split_to(std::mem::take(&mut self.whole)).freeze();
+            // All of it may come at once.
+            let is_too_large = bytes.len() > self.max_replies;
+            let replies = Replies { bytes, ends: first.ends };
             // Whoever has given up waiting needs none.
-            let _ = first.answer.send(Ok(Replies { bytes, ends: first.ends }));
+            let _ = first.answer.send(if is_too_large { Err(UpstreamError::TooLarge) } else { Ok(replies) });
         }
     }
 

@@ -143,10 +143,10 @@ fn what_it_cannot_start_with_is_named() {
     fs::write(files.path("empty"), "").unwrap();
     let empty = files.path("empty").display().to_string();
     for (flag, code, says) in [
-        (("--redis", "nowhere"), 78, "'nowhere' is no address of a Redis"),
-        (("--redis-password-file", "/no/such/file"), 78, "'/no/such/file' cannot be read"),
-        (("--ticket-keys", &*empty), 78, "there is no key"),
-        (("--grpc-listen", "0.0.0.0:1"), 78, "plain text is refused"),
+        (("--redis", "nowhere"), 64, "'nowhere' is no address of a Redis"),
+        (("--redis-password-file", "/no/such/file"), 64, "'/no/such/file' cannot be read"),
+        (("--ticket-keys", &*empty), 64, "there is no key"),
+        (("--grpc-listen", "0.0.0.0:1"), 64, "plain text is refused"),
         (("--no-such-flag", ""), 64, "--no-such-flag"),
     ] {
         let (found, said) = refused(flag);
