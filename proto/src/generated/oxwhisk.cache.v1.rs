@@ -7,20 +7,25 @@ pub struct UsageRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UsageResponse {
+    /// In the order of their uuids.
     #[prost(message, repeated, tag = "1")]
     pub namespaces: ::prost::alloc::vec::Vec<NamespaceUsage>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NamespaceUsage {
+    /// Of its key.
     #[prost(string, tag = "1")]
     pub namespace_uuid: ::prost::alloc::string::String,
+    /// What it has in the local tier.
     #[prost(message, optional, tag = "2")]
     pub local: ::core::option::Option<TierUsage>,
+    /// What it has in the global tier.
     #[prost(message, optional, tag = "3")]
     pub global: ::core::option::Option<TierUsage>,
     /// What it may have in each tier.
     #[prost(uint64, tag = "4")]
     pub max_bytes: u64,
+    /// As many keys may it have in each tier.
     #[prost(uint64, tag = "5")]
     pub max_keys: u64,
     /// At this proxy.
@@ -32,13 +37,16 @@ pub struct NamespaceUsage {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TierUsage {
+    /// Of the server's memory, its estimate.
     #[prost(uint64, tag = "1")]
     pub bytes: u64,
+    /// How many there are.
     #[prost(uint64, tag = "2")]
     pub keys: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FlushRequest {
+    /// Of the key of the namespace that is emptied.
     #[prost(string, tag = "1")]
     pub namespace_uuid: ::prost::alloc::string::String,
     /// "local" or "global".
@@ -59,11 +67,13 @@ pub struct ListSessionsRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListSessionsResponse {
+    /// In the order in which they came.
     #[prost(message, repeated, tag = "1")]
     pub sessions: ::prost::alloc::vec::Vec<Session>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Session {
+    /// As the client itself sees it.
     #[prost(int64, tag = "1")]
     pub id: i64,
     /// Where it comes from.
@@ -72,11 +82,13 @@ pub struct Session {
     /// Milliseconds since it was accepted.
     #[prost(uint64, tag = "3")]
     pub age: u64,
+    /// That it has sent so far.
     #[prost(uint64, tag = "4")]
     pub commands: u64,
     /// Empty while it has shown no token that is worth something.
     #[prost(string, tag = "5")]
     pub namespace_uuid: ::prost::alloc::string::String,
+    /// That it runs in, as the proxy names it.
     #[prost(string, tag = "6")]
     pub container: ::prost::alloc::string::String,
     /// The activation that it is served for; empty while its container has none.
@@ -520,6 +532,7 @@ pub mod cache_admin_server {
 /// Which invoker's process asks. Where a certificate names the invoker, that counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Issuer {
+    /// Its number.
     #[prost(uint32, tag = "1")]
     pub invoker: u32,
     /// Random, made when the invoker started.
@@ -528,6 +541,7 @@ pub struct Issuer {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IssueRequest {
+    /// Who asks.
     #[prost(message, optional, tag = "1")]
     pub issuer: ::core::option::Option<Issuer>,
     /// Rises with each of a process.
@@ -576,6 +590,7 @@ pub struct Issued {
 pub mod issued {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Outcome {
+        /// The token.
         #[prost(message, tag = "1")]
         Token(super::IssueResponse),
         /// Why there is none.
@@ -585,15 +600,19 @@ pub mod issued {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RevokeRequest {
+    /// Who tells it.
     #[prost(message, optional, tag = "1")]
     pub issuer: ::core::option::Option<Issuer>,
+    /// Activations that have ended.
     #[prost(message, repeated, tag = "2")]
     pub ended: ::prost::alloc::vec::Vec<Ended>,
+    /// Containers that are gone, by their names on the invoker.
     #[prost(string, repeated, tag = "3")]
     pub containers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ended {
+    /// 32 hexadecimal digits.
     #[prost(string, tag = "1")]
     pub activation_id: ::prost::alloc::string::String,
     /// What was issued with a higher number than this is not meant: the activation has begun again.
@@ -604,11 +623,13 @@ pub struct Ended {
 pub struct RevokeResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KeepOnlyRequest {
+    /// Who tells it.
     #[prost(message, optional, tag = "1")]
     pub issuer: ::core::option::Option<Issuer>,
     /// What was issued with a higher number than this is not meant.
     #[prost(uint64, tag = "2")]
     pub up_to: u64,
+    /// Those that live on.
     #[prost(string, repeated, tag = "3")]
     pub activation_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
@@ -616,15 +637,19 @@ pub struct KeepOnlyRequest {
 pub struct KeepOnlyResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IntrospectRequest {
+    /// Who asks.
     #[prost(message, optional, tag = "1")]
     pub issuer: ::core::option::Option<Issuer>,
+    /// As it was issued.
     #[prost(string, tag = "2")]
     pub token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IntrospectResponse {
+    /// Whose it is.
     #[prost(string, tag = "1")]
     pub activation_id: ::prost::alloc::string::String,
+    /// Whose connections it is for, by its name on the invoker.
     #[prost(string, tag = "2")]
     pub container: ::prost::alloc::string::String,
     /// "action", "package" or "namespace".
