@@ -24,7 +24,7 @@ pub struct Session {
 pub struct SessionLogin {
     pub namespace_uuid: Arc<str>,
     pub container: String,
-    /// The one that it is served for now.
+    /// The one in whose right it is served at this moment.
     pub activation_id: Option<ActivationId>,
 }
 

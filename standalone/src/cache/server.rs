@@ -75,9 +75,10 @@ impl PrivateRedis {
         let (settings, stop, stopped) =
             (Arc::clone(&server.settings), server.stop.clone(), server.stopped.clone());
         tasks.spawn("redis-server", async move {
+            // However this task ends: somebody waits for it.
+            let _stopped = stopped.drop_guard();
             keep(&settings, child, &stop).await;
             settings.clean_up();
-            stopped.cancel();
         });
         Ok(server)
     }
